@@ -1,0 +1,1 @@
+//! What stands between the process and the host.

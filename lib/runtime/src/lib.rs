@@ -1,0 +1,1 @@
+//! From an admitted image to a running process.

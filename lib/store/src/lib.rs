@@ -1,0 +1,1 @@
+//! Content-addressed blobs and the index of images on disk.

@@ -1,0 +1,3 @@
+//! Tests with their set-up, benches against peers.
+
+fn main() {}
