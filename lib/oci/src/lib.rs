@@ -12,6 +12,7 @@ mod manifest;
 mod media_type;
 mod platform;
 mod reference;
+pub mod runtime;
 
 pub use config::{Config, Empty, History, ImageConfig, RootFs};
 pub use descriptor::{Descriptor, REF_NAME};
