@@ -1,0 +1,257 @@
+/* The floor under `coffer run`: the kernel work of starting a fenced process, and nothing else.
+ *
+ * No JSON, no store, no record on disk, no checks: one clone3 with seven namespaces, id maps, an
+ * overlay with idmapped layers, a fresh /proc, /dev and /sys, masks, pivot_root, capabilities,
+ * a seccomp program of the size that coffer's has, exec, wait. It is a yardstick for
+ * `cargo xtask bench` and must never be used to run anything that is not trusted.
+ *
+ * usage: floor-run LOWER WORK-FOLDER PROGRAM [ARGUMENT...]
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/fsuid.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHECK(call) check((long)(call), #call)
+#define HOST_ID "1879048192"
+#define RANGES 40
+
+static long check(long result, const char *what) {
+    if (result < 0) {
+        fprintf(stderr, "floor-run: %s: %s\n", what, strerror(errno));
+        _exit(125);
+    }
+    return result;
+}
+
+static int fs_open(const char *type) { return CHECK(syscall(SYS_fsopen, type, 1)); }
+static void fs_string(int fs, const char *key, const char *value) {
+    CHECK(syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0));
+}
+static int fs_mount(int fs, unsigned attributes) {
+    CHECK(syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+    int mount = CHECK(syscall(SYS_fsmount, fs, 1, attributes));
+    close(fs);
+    return mount;
+}
+static void attach(int mount, int dir, const char *path) {
+    CHECK(syscall(SYS_move_mount, mount, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH));
+    close(mount);
+}
+
+static void write_file(const char *path, const char *text) {
+    int fd = CHECK(open(path, O_WRONLY | O_CLOEXEC));
+    CHECK(write(fd, text, strlen(text)));
+    close(fd);
+}
+
+static void write_map(pid_t pid, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    write_file(path, "0 " HOST_ID " 65536");
+}
+
+/* A detached clone of `path` whose ids are shifted by the map of `userns`. */
+static int shifted(const char *path, int userns) {
+    int tree = CHECK(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = userns};
+    CHECK(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr));
+    return tree;
+}
+
+static int overlay(const char *lower, const char *work_folder, pid_t child) {
+    char path[4096];
+    snprintf(path, sizeof path, "/proc/%d/ns/user", child);
+    int userns = CHECK(open(path, O_RDONLY | O_CLOEXEC));
+    int lower_tree = shifted(lower, userns), upper_tree = shifted(work_folder, userns);
+    int upper = CHECK(openat(upper_tree, "upper", O_PATH | O_CLOEXEC));
+    int work = CHECK(openat(upper_tree, "work", O_PATH | O_CLOEXEC));
+    int fs = fs_open("overlay");
+    CHECK(syscall(SYS_fsconfig, fs, 5 /* FSCONFIG_SET_FD */, "lowerdir+", NULL, lower_tree));
+    CHECK(syscall(SYS_fsconfig, fs, 5, "upperdir", NULL, upper));
+    CHECK(syscall(SYS_fsconfig, fs, 5, "workdir", NULL, work));
+    /* overlayfs makes its work folder with the ids of whoever mounts it, which must be in the map. */
+    CHECK(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP));
+    setfsgid(atoi(HOST_ID));
+    setfsuid(atoi(HOST_ID));
+    int mount = fs_mount(fs, MOUNT_ATTR_NODEV);
+    setfsuid(0);
+    setfsgid(0);
+    return mount;
+}
+
+static void send_fd(int socket, int fd) {
+    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    CHECK(sendmsg(socket, &message, 0));
+}
+
+static int receive_fd(int socket) {
+    char byte, control[CMSG_SPACE(sizeof(int))];
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    CHECK(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (!header) { errno = EPIPE; check(-1, "no overlay came"); }
+    int fd;
+    memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return fd;
+}
+
+static void make_dev(int root) {
+    static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+    mkdirat(root, "dev", 0755);
+    int fs = fs_open("tmpfs");
+    fs_string(fs, "mode", "755");
+    int dev = fs_mount(fs, MOUNT_ATTR_NOSUID);
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        close(CHECK(openat(dev, nodes[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0666)));
+    }
+    for (const char *const *d = (const char *const[]){"pts", "shm", "mqueue", NULL}; *d; d++) CHECK(mkdirat(dev, *d, 0755));
+    CHECK(symlinkat("pts/ptmx", dev, "ptmx"));
+    CHECK(symlinkat("/proc/self/fd", dev, "fd"));
+    CHECK(symlinkat("/proc/self/fd/0", dev, "stdin"));
+    CHECK(symlinkat("/proc/self/fd/1", dev, "stdout"));
+    CHECK(symlinkat("/proc/self/fd/2", dev, "stderr"));
+    CHECK(syscall(SYS_move_mount, dev, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH));
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        char source[32];
+        snprintf(source, sizeof source, "/dev/%s", nodes[i]);
+        attach(CHECK(syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)), dev, nodes[i]);
+    }
+    fs = fs_open("devpts");
+    fs_string(fs, "ptmxmode", "0666");
+    attach(fs_mount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), dev, "pts");
+    fs = fs_open("tmpfs");
+    fs_string(fs, "size", "67108864");
+    attach(fs_mount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC), dev, "shm");
+    attach(fs_mount(fs_open("mqueue"), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC), dev, "mqueue");
+    close(dev);
+}
+
+static void make_proc_and_sys(int root) {
+    static const char *const masked_files[] = {"kcore", "keys", "timer_list", "sched_debug", "interrupts"};
+    static const char *const masked_folders[] = {"acpi", "asound", "scsi"};
+    static const char *const read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+    mkdirat(root, "proc", 0755);
+    mkdirat(root, "sys", 0755);
+    unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    int proc = fs_mount(fs_open("proc"), attributes);
+    CHECK(syscall(SYS_move_mount, proc, "", root, "proc", MOVE_MOUNT_F_EMPTY_PATH));
+    attach(fs_mount(fs_open("sysfs"), attributes | MOUNT_ATTR_RDONLY), root, "sys");
+    for (size_t i = 0; i < sizeof masked_files / sizeof *masked_files; i++) {
+        int null = CHECK(syscall(SYS_open_tree, root, "dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+        if (syscall(SYS_move_mount, null, "", proc, masked_files[i], MOVE_MOUNT_F_EMPTY_PATH) < 0 && errno != ENOENT) check(-1, "mask");
+        close(null);
+    }
+    int empty = fs_mount(fs_open("tmpfs"), attributes | MOUNT_ATTR_RDONLY);
+    for (size_t i = 0; i < sizeof masked_folders / sizeof *masked_folders; i++) {
+        int copy = CHECK(syscall(SYS_open_tree, empty, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+        if (syscall(SYS_move_mount, copy, "", proc, masked_folders[i], MOVE_MOUNT_F_EMPTY_PATH) < 0 && errno != ENOENT) check(-1, "mask");
+        close(copy);
+    }
+    close(empty);
+    for (size_t i = 0; i < sizeof read_only / sizeof *read_only; i++) {
+        int tree = syscall(SYS_open_tree, proc, read_only[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (tree < 0) continue;
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | attributes};
+        CHECK(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr));
+        attach(tree, proc, read_only[i]);
+    }
+    close(proc);
+}
+
+/* As many comparisons as a search over RANGES ranges has, with every call allowed at its end. */
+static void load_seccomp(void) {
+    static struct sock_filter code[16 + 4 * RANGES];
+    unsigned n = 0;
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (unsigned i = 0; i < RANGES; i++) {
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 600 + i * 2, 0, 1);
+        code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {n, code};
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+}
+
+static void drop_capabilities(void) {
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+        if (cap > 10) prctl(PR_CAPBSET_DROP, cap);
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{0x4fb, 0x4fb, 0}, {0, 0, 0}};
+    CHECK(syscall(SYS_capset, &header, data));
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+static void child(int socket, char **argv) {
+    int root_mount = receive_fd(socket);
+    CHECK(setresgid(0, 0, 0));
+    CHECK(setresuid(0, 0, 0));
+    CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    CHECK(syscall(SYS_move_mount, root_mount, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH));
+    make_dev(root_mount);
+    make_proc_and_sys(root_mount);
+    CHECK(sethostname("floor", 5));
+    CHECK(fchdir(root_mount));
+    CHECK(syscall(SYS_pivot_root, ".", "."));
+    CHECK(umount2(".", MNT_DETACH));
+    CHECK(chdir("/"));
+    CHECK(setsid());
+    drop_capabilities();
+    CHECK(syscall(SYS_close_range, 3, ~0u, 0));
+    load_seccomp();
+    execv(argv[0], argv);
+    check(-1, argv[0]);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) {
+        fprintf(stderr, "usage: floor-run LOWER WORK-FOLDER PROGRAM [ARGUMENT...]\n");
+        return 125;
+    }
+    int sockets[2], pidfd = -1;
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
+    struct clone_args args = {
+        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    pid_t pid = CHECK(syscall(SYS_clone3, &args, sizeof args));
+    if (pid == 0) child(sockets[1], argv + 3);
+    write_map(pid, "uid_map");
+    write_map(pid, "gid_map");
+    send_fd(sockets[0], overlay(argv[1], argv[2], pid));
+    siginfo_t info;
+    CHECK(waitid(P_PIDFD, pidfd, &info, WEXITED));
+    return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
