@@ -1,1 +1,3 @@
 //! From an admitted image to a running process.
+
+pub mod spec;

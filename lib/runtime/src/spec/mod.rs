@@ -1,0 +1,18 @@
+//! What was asked for, in docker's words, turned into a runtime-spec `Spec`.
+//!
+//! [`Request`] holds the flags of `run` and `create`, typed; the CLI fills it and does all the
+//! parsing of docker's grammar, reading of environments and files.
+
+mod request;
+mod request_mount;
+
+pub use request::{
+    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
+    Userns,
+};
+pub use request_mount::{
+    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, TmpfsMount,
+};
+
+/// How many tasks a container may have where nothing else is asked for. Source: podman's default.
+pub const DEFAULT_PIDS: i64 = 2048;
