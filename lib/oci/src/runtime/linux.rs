@@ -66,7 +66,7 @@ pub struct Linux {
 }
 
 /// A run of ids. Source: man 7 user_namespaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IdMapping {
     /// The first id inside.
@@ -90,7 +90,7 @@ pub enum Clock {
 }
 
 /// The offset of one clock.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TimeOffset {
     /// Seconds.

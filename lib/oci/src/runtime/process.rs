@@ -56,7 +56,7 @@ pub struct Process {
 }
 
 /// A terminal's size in characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsoleSize {
     /// Rows.
