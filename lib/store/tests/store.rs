@@ -1,0 +1,178 @@
+//! The face of the store: blobs, names and images.
+#![expect(clippy::disallowed_methods, reason = "tests look at their own files by path")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+use std::io::{Read, Write};
+
+use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
+use coffer_store::{ImageError, IndexError, Store, StoreError, WriteError};
+
+fn scratch() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a/root")).unwrap();
+    (folder, store)
+}
+
+fn name(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+fn config(layers: &[Digest]) -> Vec<u8> {
+    let ids: Vec<String> = layers.iter().map(|digest| format!("\"{digest}\"")).collect();
+    let ids = ids.join(",");
+    format!(
+        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[{ids}]}}}}"#
+    )
+    .into_bytes()
+}
+
+fn put_image(store: &Store, layer: &[u8], diff_ids: usize) -> Descriptor {
+    let layer = store.put(layer, MediaType::OCI_LAYER).unwrap();
+    let ids = vec![layer.digest.clone(); diff_ids];
+    let config = store.put(&config(&ids), MediaType::OCI_CONFIG).unwrap();
+    let json = serde_json::json!({ "schemaVersion": 2, "config": config, "layers": [layer] });
+    store.put(json.to_string().as_bytes(), MediaType::OCI_MANIFEST).unwrap()
+}
+
+#[test]
+fn a_blob_is_found_by_its_digest() {
+    let (_folder, store) = scratch();
+    let blob = store.put(b"content", MediaType::OCI_LAYER).unwrap();
+    assert_eq!(store.has(&blob.digest).unwrap(), Some(7));
+    assert_eq!(store.read(&blob, 7).unwrap(), b"content");
+    let mut text = String::new();
+    store.open_blob(&blob).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "content");
+    assert!(matches!(store.read(&blob, 6), Err(StoreError::TooLong { .. })));
+    let other = Descriptor::of(MediaType::OCI_LAYER, b"other");
+    assert!(matches!(store.read(&other, 9), Err(StoreError::Missing(_))));
+    assert!(store.writer(&blob).unwrap().is_none());
+}
+
+#[test]
+fn a_writer_resumes_what_another_left() {
+    let (_folder, store) = scratch();
+    let blob = Descriptor::of(MediaType::OCI_LAYER, b"first second");
+    let mut writer = store.writer(&blob).unwrap().unwrap();
+    writer.write_all(b"first ").unwrap();
+    drop(writer);
+    let mut writer = store.writer(&blob).unwrap().unwrap();
+    assert_eq!(writer.offset(), 6);
+    writer.write_all(b"second").unwrap();
+    writer.commit().unwrap();
+    assert_eq!(store.read(&blob, 99).unwrap(), b"first second");
+}
+
+#[test]
+fn a_wrong_byte_leaves_nothing() {
+    let (folder, store) = scratch();
+    let blob = Descriptor::of(MediaType::OCI_LAYER, b"right");
+    let mut writer = store.writer(&blob).unwrap().unwrap();
+    writer.write_all(b"wrong").unwrap();
+    assert!(matches!(writer.commit(), Err(WriteError::Digest { .. })));
+    let mut writer = store.writer(&blob).unwrap().unwrap();
+    assert_eq!(writer.offset(), 0);
+    let error = writer.write_all(b"right and more").unwrap_err();
+    assert!(matches!(writer.failed(error), WriteError::TooMany { size: 5, .. }));
+    drop(writer);
+    let ingest = std::fs::read_dir(folder.path().join("a/root/ingest"));
+    assert_eq!(ingest.unwrap().count(), 0);
+    let mut writer = store.writer(&blob).unwrap().unwrap();
+    writer.write_all(b"rig").unwrap();
+    assert!(matches!(writer.commit(), Err(WriteError::TooFew { found: 3, .. })));
+}
+
+#[test]
+fn two_writers_of_one_blob_take_turns() {
+    let (_folder, store) = scratch();
+    let content = vec![7; 1 << 20];
+    let blob = Descriptor::of(MediaType::OCI_LAYER, &content);
+    let wrote = std::thread::scope(|scope| {
+        let put = || {
+            let Some(mut writer) = store.writer(&blob).unwrap() else { return 0 };
+            assert_eq!(writer.offset(), 0);
+            writer.write_all(&content).unwrap();
+            writer.commit().unwrap();
+            1
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(put)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<i32>()
+    });
+    assert_eq!(wrote, 1);
+    assert_eq!(store.read(&blob, 2 << 20).unwrap(), content);
+}
+
+#[test]
+fn names_move_and_go() {
+    let (_folder, store) = scratch();
+    let [one, two] = [b"one", b"two"].map(|layer| put_image(&store, layer, 1));
+    store.tag(&name("web"), &one).unwrap();
+    store.tag(&name("web:1"), &one).unwrap();
+    assert_eq!(store.resolve(&name("docker.io/library/web:latest")).unwrap(), Some(one.clone()));
+    store.tag(&name("web"), &two).unwrap();
+    assert_eq!(store.resolve(&name("web")).unwrap(), Some(two.clone()));
+    assert_eq!(store.images().unwrap().len(), 2);
+    store.tag(&name("web:1"), &two).unwrap();
+    let unnamed: Vec<_> =
+        store.images().unwrap().into_iter().filter(|entry| entry.name.is_none()).collect();
+    assert_eq!(unnamed.len(), 1);
+    assert_eq!(unnamed[0].descriptor, one);
+    assert_eq!(store.untag(&name("web:2")).unwrap(), None);
+    assert_eq!(store.untag(&name("web")).unwrap(), Some(two.clone()));
+    assert_eq!(store.forget(&two).unwrap(), [name("web:1")]);
+    assert_eq!(store.resolve(&name("web:1")).unwrap(), None);
+}
+
+#[test]
+fn a_digest_is_found_by_any_name_of_its_repository() {
+    let (_folder, store) = scratch();
+    let image = put_image(&store, b"layer", 1);
+    store.tag(&name("shop/web:1"), &image).unwrap();
+    let pinned = name("shop/web").with_digest(image.digest.clone());
+    assert_eq!(store.resolve(&pinned).unwrap(), Some(image.clone()));
+    let other = name("shop/other").with_digest(image.digest.clone());
+    assert_eq!(store.resolve(&other).unwrap(), None);
+    store.tag(&name(&format!("shop/web:9@{}", image.digest)), &image).unwrap();
+    assert_eq!(store.resolve(&name("shop/web:9")).unwrap(), None);
+}
+
+#[test]
+fn nothing_is_named_that_is_not_there() {
+    let (_folder, store) = scratch();
+    let absent = Descriptor::of(MediaType::OCI_MANIFEST, b"absent");
+    assert!(matches!(store.tag(&name("web"), &absent), Err(IndexError::Target(..))));
+}
+
+#[test]
+fn an_image_has_as_many_layers_as_diff_ids() {
+    let (_folder, store) = scratch();
+    let good = put_image(&store, b"layer", 1);
+    let image = store.image(&good).unwrap();
+    assert_eq!(image.config.architecture, "amd64");
+    assert_eq!(image.blobs().count(), 2);
+    let bad = put_image(&store, b"layer", 2);
+    assert!(matches!(store.image(&bad), Err(ImageError::Layers { layers: 1, diff_ids: 2, .. })));
+}
+
+#[test]
+fn the_platform_is_chosen_from_an_index() {
+    let (_folder, store) = scratch();
+    let mut image = put_image(&store, b"layer", 1);
+    image.platform = Some("linux/arm64".parse().unwrap());
+    let json = serde_json::json!({ "schemaVersion": 2, "manifests": [image] });
+    let index = store.put(json.to_string().as_bytes(), MediaType::OCI_INDEX).unwrap();
+    let arm: Platform = "linux/arm64".parse().unwrap();
+    assert_eq!(store.choose(&index, &arm).unwrap().digest, image.digest);
+    assert!(matches!(store.image(&index), Err(ImageError::NotManifest { .. })));
+    let error = store.choose(&index, &"linux/s390x".parse().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("linux/arm64"), "{error}");
+}
+
+#[test]
+fn a_root_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let mode = std::fs::Permissions::from_mode(0o770);
+    std::fs::set_permissions(folder.path(), mode).unwrap();
+    assert!(matches!(Store::open(folder.path()), Err(StoreError::NotOurs { .. })));
+}
