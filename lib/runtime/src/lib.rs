@@ -1,3 +1,4 @@
 //! From an admitted image to a running process.
 
 pub mod spec;
+pub mod state;

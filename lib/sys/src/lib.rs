@@ -5,3 +5,4 @@
 //! do: no policy, no parsing of anybody's files, no retrying, no fall-back from fd to path.
 
 pub mod dir;
+pub mod tree;

@@ -1,0 +1,136 @@
+//! Removes a whole tree that somebody else may have made, by directory fd.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{self as rfs, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use crate::dir;
+
+/// How deep a tree is walked with one open fd per level. What lies deeper is first moved up, so
+/// that neither the stack nor the fds of this process grow with a tree that was made to be deep.
+const DEEPEST: usize = 48;
+
+/// Removes `name` in `parent` with all that is below it. Says whether there was something.
+///
+/// Symbolic links are removed, never followed. Running it again after it was killed removes the
+/// rest.
+///
+/// # Errors
+/// `EBUSY` where something is mounted below, `EACCES` where the files are another user's, and
+/// what else man 2 unlinkat lists.
+pub fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
+    match rfs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) => return Ok(true),
+        Err(Errno::NOENT) => return Ok(false),
+        // Linux says EISDIR for a folder, POSIX and some file systems EPERM.
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let top = open(parent, name)?;
+    empty(top.as_fd(), &|_| false)?;
+    rfs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
+    Ok(true)
+}
+
+/// Removes what is in `top`, except the names directly in it that `keep` says yes to.
+///
+/// # Errors
+/// As [`remove`].
+pub fn empty(top: BorrowedFd<'_>, keep: &dyn Fn(&OsStr) -> bool) -> io::Result<()> {
+    let mut moved = 0;
+    loop {
+        let mut entries = dir::entries(top)?;
+        entries.retain(|entry| !keep(&entry.name));
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for entry in entries {
+            remove_entry(top, &entry.name, &mut Walk { top, depth: 0, moved: &mut moved })?;
+        }
+    }
+}
+
+struct Walk<'a> {
+    top: BorrowedFd<'a>,
+    depth: usize,
+    moved: &'a mut u64,
+}
+
+fn remove_entry(parent: BorrowedFd<'_>, name: &OsStr, walk: &mut Walk<'_>) -> io::Result<()> {
+    match rfs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    if walk.depth == DEEPEST {
+        return move_up(parent, name, walk);
+    }
+    let folder = open(parent, name)?;
+    walk.depth += 1;
+    for entry in dir::entries(folder.as_fd())? {
+        remove_entry(folder.as_fd(), &entry.name, walk)?;
+    }
+    walk.depth -= 1;
+    Ok(rfs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Moves a folder that lies too deep to the top, where the next round of [`empty`] finds it.
+fn move_up(parent: BorrowedFd<'_>, name: &OsStr, walk: &mut Walk<'_>) -> io::Result<()> {
+    loop {
+        *walk.moved += 1;
+        let here = format!(".deep-{}", walk.moved);
+        match rfs::renameat_with(parent, name, walk.top, here, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn open(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rfs::openat(parent, name, flags, Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes folders below each other, deeper than any path may be long.
+    fn deep(top: &OwnedFd, depth: usize) {
+        let mut here = top.try_clone().unwrap();
+        for _ in 0..depth {
+            dir::make(here.as_fd(), "d", Mode::RWXU).unwrap();
+            rfs::symlinkat("/", &here, "link").unwrap();
+            here = dir::open_at(here.as_fd(), "d").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_tree_of_any_depth_goes_and_what_it_points_to_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = dir::open(folder.path()).unwrap();
+        dir::make(top.as_fd(), "a", Mode::RWXU).unwrap();
+        deep(&dir::open_at(top.as_fd(), "a").unwrap(), 3000);
+        assert!(remove(top.as_fd(), OsStr::new("a")).unwrap());
+        assert!(!remove(top.as_fd(), OsStr::new("a")).unwrap());
+        assert!(dir::entries(top.as_fd()).unwrap().is_empty());
+        assert!(dir::open("/etc".as_ref()).is_ok());
+    }
+
+    #[test]
+    fn what_is_kept_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = dir::open(folder.path()).unwrap();
+        for name in ["a", "b"] {
+            dir::make(top.as_fd(), name, Mode::RWXU).unwrap();
+        }
+        empty(top.as_fd(), &|name| name == "a").unwrap();
+        let names: Vec<_> =
+            dir::entries(top.as_fd()).unwrap().into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["a"]);
+    }
+}
