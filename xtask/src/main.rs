@@ -1,3 +1,52 @@
-//! Tests with their set-up, benches against peers.
+//! `cargo xtask`: the tests with their set-up, and benches against peers.
+//!
+//! One verb each; a verb prints what it does on stderr and leaves stdout to the programs it runs.
 
-fn main() {}
+#![expect(
+    clippy::disallowed_methods,
+    reason = "works on the developer's own checkout and machine, never on an image's tree"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a person at a terminal"
+)]
+
+mod leftover;
+mod package;
+mod room;
+mod stage;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  test [FILTER]   install what the tests need, build coffer, run all tests";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The table of verbs.
+fn run() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test", rest @ ..] => test::run(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        [verb, ..] => bail!("no verb {verb:?}\n{USAGE}"),
+    }
+}

@@ -1,0 +1,105 @@
+//! What the tests take from the distribution: installed as root, named to everybody else.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A Debian package, and why it is needed.
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Everything `cargo xtask test` uses, as Debian 12 names it.
+pub(crate) const FOR_TESTS: &[Package] = &[
+    package("apache2-utils", "htpasswd, for a registry with passwords"),
+    package("busybox-static", "the smallest image"),
+    package("ca-certificates", "the roots a client trusts"),
+    package("crun", "the runtime below podman"),
+    package("conmon", "the monitor below podman"),
+    package("docker-registry", "a real registry on loopback"),
+    package("e2fsprogs", "file systems in a file"),
+    package("openssl", "a private certificate authority"),
+    package("podman", "the peer whose results ours are compared with"),
+    package("skopeo", "pushes the test images"),
+    package("uidmap", "sub-ids for an ordinary user"),
+];
+
+const fn package(name: &'static str, reason: &'static str) -> Package {
+    Package { name, reason }
+}
+
+/// Makes sure that `wanted` are installed.
+///
+/// # Errors
+/// Not root and something is missing, which the error names; or apt-get failed.
+pub(crate) fn ensure(wanted: &[Package]) -> Result<()> {
+    let missing = missing(wanted)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !rustix::process::geteuid().is_root() {
+        let list: String =
+            missing.iter().map(|p| format!("\n   = {:16} {}", p.name, p.reason)).collect();
+        let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
+        bail!("packages are missing{list}\nhelp: sudo apt-get install {}", names.join(" "));
+    }
+    install(&missing)
+}
+
+/// Those of `wanted` that dpkg does not list as installed.
+fn missing(wanted: &[Package]) -> Result<Vec<&Package>> {
+    let known = Command::new("dpkg-query")
+        .args(["--show", "--showformat", "${db:Status-Status} ${Package}\n"])
+        .stderr(Stdio::null())
+        .output()
+        .context("dpkg-query: the tests need Debian or a relative of it")?;
+    let known = String::from_utf8_lossy(&known.stdout);
+    let has = |name: &str| {
+        known.lines().any(|line| line.strip_prefix("installed ").is_some_and(|p| p == name))
+    };
+    Ok(wanted.iter().filter(|p| !has(p.name)).collect())
+}
+
+/// Installs quietly and without a question; the package lists are fetched again only if that
+/// fails, since a fresh machine has none and others have them.
+fn install(missing: &[&Package]) -> Result<()> {
+    let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
+    eprintln!("installing {}", names.join(" "));
+    let install = ["install", "-y", "--no-install-recommends"];
+    if apt_get(&install, &names)? {
+        return Ok(());
+    }
+    if apt_get(&["update"], &[])? && apt_get(&install, &names)? {
+        return Ok(());
+    }
+    bail!("apt-get could not install {}", names.join(" "))
+}
+
+/// Runs `apt-get`; `false` when it failed, after what it said.
+fn apt_get(verb: &[&str], names: &[&str]) -> Result<bool> {
+    let output = Command::new("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"])
+        .args(verb)
+        .args(names)
+        .stdin(Stdio::null())
+        .output()
+        .context("apt-get")?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_is_missing() {
+        let wanted = [package("dpkg", "is there"), package("no-such-package", "is not")];
+        let missing = missing(&wanted).unwrap();
+        assert_eq!(missing.iter().map(|p| p.name).collect::<Vec<_>>(), ["no-such-package"]);
+    }
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask test`: all tests of the workspace, quick ones first.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::stage::Stages;
+use crate::{package, room};
+
+/// Installs, builds, runs, reports.
+///
+/// # Errors
+/// What the tests need is missing, or a stage could not be started. A failed test is no error
+/// but the exit code.
+pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
+    room::enter()?;
+    let mut stages = Stages::new()?;
+    stages.step("packages", || package::ensure(package::FOR_TESTS))?;
+    let built = stages
+        .program("build coffer", &mut cargo(&["build", "--release", "-p", "coffer"]))?
+        && stages.program("build the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?;
+    if built {
+        let each = ["test", "--workspace", "--exclude", "coffer-tests", "--no-fail-fast"];
+        stages.program("tests of each crate", cargo(&each).args(filter))?;
+        let whole = ["test", "-p", "coffer-tests", "--no-fail-fast"];
+        stages.program("tests of the whole", cargo(&whole).args(filter))?;
+    }
+    let counts = stages.counts();
+    eprintln!("{stages}");
+    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
+    Ok(if stages.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `cargo ARGUMENTS` as the tests need it: quiet about compiling, temporary files on the tmpfs,
+/// the shipped binary named.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(room::workspace())
+        .args(arguments)
+        .arg("--quiet")
+        .env("TMPDIR", room::temporary())
+        .env("COFFER_TEST_BINARY", coffer());
+    command
+}
+
+/// The binary as shipped: `.cargo/config.toml` puts it in the folder of its target.
+fn coffer() -> PathBuf {
+    let target = concat!(env!("TARGET"), "/release/coffer");
+    room::target_dir().join(target)
+}
