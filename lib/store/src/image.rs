@@ -157,7 +157,8 @@ impl Store {
         Err(ImageError::Nested(target.digest))
     }
 
-    fn image_config(&self, config: &Descriptor) -> Result<ImageConfig, ImageError> {
+    /// Reads an image's configuration.
+    pub(crate) fn image_config(&self, config: &Descriptor) -> Result<ImageConfig, ImageError> {
         let digest = config.digest.clone();
         if config.media_type.kind() != Kind::Config {
             return Err(ImageError::ConfigType { digest, found: config.media_type.clone() });

@@ -7,16 +7,21 @@
 //! Things this crate does not do: no network, no unpacking of layers, no policy. It never waits
 //! for anything but its locks, and never trusts a byte that it did not hash.
 
+mod check;
 mod error;
 mod image;
 mod index;
 mod layout;
+mod prune;
+mod reach;
 mod store;
 mod writer;
 
+pub use check::{Checked, Finding, Repair};
 pub use error::StoreError;
 pub use image::{Image, ImageError};
 pub use index::{Entry, IndexError};
+pub use prune::{Exclusive, PruneError, Pruned};
 pub use store::Store;
 pub use writer::{BlobWriter, WriteError};
 

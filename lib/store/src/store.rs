@@ -65,18 +65,23 @@ impl Store {
     /// Opens a blob to be streamed; its size is checked. Its bytes were hashed when they came in;
     /// who streams them hashes them again if it can (an unpacker does, for the layer's diff id).
     pub fn open_blob(&self, blob: &Descriptor) -> Result<File, StoreError> {
-        let name = layout::blob(&blob.digest);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match rfs::openat(&self.root, name.as_str(), flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            Err(Errno::NOENT) => return Err(StoreError::Missing(blob.digest.clone())),
-            Err(errno) => return Err(StoreError::file(name)(errno.into())),
-        };
-        let found = file.metadata().map_err(StoreError::file(name))?.len();
+        let file = self.open_any(&blob.digest)?;
+        let found = file.metadata().map_err(StoreError::file(layout::blob(&blob.digest)))?.len();
         if found == blob.size {
             Ok(file)
         } else {
             Err(StoreError::Size { digest: blob.digest.clone(), expected: blob.size, found })
+        }
+    }
+
+    /// Opens a blob of whatever size.
+    pub(crate) fn open_any(&self, digest: &Digest) -> Result<File, StoreError> {
+        let name = layout::blob(digest);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rfs::openat(&self.root, name.as_str(), flags, Mode::empty()) {
+            Ok(fd) => Ok(File::from(fd)),
+            Err(Errno::NOENT) => Err(StoreError::Missing(digest.clone())),
+            Err(errno) => Err(StoreError::file(name)(errno.into())),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 
 use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
-use coffer_store::{ImageError, IndexError, Store, StoreError, WriteError};
+use coffer_store::{Finding, ImageError, IndexError, Repair, Store, StoreError, WriteError};
 
 fn scratch() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -175,4 +175,91 @@ fn a_root_that_others_can_write_is_refused() {
     let mode = std::fs::Permissions::from_mode(0o770);
     std::fs::set_permissions(folder.path(), mode).unwrap();
     assert!(matches!(Store::open(folder.path()), Err(StoreError::NotOurs { .. })));
+}
+
+#[test]
+fn prune_takes_what_nothing_names() {
+    let (_folder, mut store) = scratch();
+    let [named, kept, moved] = [b"a", b"b", b"c"].map(|layer| put_image(&store, layer, 1));
+    store.tag(&name("web"), &moved).unwrap();
+    store.tag(&name("web"), &named).unwrap();
+    let part = Descriptor::of(MediaType::OCI_LAYER, b"interrupted");
+    store.writer(&part).unwrap().unwrap().write_all(b"inter").unwrap();
+    let keep = std::slice::from_ref(&kept);
+    let pruned = store.exclusive().unwrap().prune(keep).unwrap();
+    assert_eq!(pruned.images, std::slice::from_ref(&moved.digest));
+    assert_eq!((pruned.blobs.len(), pruned.parts, pruned.chains.len()), (3, 1, 2));
+    assert!(pruned.bytes > moved.size);
+    store.image(&named).unwrap();
+    store.image(&kept).unwrap();
+    assert_eq!(store.has(&moved.digest).unwrap(), None);
+    let again = store.exclusive().unwrap().prune(keep).unwrap();
+    assert_eq!((again.blobs.len(), again.bytes), (0, 0));
+}
+
+#[test]
+fn prune_keeps_what_an_index_reaches() {
+    let (_folder, mut store) = scratch();
+    let image = put_image(&store, b"layer", 1);
+    let absent = Descriptor::of(MediaType::OCI_MANIFEST, b"another platform");
+    let json = serde_json::json!({ "schemaVersion": 2, "manifests": [image, absent] });
+    let index = store.put(json.to_string().as_bytes(), MediaType::OCI_INDEX).unwrap();
+    store.tag(&name("web"), &index).unwrap();
+    assert_eq!(store.exclusive().unwrap().prune(&[]).unwrap().blobs, []);
+    store.image(&image).unwrap();
+    assert!(store.check(Repair::Report).unwrap().findings.is_empty());
+}
+
+#[test]
+fn prune_waits_for_those_in_the_store() {
+    let (folder, mut store) = scratch();
+    let other = Store::open(&folder.path().join("a/root")).unwrap();
+    assert!(store.try_exclusive().unwrap().is_none());
+    drop(other);
+    assert!(store.try_exclusive().unwrap().is_some());
+    assert!(Store::open(&folder.path().join("a/root")).is_ok());
+}
+
+#[test]
+fn check_finds_each_fault() {
+    let (folder, store) = scratch();
+    let image = put_image(&store, b"layer", 1);
+    store.tag(&name("web"), &image).unwrap();
+    assert!(store.check(Repair::Report).unwrap().findings.is_empty());
+    let blobs = folder.path().join("a/root/blobs/sha256");
+    let layer = blobs.join(Digest::of(b"layer").hex());
+    std::fs::remove_file(&layer).unwrap();
+    std::fs::write(&layer, b"lawyer").unwrap();
+    std::fs::write(blobs.join("stray"), b"").unwrap();
+    let found = store.check(Repair::Remove).unwrap();
+    assert_eq!(found.blobs, 3);
+    assert!(matches!(
+        &found.findings[..],
+        [Finding::Stray { .. }, Finding::Corrupt { .. }, Finding::Missing { .. }]
+    ));
+    assert_eq!(store.has(&Digest::of(b"layer")).unwrap(), None);
+    store.put(b"layer", MediaType::OCI_LAYER).unwrap();
+    assert_eq!(store.check(Repair::Report).unwrap().findings.len(), 1);
+}
+
+#[test]
+fn a_hostile_image_hides_nothing_from_prune() {
+    let (_folder, mut store) = scratch();
+    let victim = put_image(&store, b"layer", 1);
+    let mut as_layer = victim.clone();
+    as_layer.media_type = MediaType::new(MediaType::OCI_LAYER);
+    let config = store.put(&config(&[]), MediaType::OCI_CONFIG).unwrap();
+    let json = serde_json::json!({ "schemaVersion": 2, "config": config, "layers": [as_layer] });
+    let hostile = store.put(json.to_string().as_bytes(), MediaType::OCI_MANIFEST).unwrap();
+    let mut as_index = victim.clone();
+    as_index.media_type = MediaType::new(MediaType::OCI_INDEX);
+    let json = serde_json::json!({ "schemaVersion": 2, "manifests": [as_index] });
+    let confused = store.put(json.to_string().as_bytes(), MediaType::OCI_INDEX).unwrap();
+    for (text, target) in [("a", &hostile), ("b", &confused), ("c", &victim)] {
+        store.tag(&name(text), target).unwrap();
+    }
+    assert_eq!(store.exclusive().unwrap().prune(&[]).unwrap().blobs, []);
+    store.image(&victim).unwrap();
+    let found = store.check(Repair::Report).unwrap().findings;
+    assert!(matches!(&found[..], [Finding::Broken { .. }]));
 }

@@ -1,0 +1,146 @@
+//! Collecting what nothing names.
+
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+
+use coffer_oci::{Descriptor, Digest};
+use coffer_sys::dir;
+use rustix::fs::{self as rfs, AtFlags, FlockOperation};
+use rustix::io::Errno;
+
+use crate::reach::Reach;
+use crate::store::flock;
+use crate::{IndexError, Store, StoreError, layout};
+
+/// Why a prune stopped. What it removed until then is gone, and every name still holds.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The index could not be read or changed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// An image that is needed cannot be read, so nobody knows what it needs. Nothing was removed.
+    #[error("cannot tell which blobs image {digest} needs")]
+    Follow {
+        /// The image.
+        digest: Digest,
+        /// Why it cannot be read.
+        #[source]
+        source: StoreError,
+    },
+    /// A file could not be removed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a prune removed, and what still stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Images without a name that were dropped.
+    pub images: Vec<Digest>,
+    /// Blobs that were removed.
+    pub blobs: Vec<Digest>,
+    /// How many parts of interrupted downloads were removed.
+    pub parts: usize,
+    /// Bytes freed by both.
+    pub bytes: u64,
+    /// The chain ids of all layers of the images that are left. Who keeps unpacked layers may
+    /// remove the others, while the lock is held.
+    pub chains: HashSet<Digest>,
+}
+
+/// The store with nobody else in it.
+///
+/// While it lives, other commands wait in [`Store::open`]; those that were there have left.
+#[derive(Debug)]
+pub struct Exclusive<'a>(&'a Store);
+
+impl Store {
+    /// Waits until every other command has left the store, and keeps others out.
+    ///
+    /// Takes the store mutably, so that no writer of this process is at work; a second `Store` of
+    /// the same root in one process would wait for itself.
+    pub fn exclusive(&mut self) -> Result<Exclusive<'_>, StoreError> {
+        flock(self.use_lock(), FlockOperation::LockExclusive, layout::LOCK)?;
+        Ok(Exclusive(self))
+    }
+
+    /// As [`Store::exclusive`], but `None` where another command is in the store now.
+    pub fn try_exclusive(&mut self) -> Result<Option<Exclusive<'_>>, StoreError> {
+        match rfs::flock(self.use_lock(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Exclusive(self))),
+            Err(Errno::WOULDBLOCK) => {
+                // flock(2): a conversion that fails may have lost the lock that was held.
+                flock(self.use_lock(), FlockOperation::LockShared, layout::LOCK)?;
+                Ok(None)
+            }
+            Err(errno) => Err(StoreError::Lock { name: layout::LOCK, source: errno.into() }),
+        }
+    }
+}
+
+impl Exclusive<'_> {
+    /// Removes what neither a name nor `keep` reaches: images without a name, blobs, and parts of
+    /// interrupted downloads.
+    ///
+    /// `keep` holds the images that containers were made from. It must be read after this lock was
+    /// taken: a container that was made before then could otherwise lose its image.
+    pub fn prune(&self, keep: &[Descriptor]) -> Result<Pruned, PruneError> {
+        let store = self.0;
+        let kept: HashSet<&Digest> = keep.iter().map(|image| &image.digest).collect();
+        let (left, dropped): (Vec<_>, Vec<_>) = store
+            .images()?
+            .into_iter()
+            .partition(|entry| entry.name.is_some() || kept.contains(&entry.descriptor.digest));
+        let mut reach = Reach::default();
+        for target in left.iter().map(|entry| &entry.descriptor).chain(keep) {
+            reach
+                .follow(store, target)
+                .map_err(|source| PruneError::Follow { digest: target.digest.clone(), source })?;
+        }
+        // Names go before what they stand for, so that none ever stands for nothing.
+        store.change_index(|entries| *entries = left)?;
+        let images = dropped.into_iter().map(|entry| entry.descriptor.digest).collect();
+        let mut pruned = Pruned { images, chains: reach.chains, ..Pruned::default() };
+        for algorithm in layout::ALGORITHMS {
+            let folder = format!("{}/{}", layout::BLOBS, algorithm.name());
+            self.sweep(&folder, |name| {
+                let digest: Digest = format!("{}:{name}", algorithm.name()).parse().ok()?;
+                (!reach.live.contains(&digest)).then(|| pruned.blobs.push(digest))
+            })
+            .map(|bytes| pruned.bytes += bytes)?;
+        }
+        pruned.bytes += self.sweep(layout::INGEST, |_| {
+            pruned.parts += 1;
+            Some(())
+        })?;
+        Ok(pruned)
+    }
+
+    /// Removes the files in `folder` for which `condemn` says so. Gives their size in bytes.
+    fn sweep(
+        &self,
+        folder: &str,
+        mut condemn: impl FnMut(&str) -> Option<()>,
+    ) -> Result<u64, StoreError> {
+        let failed = |source| StoreError::File { name: folder.to_owned(), source };
+        let opened = dir::open_at(self.0.root(), folder).map_err(failed)?;
+        let mut freed = 0;
+        for entry in dir::entries(opened.as_fd()).map_err(failed)? {
+            let Some(name) = entry.name.to_str() else { continue };
+            if condemn(name).is_some() {
+                let stat = rfs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|errno| failed(errno.into()))?;
+                dir::remove_file(opened.as_fd(), name).map_err(failed)?;
+                freed += u64::try_from(stat.st_size).unwrap_or(0);
+            }
+        }
+        Ok(freed)
+    }
+}
+
+impl Drop for Exclusive<'_> {
+    fn drop(&mut self) {
+        // The lock ends with the store at the latest: a failure here only makes others wait.
+        flock(self.0.use_lock(), FlockOperation::LockShared, layout::LOCK).ok();
+    }
+}
