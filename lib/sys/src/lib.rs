@@ -4,5 +4,12 @@
 //! What rustix already wraps is used from there and not wrapped again. Things this crate does not
 //! do: no policy, no parsing of anybody's files, no retrying, no fall-back from fd to path.
 
+#![expect(unsafe_code, reason = "the crate of the native path in which it is allowed")]
+
 pub mod dir;
+pub mod exec;
+pub mod loopback;
+pub mod mount;
+pub mod signal;
+pub mod spawn;
 pub mod tree;
