@@ -1,0 +1,7 @@
+//! The verbs, one a file: flags, then what is done with them.
+
+pub(crate) mod help;
+pub(crate) mod images;
+pub(crate) mod probe;
+pub(crate) mod tag;
+pub(crate) mod version;

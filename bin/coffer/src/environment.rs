@@ -1,0 +1,67 @@
+//! The environment variables that coffer reads: all of them, and only here.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::ui::Colour;
+
+/// A variable that is set to something; an empty one counts as absent.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where images and containers are kept: `--root`, else COFFER_ROOT, else root's place or the
+/// user's own. Source: XDG Base Directory specification.
+pub(crate) fn data_root(flag: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let chosen = flag.or_else(|| variable("COFFER_ROOT").map(PathBuf::from));
+    match chosen {
+        Some(path) => absolute(&path),
+        None if rustix::process::geteuid().is_root() => Ok(PathBuf::from("/var/lib/coffer")),
+        None => user_data().map(|folder| folder.join("coffer")),
+    }
+}
+
+/// The user's folder for data.
+fn user_data() -> Result<PathBuf, Failure> {
+    // XDG: a path that is not absolute is to be ignored.
+    let xdg = variable("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".local/share"));
+    xdg.or_else(home).ok_or_else(|| {
+        Failure::new("there is no place to keep images and containers")
+            .because("neither HOME nor XDG_DATA_HOME is set")
+            .help("name a folder: coffer --root DIR …, or set COFFER_ROOT")
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| {
+        Failure::new("cannot tell the current folder")
+            .at(path.display().to_string())
+            .because(error.to_string())
+    })
+}
+
+/// Whether colours are wanted. Source: no-color.org, and terminfo's `dumb`.
+pub(crate) fn colour() -> Colour {
+    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    if is_dumb || variable("NO_COLOR").is_some() { Colour::No } else { Colour::OnTerminal }
+}
+
+/// Where this user's registry passwords are kept by docker's tools. Source: docker login,
+/// containers-auth.json(5).
+pub(crate) fn auth_file() -> Option<PathBuf> {
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return Some(PathBuf::from(file));
+    }
+    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".docker"));
+    folder.or_else(home).map(|folder| folder.join("config.json"))
+}
+
+/// Where a temporary store is made. On disk rather than in /tmp: it holds whole images, and not
+/// every tmpfs takes the attributes of an overlay.
+pub(crate) fn scratch() -> PathBuf {
+    variable("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+}

@@ -1,0 +1,152 @@
+//! The flags of `run` and `create`: docker's words with docker's meaning.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use coffer_runtime::spec::MountRequest;
+
+use super::common::{PullFlags, RunImageFlags};
+use super::mount::{mount, tmpfs, volume};
+use super::{Cpus, Label, Limit, Seconds, Size, Sysctl, Ulimit};
+
+/// What a new container is asked to be.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ContainerFlags {
+    #[command(flatten)]
+    pub(crate) process: ProcessFlags,
+    #[command(flatten)]
+    pub(crate) files: FileFlags,
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+    #[command(flatten)]
+    pub(crate) fence: FenceFlags,
+    #[command(flatten)]
+    pub(crate) network: NetworkFlags,
+    #[command(flatten)]
+    pub(crate) run_image: RunImageFlags,
+    #[command(flatten)]
+    pub(crate) image: PullFlags,
+}
+
+/// The process and its terminal.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Process")]
+pub(crate) struct ProcessFlags {
+    /// Name the container
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Keep stdin open
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Set a variable; NAME alone passes coffer's own on
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// Set the variables that FILE lists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Run this instead of the image's entrypoint
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<String>,
+    /// Start in DIR
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<PathBuf>,
+    /// Run as a user and group of the image's, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// Remove the container when it has ended
+    #[arg(long)]
+    pub(crate) rm: bool,
+    /// Have a small init reap children and pass signals on
+    #[arg(long)]
+    pub(crate) init: bool,
+    /// Attach words to the container
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub(crate) label: Vec<Label>,
+    /// The signal that asks it to stop
+    #[arg(long, value_name = "SIGNAL")]
+    pub(crate) stop_signal: Option<String>,
+    /// How long it may take to stop, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) stop_timeout: Option<Seconds>,
+    /// Write the container's id to FILE, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cidfile: Option<PathBuf>,
+}
+
+/// Files and mounts.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct FileFlags {
+    /// Share a folder of the host; always nosuid and nodev
+    #[arg(short, long, value_name = "DIR:PATH[:ro]", value_parser = volume)]
+    pub(crate) volume: Vec<MountRequest>,
+    /// Mount a folder or memory, as type=bind,source=DIR,target=PATH or type=tmpfs,target=PATH
+    #[arg(long, value_name = "OPTIONS", value_parser = mount)]
+    pub(crate) mount: Vec<MountRequest>,
+    /// Mount memory
+    #[arg(long, value_name = "PATH[:size=SIZE]", value_parser = tmpfs)]
+    pub(crate) tmpfs: Vec<MountRequest>,
+    /// Let the container write to nothing but its mounts
+    #[arg(long)]
+    pub(crate) read_only: bool,
+}
+
+/// How much it may use.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitFlags {
+    /// At most so much memory, such as 512m
+    #[arg(short, long, value_name = "SIZE")]
+    pub(crate) memory: Option<Size>,
+    /// At most so many CPUs, such as 1.5
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) cpus: Option<Cpus>,
+    /// At most so many processes and threads; -1 for no limit
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub(crate) pids_limit: Option<Limit>,
+    /// Limit a resource of each process
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    pub(crate) ulimit: Vec<Ulimit>,
+}
+
+/// What it may do.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Fence")]
+pub(crate) struct FenceFlags {
+    /// Give a capability, or all of them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cap_add: Vec<String>,
+    /// Take a capability, or all of them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cap_drop: Vec<String>,
+    /// seccomp=FILE, seccomp=unconfined or no-new-privileges
+    #[arg(long, value_name = "OPTION")]
+    pub(crate) security_opt: Vec<String>,
+    /// Where its ids come from: auto is a range of its own
+    #[arg(long, value_name = "MODE")]
+    pub(crate) userns: Option<String>,
+    /// Set a kernel parameter of the container's own
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) sysctl: Vec<Sysctl>,
+}
+
+/// What it can reach.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkFlags {
+    /// none (its own, with loopback alone) or host
+    #[arg(long, value_name = "MODE", alias = "net")]
+    pub(crate) network: Option<String>,
+    /// The name of its host
+    #[arg(short = 'h', long, value_name = "NAME")]
+    pub(crate) hostname: Option<String>,
+    /// Ask this name server
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) dns: Vec<IpAddr>,
+    /// Add a line to /etc/hosts
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    pub(crate) add_host: Vec<String>,
+}

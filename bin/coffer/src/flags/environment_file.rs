@@ -1,0 +1,86 @@
+//! `-e` and `--env-file`. Source: docker's documentation of `docker run --env-file`.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+
+use crate::environment;
+use crate::failure::Failure;
+
+/// No file of variables is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// The variables of `files`, then those of `flags`, as `NAME=value`. A name without a value takes
+/// coffer's own variable of that name, if there is one.
+pub(crate) fn variables(
+    files: &[std::path::PathBuf],
+    flags: &[String],
+) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::with_capacity(flags.len());
+    for file in files {
+        let text = read(file)?;
+        for (line, entry) in entries(&text) {
+            let place = format!("{}, line {line}", file.display());
+            all.extend(variable(entry, &place)?);
+        }
+    }
+    for flag in flags {
+        all.extend(variable(flag, "-e")?);
+    }
+    Ok(all)
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let fail = |error: std::io::Error| Failure::from(error).at(file.display().to_string());
+    #[expect(clippy::disallowed_methods, reason = "a file of the caller's, named by the caller")]
+    let open = std::fs::File::open(file).map_err(fail)?;
+    let mut text = String::new();
+    open.take(LONGEST + 1).read_to_string(&mut text).map_err(fail)?;
+    if text.len() as u64 > LONGEST {
+        return Err(
+            Failure::new("a file of variables is longer than 1 MiB").at(file.display().to_string())
+        );
+    }
+    Ok(text)
+}
+
+/// Lines that hold something, with their numbers.
+fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim_start()));
+    numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn variable(entry: &str, place: &str) -> Result<Option<String>, Failure> {
+    let name = entry.split('=').next().unwrap_or_default();
+    if name.is_empty() || name.contains(char::is_whitespace) || entry.contains('\0') {
+        return Err(Failure::new(format!("{entry:?} is not a variable"))
+            .at(place)
+            .because("it should look like NAME=value"));
+    }
+    if entry.contains('=') {
+        return Ok(Some(entry.to_owned()));
+    }
+    let own = environment::variable(name).map(OsString::into_string).transpose();
+    let own = own.map_err(|_| Failure::new(format!("{name} is not UTF-8")).at(place))?;
+    Ok(own.map(|value| format!("{name}={value}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_blank_lines_are_skipped() {
+        let text = "# words\n\nA=1\n  B=two words # not a comment\n";
+        let found: Vec<_> = entries(text).collect();
+        assert_eq!(found, [(3, "A=1"), (4, "B=two words # not a comment")]);
+    }
+
+    #[test]
+    fn names_have_no_blanks() {
+        assert_eq!(variable("A=", "-e").unwrap(), Some("A=".to_owned()));
+        assert_eq!(variable("COFFER_NO_SUCH_VARIABLE", "-e").unwrap(), None);
+        assert!(variable("export A=1", "-e").is_err());
+        assert!(variable("=1", "-e").is_err());
+    }
+}

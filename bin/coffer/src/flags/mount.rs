@@ -1,0 +1,204 @@
+//! `-v`, `--mount` and `--tmpfs`. Source: docker's documentation of bind mounts, volumes and tmpfs.
+
+use std::path::PathBuf;
+
+use coffer_runtime::spec::{
+    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, TmpfsMount,
+};
+
+use super::Size;
+
+/// Why a mount has the wrong form.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MountError {
+    /// `-v`.
+    #[error("a volume looks like /host/dir:/path, with :ro behind it for read-only")]
+    Volume,
+    /// The name of a volume where a folder is wanted.
+    #[error("{0:?} is not a path: named volumes are not supported, folders are (./{0})")]
+    Named(String),
+    /// The place is not absolute.
+    #[error("the place in the container has to be absolute and without \"..\"; {0:?} is not")]
+    Relative(String),
+    /// A part of `--mount`.
+    #[error("{0:?} is not an option of this mount; there are: {1}")]
+    Option(String, &'static str),
+    /// What `--mount` cannot do without.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A kind of mount.
+    #[error("mounts of type {0:?} are not supported; bind and tmpfs are")]
+    Kind(String),
+}
+
+const VOLUME_OPTIONS: &str = "ro, rw, nosuid, nodev, bind, rbind";
+const MOUNT_OPTIONS: &str =
+    "type, source, target, readonly, bind-recursive, tmpfs-size, tmpfs-mode";
+const TMPFS_OPTIONS: &str = "size, mode, ro, rw, nosuid, nodev, noexec, exec";
+
+/// `-v SOURCE:TARGET[:OPTIONS]`. Without a source the volume would be anonymous.
+pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => return Err(MountError::Volume),
+    };
+    if !source.starts_with(['/', '.']) {
+        return Err(MountError::Named(source.to_owned()));
+    }
+    let (mut access, mut recursion) = (Access::ReadWrite, Recursion::Recursive);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" => access = Access::ReadOnly,
+            "bind" => recursion = Recursion::Single,
+            // What volumes are anyway.
+            "rw" | "rbind" | "nosuid" | "nodev" => {}
+            other => return Err(MountError::Option(other.to_owned(), VOLUME_OPTIONS)),
+        }
+    }
+    let (source, target) = (host_path(source)?, absolute(target)?);
+    let missing = MissingSource::MakeFolder;
+    Ok(MountRequest::Bind(BindMount { source, target, access, recursion, missing }))
+}
+
+/// `--mount type=bind,source=…,target=…[,readonly]` or `type=tmpfs,target=…`.
+pub(crate) fn mount(text: &str) -> Result<MountRequest, MountError> {
+    let mut parts = Parts { kind: "volume".to_owned(), ..Parts::default() };
+    for option in text.split(',') {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let bad = || MountError::Option(option.to_owned(), MOUNT_OPTIONS);
+        match (name, value) {
+            ("type", kind) => parts.kind = kind.to_owned(),
+            ("source" | "src", path) => parts.source = Some(host_path(path)?),
+            ("target" | "dst" | "destination", path) => parts.target = Some(absolute(path)?),
+            ("readonly" | "ro", "" | "true" | "1") => parts.access = Access::ReadOnly,
+            ("readonly" | "ro", "false" | "0") | ("bind-recursive", "enabled") => {}
+            ("bind-recursive", "disabled") => parts.recursion = Recursion::Single,
+            ("tmpfs-size", size) => parts.size = Some(size.parse().map_err(|_| bad())?),
+            ("tmpfs-mode", bits) => parts.mode = Some(mode(bits).ok_or_else(bad)?),
+            _ => return Err(bad()),
+        }
+    }
+    parts.finish()
+}
+
+/// The options of one `--mount`, as far as they were read.
+#[derive(Default)]
+struct Parts {
+    kind: String,
+    source: Option<PathBuf>,
+    target: Option<String>,
+    access: Access,
+    recursion: Recursion,
+    size: Option<Size>,
+    mode: Option<u32>,
+}
+
+impl Parts {
+    fn finish(self) -> Result<MountRequest, MountError> {
+        let target = self.target.ok_or(MountError::Missing("target"))?;
+        let has_tmpfs = self.size.is_some() || self.mode.is_some();
+        let wrong = |option: &str, there| Err(MountError::Option(option.to_owned(), there));
+        match (self.kind.as_str(), self.source) {
+            ("bind", _) if has_tmpfs => wrong("tmpfs-…", "source, target, readonly"),
+            ("bind", None) => Err(MountError::Missing("source")),
+            ("bind", Some(source)) => {
+                let (access, recursion) = (self.access, self.recursion);
+                let missing = MissingSource::Refuse;
+                Ok(MountRequest::Bind(BindMount { source, target, access, recursion, missing }))
+            }
+            ("tmpfs", Some(_)) => wrong("source", "target, tmpfs-size, tmpfs-mode"),
+            ("tmpfs", None) => {
+                let (size, mode, access) = (self.size.map(|size| size.0), self.mode, self.access);
+                let exec = Exec::Refused;
+                Ok(MountRequest::Tmpfs(TmpfsMount { target, size, mode, access, exec }))
+            }
+            (other, _) => Err(MountError::Kind(other.to_owned())),
+        }
+    }
+}
+
+/// `--tmpfs TARGET[:OPTIONS]`.
+pub(crate) fn tmpfs(text: &str) -> Result<MountRequest, MountError> {
+    let (target, options) = text.split_once(':').unwrap_or((text, ""));
+    let target = absolute(target)?;
+    let (access, exec) = (Access::ReadWrite, Exec::Refused);
+    let mut tmpfs = TmpfsMount { target, size: None, mode: None, access, exec };
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let bad = || MountError::Option(option.to_owned(), TMPFS_OPTIONS);
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("size", size) => tmpfs.size = Some(size.parse::<Size>().map_err(|_| bad())?.0),
+            ("mode", bits) => tmpfs.mode = Some(mode(bits).ok_or_else(bad)?),
+            ("ro", "") => tmpfs.access = Access::ReadOnly,
+            ("exec", "") => tmpfs.exec = Exec::Allowed,
+            ("rw" | "nosuid" | "nodev" | "noexec", "") => {}
+            _ => return Err(bad()),
+        }
+    }
+    Ok(MountRequest::Tmpfs(tmpfs))
+}
+
+fn mode(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+}
+
+/// A place in the container: absolute, and with no parent folders in it.
+fn absolute(text: &str) -> Result<String, MountError> {
+    if text.starts_with('/') && text.split('/').all(|part| part != "..") {
+        return Ok(text.to_owned());
+    }
+    Err(MountError::Relative(text.to_owned()))
+}
+
+/// A folder of the caller's; relative to the current one, as docker has it.
+fn host_path(text: &str) -> Result<PathBuf, MountError> {
+    std::path::absolute(text).map_err(|_| MountError::Missing("the current folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bind(request: MountRequest) -> BindMount {
+        let MountRequest::Bind(bind) = request else { panic!("{request:?}") };
+        bind
+    }
+
+    #[test]
+    fn volumes() {
+        let flag = bind(volume("./data:/data:ro").unwrap());
+        assert!(flag.source.is_absolute() && flag.source.ends_with("data"));
+        assert_eq!((flag.target.as_str(), flag.access), ("/data", Access::ReadOnly));
+        assert_eq!(flag.missing, MissingSource::MakeFolder);
+        assert_eq!(volume("/data"), Err(MountError::Volume));
+        assert_eq!(volume("data:/data"), Err(MountError::Named("data".to_owned())));
+        assert_eq!(volume("/a:b"), Err(MountError::Relative("b".to_owned())));
+        assert!(matches!(volume("/a:/../b"), Err(MountError::Relative(_))));
+        assert!(matches!(volume("/a:/b:suid"), Err(MountError::Option(..))));
+        assert!(matches!(volume("/a:/b:z"), Err(MountError::Option(..))));
+    }
+
+    #[test]
+    fn mounts() {
+        let flag = bind(mount("type=bind,source=/a,target=/b,readonly").unwrap());
+        assert_eq!((flag.access, flag.missing), (Access::ReadOnly, MissingSource::Refuse));
+        let flag = mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777").unwrap();
+        let MountRequest::Tmpfs(flag) = flag else { panic!("{flag:?}") };
+        assert_eq!((flag.size, flag.mode), (Some(1 << 20), Some(0o1777)));
+        assert_eq!(mount("type=bind,target=/b"), Err(MountError::Missing("source")));
+        assert_eq!(mount("type=bind,source=/b"), Err(MountError::Missing("target")));
+        assert_eq!(mount("target=/b"), Err(MountError::Kind("volume".to_owned())));
+        assert!(mount("type=bind,source=/a,target=/b,suid").is_err());
+        assert!(mount("type=bind,source=/a,target=/b,tmpfs-size=1").is_err());
+    }
+
+    #[test]
+    fn tmpfses() {
+        let flag = tmpfs("/run:size=64m,exec").unwrap();
+        let MountRequest::Tmpfs(flag) = flag else { panic!("{flag:?}") };
+        assert_eq!((flag.size, flag.exec), (Some(64 << 20), Exec::Allowed));
+        assert!(tmpfs("/run:suid").is_err());
+        assert!(tmpfs("run").is_err());
+    }
+}

@@ -1,0 +1,271 @@
+//! The forms of single values. Parsers are pure; their errors say what the form is.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Why a value has the wrong form.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ValueError {
+    /// A size such as `512m`.
+    #[error("a size is a whole number with an optional unit b, k, m or g, such as 512m")]
+    Size,
+    /// A number of CPUs.
+    #[error("the number of CPUs is a decimal above 0, such as 1.5")]
+    Cpus,
+    /// `--ulimit`.
+    #[error("a limit looks like nofile=1024 or nofile=1024:2048, with the hard limit last")]
+    Ulimit,
+    /// Something that has to look like `name=value`.
+    #[error("it should look like NAME=VALUE")]
+    Pair,
+    /// A number of seconds.
+    #[error("a time is a whole number of seconds")]
+    Seconds,
+    /// One of a few words.
+    #[error("it is one of: {0}")]
+    OneOf(&'static str),
+    /// A limit that may be off.
+    #[error("it is a whole number above 0, or -1 for no limit")]
+    Limit,
+}
+
+/// A number of bytes. Source: docker's go-units `RAMInBytes`: units are powers of 1024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let lower = text.to_ascii_lowercase();
+        let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = lower.get(digits.len()..).unwrap_or_default();
+        let shift = match unit {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
+            _ => return Err(ValueError::Size),
+        };
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(ValueError::Size);
+        }
+        let count: u64 = digits.parse().map_err(|_| ValueError::Size)?;
+        count.checked_mul(1 << shift).map(Self).ok_or(ValueError::Size)
+    }
+}
+
+/// Thousandths of a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cpus(pub(crate) u64);
+
+impl FromStr for Cpus {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if part.len() > 3 || !is_number(whole) || !is_number(part) || text == "." {
+            return Err(ValueError::Cpus);
+        }
+        let digits = format!("{whole}{part:0<3}");
+        match digits.parse() {
+            Ok(0) | Err(_) => Err(ValueError::Cpus),
+            Ok(thousandths) => Ok(Self(thousandths)),
+        }
+    }
+}
+
+/// `--ulimit NAME=SOFT[:HARD]`; `None` is unlimited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ulimit {
+    /// Such as `nofile`.
+    pub(crate) name: String,
+    /// The soft limit.
+    pub(crate) soft: Option<u64>,
+    /// The hard limit, the soft one where none is given.
+    pub(crate) hard: Option<u64>,
+}
+
+impl FromStr for Ulimit {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, limits) = text.split_once('=').ok_or(ValueError::Ulimit)?;
+        let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+        let limit = |text: &str| match text {
+            "-1" | "unlimited" => Ok(None),
+            number => number.parse().map(Some).map_err(|_| ValueError::Ulimit),
+        };
+        let (soft, hard) = (limit(soft)?, limit(hard)?);
+        let over = |soft: u64| hard.is_some_and(|hard| soft > hard);
+        if name.is_empty() || soft.map_or(hard.is_some(), over) {
+            return Err(ValueError::Ulimit);
+        }
+        Ok(Self { name: name.to_owned(), soft, hard })
+    }
+}
+
+/// `--sysctl NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sysctl(pub(crate) String, pub(crate) String);
+
+impl FromStr for Sysctl {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(Self(name.to_owned(), value.to_owned())),
+            _ => Err(ValueError::Pair),
+        }
+    }
+}
+
+/// `--label NAME[=VALUE]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Label(pub(crate) String, pub(crate) String);
+
+impl FromStr for Label {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        if name.is_empty() {
+            return Err(ValueError::Pair);
+        }
+        Ok(Self(name.to_owned(), value.to_owned()))
+    }
+}
+
+/// Whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl FromStr for Seconds {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let seconds = text.parse().map_err(|_| ValueError::Seconds)?;
+        Ok(Self(Duration::from_secs(seconds)))
+    }
+}
+
+/// A number, or no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// At most so many.
+    At(u64),
+    /// As many as the host allows.
+    None,
+}
+
+impl FromStr for Limit {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "-1" | "unlimited" => Ok(Self::None),
+            text => match text.parse() {
+                Ok(0) | Err(_) => Err(ValueError::Limit),
+                Ok(count) => Ok(Self::At(count)),
+            },
+        }
+    }
+}
+
+/// A flag whose value is one of a few words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $all:literal, $($(#[$vdoc:meta])* $variant:ident = $word:literal),+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$vdoc])* $variant),+
+        }
+
+        impl FromStr for $name {
+            type Err = ValueError;
+
+            fn from_str(text: &str) -> Result<Self, ValueError> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(ValueError::OneOf($all)),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),+ })
+            }
+        }
+    };
+}
+
+words!(
+    /// When an image is fetched.
+    Pull, "missing, always, never",
+    /// Where it is not here.
+    #[default] Missing = "missing",
+    /// Ask the registry each time.
+    Always = "always",
+    /// Only what is here.
+    Never = "never"
+);
+
+words!(
+    /// The wall around the container.
+    Tier, "native (kernel and vm are not built yet)",
+    /// Namespaces and a fence on the host's kernel.
+    #[default] Native = "native"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_dockers() {
+        let size = |text: &str| text.parse::<Size>().map(|size| size.0);
+        assert_eq!(size("512m"), Ok(512 << 20));
+        assert_eq!(size("1G"), Ok(1 << 30));
+        assert_eq!(size("7"), Ok(7));
+        for bad in ["", "m", "-1", "1.5g", "1x", "99999999999999999999", "99999999999g", "1 m"] {
+            assert_eq!(size(bad), Err(ValueError::Size), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cpus_are_thousandths() {
+        let cpus = |text: &str| text.parse::<Cpus>().map(|cpus| cpus.0);
+        assert_eq!(cpus("1.5"), Ok(1500));
+        assert_eq!(cpus("2"), Ok(2000));
+        assert_eq!(cpus(".25"), Ok(250));
+        for bad in ["", ".", "0", "0.000", "-1", "1.2345", "1e3", "+1"] {
+            assert_eq!(cpus(bad), Err(ValueError::Cpus), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ulimits() {
+        let parse = |text: &str| text.parse::<Ulimit>();
+        let flag = parse("nofile=1024:-1").unwrap();
+        assert_eq!((flag.soft, flag.hard), (Some(1024), None));
+        assert_eq!(parse("core=0").unwrap().hard, Some(0));
+        for bad in ["nofile", "=1", "nofile=2:1", "nofile=-1:1", "nofile=x", "nofile=1:2:3"] {
+            assert_eq!(parse(bad), Err(ValueError::Ulimit), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pairs_and_words() {
+        assert_eq!("a=b=c".parse(), Ok(Sysctl("a".to_owned(), "b=c".to_owned())));
+        assert_eq!("a".parse::<Sysctl>(), Err(ValueError::Pair));
+        assert_eq!("a".parse(), Ok(Label("a".to_owned(), String::new())));
+        assert_eq!("always".parse(), Ok(Pull::Always));
+        assert!("vm".parse::<Tier>().is_err());
+        assert_eq!("-1".parse(), Ok(Limit::None));
+        assert_eq!("0".parse::<Limit>(), Err(ValueError::Limit));
+    }
+}

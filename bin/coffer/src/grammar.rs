@@ -1,0 +1,235 @@
+//! Docker's grammar on top of clap: global flags before the verb, everything after IMAGE belongs
+//! to the command, unknown flags name the nearest one.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Parser};
+
+use crate::failure::Failure;
+use crate::missing;
+
+/// Where the flags of a verb end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flags {
+    /// Flags and operands in any order, as for `rm web -f`.
+    Anywhere,
+    /// Everything after the first operand is the container's command, as for `run IMAGE ls -l`.
+    BeforeCommand,
+}
+
+/// A verb's arguments, parsed.
+#[derive(Debug)]
+pub(crate) enum Parsed<A> {
+    /// What was asked for.
+    Asked(A),
+    /// `--help`: the text to print.
+    Help(String),
+}
+
+/// Parses the arguments that follow `verb`.
+pub(crate) fn parse<A: Parser>(
+    verb: &'static str,
+    flags: Flags,
+    mut args: Vec<OsString>,
+) -> Result<Parsed<A>, Failure> {
+    let mut command = A::command().name(verb).bin_name(format!("coffer {verb}"));
+    if flags == Flags::BeforeCommand {
+        divide(&command, &mut args);
+    }
+    let name = std::iter::once(OsString::from(verb));
+    let matches = match command.try_get_matches_from_mut(name.chain(args)) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            return Ok(Parsed::Help(format!("{}\n", error.to_string().trim_end())));
+        }
+        Err(error) => return Err(failure(verb, &error)),
+    };
+    A::from_arg_matches(&matches).map(Parsed::Asked).map_err(|error| failure(verb, &error))
+}
+
+/// Puts clap's own word for "no flags from here on" behind the first operand.
+fn divide(command: &Command, args: &mut Vec<OsString>) {
+    let Some(at) = operand(command, args) else { return };
+    if at + 1 < args.len() {
+        args.insert(at + 1, OsString::from("--"));
+    }
+    // Docker lets a `--` stand before IMAGE too; one is enough.
+    if at > 0 && args.get(at - 1).is_some_and(|word| word == "--") {
+        args.remove(at - 1);
+    }
+}
+
+/// The position of the first argument that is neither a flag nor a flag's value.
+fn operand(command: &Command, args: &[OsString]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(arg) = args.get(at) {
+        match arg.as_bytes() {
+            b"--" => return (at + 1 < args.len()).then_some(at + 1),
+            [b'-', b'-', name @ ..] => at += 1 + usize::from(long_takes_next(command, name)),
+            [b'-', first, rest @ ..] => {
+                at += 1 + usize::from(cluster_takes_next(command, *first, rest))
+            }
+            _ => return Some(at),
+        }
+    }
+    None
+}
+
+fn long_takes_next(command: &Command, name: &[u8]) -> bool {
+    !name.contains(&b'=')
+        && command.get_arguments().any(|arg| {
+            let is_it = |long: &str| long.as_bytes() == name;
+            takes_value(arg)
+                && (arg.get_long().is_some_and(is_it)
+                    || arg.get_all_aliases().is_some_and(|all| all.into_iter().any(is_it)))
+        })
+}
+
+/// Of flags in one word, such as `-itu root`, only the last can take the next word.
+fn cluster_takes_next(command: &Command, first: u8, rest: &[u8]) -> bool {
+    let takes = |short: u8| {
+        let is_it = |arg: &clap::Arg| arg.get_short() == Some(char::from(short));
+        command.get_arguments().any(|arg| takes_value(arg) && is_it(arg))
+    };
+    match (takes(first), rest) {
+        (true, rest) => rest.is_empty(),
+        (false, [next, rest @ ..]) => cluster_takes_next(command, *next, rest),
+        (false, []) => false,
+    }
+}
+
+fn takes_value(arg: &clap::Arg) -> bool {
+    arg.get_action().takes_values() && !arg.is_require_equals_set()
+}
+
+/// Clap's finding in our four parts.
+fn failure(verb: &str, error: &clap::Error) -> Failure {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(list)) => list.first().cloned(),
+        _ => None,
+    };
+    let all = format!("coffer {verb} --help lists the flags");
+    let invalid = context(ContextKind::InvalidArg);
+    match (error.kind(), invalid) {
+        (ErrorKind::UnknownArgument, Some(word)) if word.starts_with('-') => {
+            unknown_flag(verb, &word, context(ContextKind::SuggestedArg)).help(all)
+        }
+        (ErrorKind::UnknownArgument, Some(word)) => {
+            Failure::new(format!("`coffer {verb}` does not take {word:?}")).help(all)
+        }
+        (ErrorKind::MissingRequiredArgument, Some(name)) => {
+            Failure::new(format!("`coffer {verb}` needs {name}"))
+                .help(format!("coffer {verb} --help"))
+        }
+        (ErrorKind::ValueValidation, Some(flag)) => {
+            let value = context(ContextKind::InvalidValue).unwrap_or_default();
+            let reason = std::error::Error::source(error).map(ToString::to_string);
+            let failure = Failure::new(format!("{value:?} is not a value for {flag}"));
+            reason.into_iter().fold(failure, Failure::because)
+        }
+        _ => Failure::new(first_words(&error.to_string())).help(all),
+    }
+}
+
+fn unknown_flag(verb: &str, word: &str, nearest: Option<String>) -> Failure {
+    let flag = word.split('=').next().unwrap_or(word);
+    if let Some(missing) = missing::find(verb, flag) {
+        return missing.failure(verb, flag);
+    }
+    let failure = Failure::new(format!("`coffer {verb}` has no flag {flag}"));
+    match nearest {
+        Some(nearest) => failure.help(format!("did you mean {nearest}?")),
+        None => failure,
+    }
+}
+
+/// The first paragraph of clap's text, on one line and without its own mark.
+fn first_words(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or(text);
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// The name nearest to `word`, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|name| (strsim::jaro_winkler(word, name), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// Whether `arg` is the long flag `name` with its value in the same word.
+pub(crate) fn joined_value<'a>(arg: &'a OsStr, name: &str) -> Option<&'a OsStr> {
+    let rest = arg.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+    Some(OsStr::from_bytes(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Sample {
+        #[arg(short, long)]
+        env: Vec<String>,
+        #[arg(short, long)]
+        interactive: bool,
+        #[arg(short, long)]
+        tty: bool,
+        #[arg(long, value_name = "N")]
+        cpus: Option<f32>,
+        image: String,
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    }
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
+    }
+
+    fn sample(text: &str) -> Result<Sample, Failure> {
+        match parse("run", Flags::BeforeCommand, words(text))? {
+            Parsed::Asked(sample) => Ok(sample),
+            Parsed::Help(text) => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn flags_after_the_image_are_the_commands() {
+        let s = sample("-it -e A=1 --cpus 2 busybox ls --tty -e B -- x").unwrap();
+        assert!(s.interactive && s.tty);
+        assert_eq!((s.image.as_str(), s.env.len(), s.cpus), ("busybox", 1, Some(2.0)));
+        assert_eq!(s.command, words("ls --tty -e B -- x"));
+    }
+
+    #[test]
+    fn values_may_be_joined() {
+        let s = sample("-ieA=1 --cpus=2 busybox").unwrap();
+        assert_eq!((s.env, s.command.len()), (vec!["A=1".to_owned()], 0));
+        let s = sample("-e A=1 -- busybox -x").unwrap();
+        assert_eq!((s.image.as_str(), s.command), ("busybox", words("-x")));
+    }
+
+    #[test]
+    fn an_unknown_flag_names_the_nearest() {
+        let text = sample("--interactiv busybox").unwrap_err().render();
+        assert!(text.starts_with("error: `coffer run` has no flag --interactiv\n"), "{text}");
+        assert!(text.contains("help: did you mean --interactive?\n"), "{text}");
+    }
+
+    #[test]
+    fn a_bad_value_names_the_flag() {
+        let text = sample("--cpus x busybox").unwrap_err().render();
+        assert!(text.starts_with("error: \"x\" is not a value for --cpus <N>\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let text = sample("-it").unwrap_err().render();
+        assert!(text.starts_with("error: `coffer run` needs <IMAGE>\n"), "{text}");
+    }
+}

@@ -1,0 +1,53 @@
+//! What to type when a library fails: hints looked up by the type of the error, never glued into
+//! its text.
+
+use std::error::Error;
+
+use coffer_policy::Refusal;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Adds hints, and the exit status that `error` or one of its sources calls for.
+pub(crate) fn add(failure: Failure, error: &(dyn Error + 'static)) -> Failure {
+    chain(error).fold(failure, add_one)
+}
+
+fn add_one(failure: Failure, error: &(dyn Error + 'static)) -> Failure {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        let platform = &refusal.host;
+        return failure
+            .exits(Exit::REFUSED)
+            .help(format!("ask for an image for this host: --platform {platform}"));
+    }
+    failure
+}
+
+/// The error and all that caused it.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let next = |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
+        (*error).source()
+    };
+    std::iter::successors(Some(error), next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_exits_121() {
+        let refusal = Refusal {
+            name: "web".to_owned(),
+            platform: "linux/arm64".parse().unwrap(),
+            host: "linux/amd64".parse().unwrap(),
+        };
+        let failure = Failure::from(refusal);
+        assert_eq!(failure.exit(), Exit::REFUSED);
+        assert!(
+            failure
+                .render()
+                .ends_with("help: ask for an image for this host: --platform linux/amd64\n")
+        );
+    }
+}

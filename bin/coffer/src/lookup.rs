@@ -1,0 +1,88 @@
+//! Images by what a person types: a name, or the beginning of a digest.
+
+use coffer_oci::{Descriptor, Platform, Reference};
+use coffer_store::{Entry, Image, Store};
+
+use crate::failure::Failure;
+
+/// Fewer hex digits than this are too few to be meant as a digest.
+const FEWEST_DIGITS: usize = 4;
+
+/// The image that `word` means, in the store.
+pub(crate) fn image(store: &Store, word: &str) -> Result<Entry, Failure> {
+    let name = word.parse::<Reference>();
+    if let Ok(name) = &name {
+        if let Some(descriptor) = store.resolve(name)? {
+            let name = name.digest().is_none().then(|| name.clone());
+            return Ok(Entry { name, descriptor });
+        }
+    }
+    match by_digest(store, word)? {
+        Some(entry) => Ok(entry),
+        None => Err(missing(word, name.ok())),
+    }
+}
+
+/// The one image whose digest begins with `word`.
+fn by_digest(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
+    let hex = word.strip_prefix("sha256:").unwrap_or(word);
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if hex.len() < FEWEST_DIGITS || !hex.bytes().all(is_digit) {
+        return Ok(None);
+    }
+    let mut found: Vec<Entry> = store.images()?;
+    found.retain(|entry| entry.descriptor.digest.hex().starts_with(hex));
+    found.dedup_by(|a, b| a.descriptor.digest == b.descriptor.digest);
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        count => Err(Failure::new(format!("{word:?} is the beginning of {count} images' digests"))
+            .help("type more of it: coffer images --no-trunc")),
+    }
+}
+
+fn missing(word: &str, name: Option<Reference>) -> Failure {
+    let failure = Failure::new(format!("image {word} is not here"));
+    match name {
+        Some(name) => failure.help(format!("coffer pull {}", name.familiar())),
+        None => failure.help("coffer images lists those that are"),
+    }
+}
+
+/// The image that `target` stands for on `platform`, if it was pulled for it.
+pub(crate) fn for_platform(
+    store: &Store,
+    target: &Descriptor,
+    platform: &Platform,
+) -> Result<Image, Failure> {
+    Ok(store.image(&store.choose(target, platform)?)?)
+}
+
+/// The name as `images` shows it, in repository and tag.
+pub(crate) fn repository_and_tag(name: Option<&Reference>) -> (String, String) {
+    let none = || "<none>".to_owned();
+    let Some(name) = name else { return (none(), none()) };
+    let familiar = name.familiar();
+    let end = match (name.digest(), name.tag()) {
+        (Some(_), _) => familiar.find('@').unwrap_or(familiar.len()),
+        (None, Some(tag)) => familiar.len().saturating_sub(tag.len() + 1),
+        (None, None) => familiar.len(),
+    };
+    let repository = familiar.get(..end).unwrap_or(&familiar).to_owned();
+    (repository, name.tag().map_or_else(none, str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_as_they_are_typed() {
+        let shown = |name: &str| repository_and_tag(Some(&name.parse().unwrap()));
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(shown("busybox"), pair("busybox", "latest"));
+        assert_eq!(shown("localhost:5000/a/b:1"), pair("localhost:5000/a/b", "1"));
+        let digest = coffer_oci::Digest::of(b"");
+        assert_eq!(shown(&format!("busybox@{digest}")), pair("busybox", "<none>"));
+        assert_eq!(repository_and_tag(None), pair("<none>", "<none>"));
+    }
+}

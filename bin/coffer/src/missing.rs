@@ -1,0 +1,182 @@
+//! Flags that docker has and coffer does not: each is an error that says why, never ignored.
+
+use crate::failure::Failure;
+
+/// A flag of docker's that we lack.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    verbs: &'static [&'static str],
+    flags: &'static [&'static str],
+    why: &'static str,
+    help: &'static str,
+}
+
+const RUN: &[&str] = &["run", "create"];
+const LATER: &str = "it is not built yet";
+const TEMPLATES: &str = "Go templates are not supported";
+
+/// Source: `docker run --help` and its neighbours, docker 27.
+const TABLE: &[Missing] = &[
+    Missing {
+        verbs: RUN,
+        flags: &["-p", "--publish", "-P", "--publish-all", "--expose"],
+        why: "ports cannot be published yet: a container's network is `none` or `host`",
+        help: "share the host's network: --network host",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--privileged"],
+        why: "it takes down every wall at once",
+        help: "ask for what is needed by name: --cap-add NAME, --security-opt seccomp=FILE",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--device", "--device-cgroup-rule", "--gpus"],
+        why: "containers get no devices of the host yet",
+        help: "",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--pid", "--ipc", "--uts", "--cgroupns"],
+        why: "these namespaces are always the container's own",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--restart"],
+        why: "coffer has no daemon that could start a container again",
+        help: "let the service manager do it: a systemd unit with Restart=on-failure",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &[
+            "--link",
+            "--ip",
+            "--ip6",
+            "--mac-address",
+            "--network-alias",
+            "--dns-opt",
+            "--dns-option",
+            "--dns-search",
+            "--link-local-ip",
+            "--domainname",
+        ],
+        why: "a container's network is `none` or `host` so far",
+        help: "",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--memory-swap", "--memory-reservation", "--kernel-memory", "--memory-swappiness"],
+        why: "memory has one limit",
+        help: "--memory SIZE",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &[
+            "-c",
+            "--cpu-shares",
+            "--cpu-period",
+            "--cpu-quota",
+            "--cpu-rt-period",
+            "--cpu-rt-runtime",
+            "--cpuset-cpus",
+            "--cpuset-mems",
+        ],
+        why: "CPU time has one limit",
+        help: "--cpus NUMBER",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--log-driver", "--log-opt"],
+        why: "logs are kept as files, rotated, beside the container's state",
+        help: "coffer logs CONTAINER",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--runtime"],
+        why: "coffer is the runtime",
+        help: "choose the wall: --tier native",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["-a", "--attach", "--sig-proxy", "--detach-keys"],
+        why: "a container in the foreground has all its streams and signals passed on",
+        help: "run in the background: -d",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--volumes-from", "--volume-driver"],
+        why: "volumes are folders of the host",
+        help: "-v DIR:/PATH",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &[
+            "--health-cmd",
+            "--health-interval",
+            "--health-retries",
+            "--health-timeout",
+            "--health-start-period",
+            "--health-start-interval",
+            "--no-healthcheck",
+        ],
+        why: "there is no daemon that could ask after a container's health",
+        help: "",
+    },
+    Missing {
+        verbs: &["ps", "images", "inspect", "info", "version"],
+        flags: &["-f", "--format"],
+        why: TEMPLATES,
+        help: "take the data as JSON and choose with jq: --json | jq …",
+    },
+    Missing {
+        verbs: &["pull", "push", "images"],
+        flags: &["-a", "--all-tags", "--all"],
+        why: LATER,
+        help: "name the tags one by one",
+    },
+    Missing {
+        verbs: &["pull", "push", "run", "create"],
+        flags: &["--disable-content-trust"],
+        why: "docker's content trust (Notary v1) is not what coffer verifies",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: &["exec"],
+        flags: &["--privileged", "--detach-keys"],
+        why: "a command that enters a container stays behind the container's own fence",
+        help: "",
+    },
+    Missing {
+        verbs: &["rm"],
+        flags: &["-l", "--link"],
+        why: "containers are not linked",
+        help: "",
+    },
+];
+
+/// Whether docker's `verb` takes `flag` and ours does not.
+pub(crate) fn find(verb: &str, flag: &str) -> Option<&'static Missing> {
+    TABLE.iter().find(|entry| entry.verbs.contains(&verb) && entry.flags.contains(&flag))
+}
+
+impl Missing {
+    /// The error for it.
+    pub(crate) fn failure(&self, verb: &str, flag: &str) -> Failure {
+        let failure = Failure::new(format!("`coffer {verb}` does not have docker's {flag}"))
+            .because(self.why);
+        if self.help.is_empty() { failure } else { failure.help(self.help) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_name_the_hosts_network() {
+        let text = find("run", "-p").unwrap().failure("run", "-p").render();
+        assert!(text.starts_with("error: `coffer run` does not have docker's -p\n"), "{text}");
+        assert!(text.ends_with("help: share the host's network: --network host\n"), "{text}");
+    }
+}

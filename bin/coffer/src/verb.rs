@@ -1,0 +1,213 @@
+//! The table of verbs, and how the first word chooses one.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::command;
+use crate::context::Context;
+use crate::environment;
+use crate::failure::{Failure, Outcome};
+use crate::flags::Common;
+use crate::grammar::{self, Flags, Parsed};
+use crate::ui::{Detail, Ui};
+
+/// A verb's flags, and what it does with them.
+pub(crate) trait Command: clap::Parser {
+    /// Where its flags end.
+    const FLAGS: Flags = Flags::Anywhere;
+
+    /// The flags that every verb has.
+    fn common(&self) -> &Common;
+
+    /// Does it.
+    fn run(self, context: Context) -> Outcome;
+}
+
+/// A line of the table.
+pub(crate) struct Verb {
+    /// The word.
+    pub(crate) name: &'static str,
+    /// Where the help lists it.
+    pub(crate) group: Group,
+    /// What it does, in a few words.
+    pub(crate) about: &'static str,
+    /// Parses its flags and does it.
+    pub(crate) enter: fn(&'static Verb, Vec<OsString>) -> Outcome,
+}
+
+/// The parts of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// What is done with containers.
+    Containers,
+    /// What is done with images.
+    Images,
+    /// The rest.
+    Coffer,
+    /// For coffer's own use.
+    Hidden,
+}
+
+use Group::{Coffer, Containers, Hidden, Images};
+
+/// Every verb, in the order of the help.
+#[rustfmt::skip]
+pub(crate) static VERBS: &[Verb] = &[
+    verb::<command::images::Images>    ("images",  Images,     "List images"),
+    verb::<command::tag::Tag>          ("tag",     Images,     "Give an image another name"),
+    verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
+    verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
+    verb::<command::probe::Probe>      ("demo-probe", Hidden,  "Try what a container should not reach"),
+];
+
+/// Docker's verbs that coffer does not have, so that the error can say so.
+const DOCKERS: &[&str] = &[
+    "attach",
+    "build",
+    "builder",
+    "buildx",
+    "commit",
+    "compose",
+    "container",
+    "context",
+    "cp",
+    "diff",
+    "events",
+    "export",
+    "history",
+    "image",
+    "import",
+    "info",
+    "manifest",
+    "network",
+    "node",
+    "pause",
+    "plugin",
+    "port",
+    "rename",
+    "restart",
+    "search",
+    "secret",
+    "service",
+    "stack",
+    "stats",
+    "swarm",
+    "trust",
+    "unpause",
+    "update",
+    "volume",
+];
+
+const fn verb<C: Command>(name: &'static str, group: Group, about: &'static str) -> Verb {
+    Verb { name, group, about, enter: enter::<C> }
+}
+
+/// Parses `args` as the flags of `C`, then does what they ask.
+fn enter<C: Command>(verb: &'static Verb, args: Vec<OsString>) -> Outcome {
+    let mut ui = Ui::new(Detail::Automatic, environment::colour());
+    match grammar::parse::<C>(verb.name, C::FLAGS, args)? {
+        Parsed::Help(text) => ui.data(text.as_bytes()).map(|()| crate::Exit::DONE),
+        Parsed::Asked(command) => {
+            let common = command.common();
+            if common.verbose {
+                ui.set_detail(Detail::Steps);
+            }
+            let root = common.root.clone();
+            command.run(Context::new(ui, root))
+        }
+    }
+}
+
+/// What the first words ask for.
+pub(crate) enum Call {
+    /// A verb with its arguments.
+    Verb(&'static Verb, Vec<OsString>),
+    /// The overview.
+    Help,
+    /// Nothing at all.
+    Nothing,
+}
+
+/// Finds the verb. Flags before it are global ones, and are handed on to it.
+pub(crate) fn call(args: Vec<OsString>) -> Result<Call, Failure> {
+    let mut before = Vec::new();
+    let mut words = args.into_iter();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--help" | "-h") => return Ok(Call::Help),
+            Some("--version" | "-v") => return find("version").map(|v| Call::Verb(v, Vec::new())),
+            Some("--root" | "--tier") => {
+                before.push(word);
+                before.extend(words.next());
+            }
+            Some("--json" | "--dry-run" | "--offline" | "--verbose") => before.push(word),
+            _ if is_joined_global(&word) => before.push(word),
+            Some(flag) if flag.starts_with('-') => return Err(unknown_global(flag)),
+            _ => {
+                let verb = find(&word.to_string_lossy())?;
+                before.extend(words);
+                return Ok(Call::Verb(verb, before));
+            }
+        }
+    }
+    Ok(Call::Nothing)
+}
+
+fn is_joined_global(word: &OsStr) -> bool {
+    ["--root", "--tier"].iter().any(|flag| grammar::joined_value(word, flag).is_some())
+}
+
+fn unknown_global(flag: &str) -> Failure {
+    let known = ["--root", "--tier", "--json", "--dry-run", "--offline", "--verbose", "--help"];
+    let failure = Failure::new(format!("coffer has no flag {flag} before the verb"));
+    match grammar::nearest(flag, known.into_iter()) {
+        Some(nearest) => failure.help(format!("did you mean {nearest}?")),
+        None => failure.help("flags of a verb stand behind it: coffer run --rm busybox"),
+    }
+}
+
+/// The verb of this name.
+pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {
+    if let Some(verb) = VERBS.iter().find(|verb| verb.name == name) {
+        return Ok(verb);
+    }
+    let all = "coffer help lists the verbs";
+    if DOCKERS.contains(&name) {
+        return Err(Failure::new(format!("coffer does not have docker's {name:?}")).help(all));
+    }
+    let failure = Failure::new(format!("coffer has no verb {name:?}"));
+    let shown = VERBS.iter().filter(|verb| verb.group != Hidden).map(|verb| verb.name);
+    Err(match grammar::nearest(name, shown) {
+        Some(nearest) => failure.help(format!("did you mean {nearest}?")),
+        None => failure.help(all),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn global_flags_move_behind_the_verb() {
+        let Call::Verb(verb, args) = call(words("--root /x --json ps -a")).unwrap() else {
+            panic!("no verb")
+        };
+        assert_eq!((verb.name, args), ("ps", words("--root /x --json -a")));
+    }
+
+    #[test]
+    fn a_misspelt_verb_names_the_nearest() {
+        let text = call(words("exce x")).map(|_| ()).unwrap_err().render();
+        assert_eq!(text, "error: coffer has no verb \"exce\"\nhelp: did you mean exec?\n");
+    }
+
+    #[test]
+    fn every_verbs_flags_are_sound() {
+        fn check<C: Command>() {
+            C::command().debug_assert();
+        }
+    }
+}
