@@ -1,4 +1,5 @@
 //! From an admitted image to a running process.
 
+pub mod cgroup;
 pub mod spec;
 pub mod state;

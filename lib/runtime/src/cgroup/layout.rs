@@ -1,0 +1,246 @@
+//! Where the control groups of this host are mounted, and in which one the caller is.
+//!
+//! Sources: man 5 `proc_pid_mountinfo`, man 7 cgroups ("/proc files").
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{self as rfs, Mode, OFlags};
+
+use super::{CgroupError, Controller};
+
+/// The longest table of mounts that is read (16 MiB).
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// The hierarchies of this host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The v1 hierarchies, one for each mount.
+    pub v1: Vec<V1>,
+    /// The v2 hierarchy. On a hybrid host it is there too, with few controllers or none.
+    pub v2: Option<V2>,
+}
+
+/// One v1 hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct V1 {
+    /// Where it is mounted.
+    pub mount: PathBuf,
+    /// The controllers in it that coffer uses.
+    pub controllers: Vec<Controller>,
+}
+
+/// The v2 hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct V2 {
+    /// Where it is mounted.
+    pub mount: PathBuf,
+    /// The caller's own group, as a path below the mount; empty at its top.
+    pub own: PathBuf,
+}
+
+/// What kind of host this is, in words for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No control groups are mounted.
+    None,
+    /// v1 alone.
+    V1,
+    /// v1 for the controllers, v2 beside it.
+    Hybrid,
+    /// v2 alone.
+    V2,
+}
+
+impl Layout {
+    /// Reads this process's tables.
+    ///
+    /// # Errors
+    /// Where /proc cannot be read, or holds a line that the manual does not allow.
+    pub fn discover() -> Result<Self, CgroupError> {
+        let mounts = read("/proc/self/mountinfo")?;
+        let groups = read("/proc/self/cgroup")?;
+        Self::parse(&mounts, &groups)
+    }
+
+    /// The layout that the contents of `mountinfo` and `cgroup` describe.
+    ///
+    /// Lines about other file systems are passed over; a line about control groups that does not
+    /// have the manual's form is an error, for what would be read into it is a guess.
+    ///
+    /// # Errors
+    /// [`CgroupError::Table`].
+    pub fn parse(mountinfo: &[u8], cgroup: &[u8]) -> Result<Self, CgroupError> {
+        let own = own_v2(cgroup)?;
+        let mut layout = Self::default();
+        for line in lines(mountinfo) {
+            let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+            let bad = || CgroupError::Table { line: String::from_utf8_lossy(line).into_owned() };
+            let dash = fields.iter().position(|f| *f == b"-").ok_or_else(bad)?;
+            match (fields.get(dash + 1).copied(), &fields[..dash]) {
+                (Some(b"cgroup"), [_, _, _, _, mount, ..]) => {
+                    let options = fields.get(dash + 3).ok_or_else(bad)?;
+                    layout.add_v1(unescape(mount).ok_or_else(bad)?, options);
+                }
+                (Some(b"cgroup2"), [_, _, _, root, mount, ..]) => {
+                    let root = unescape(root).ok_or_else(bad)?;
+                    let mount = unescape(mount).ok_or_else(bad)?;
+                    layout.add_v2(&root, mount, own.as_deref());
+                }
+                (Some(b"cgroup" | b"cgroup2") | None, _) => return Err(bad()),
+                _ => {}
+            }
+        }
+        Ok(layout)
+    }
+
+    /// A hierarchy that is mounted twice counts once, where it was mounted first.
+    fn add_v1(&mut self, mount: PathBuf, options: &[u8]) {
+        let controllers: Vec<Controller> = options
+            .split(|b| *b == b',')
+            .filter_map(Controller::from_v1)
+            .filter(|c| self.v1_with(*c).is_none())
+            .collect();
+        if !controllers.is_empty() {
+            self.v1.push(V1 { mount, controllers });
+        }
+    }
+
+    /// A mount that does not show the caller's own group is of no use.
+    fn add_v2(&mut self, root: &Path, mount: PathBuf, own: Option<&Path>) {
+        if let (None, Some(own)) = (&self.v2, own.and_then(|own| own.strip_prefix(root).ok())) {
+            self.v2 = Some(V2 { mount, own: own.to_owned() });
+        }
+    }
+
+    /// The v1 hierarchy that has this controller.
+    pub fn v1_with(&self, controller: Controller) -> Option<&V1> {
+        self.v1.iter().find(|v1| v1.controllers.contains(&controller))
+    }
+
+    /// What kind of host this is.
+    pub fn kind(&self) -> Kind {
+        match (self.v1.is_empty(), &self.v2) {
+            (true, None) => Kind::None,
+            (true, Some(_)) => Kind::V2,
+            (false, None) => Kind::V1,
+            (false, Some(_)) => Kind::Hybrid,
+        }
+    }
+}
+
+/// The path in the line `0::PATH`; a host without v2 has none.
+fn own_v2(cgroup: &[u8]) -> Result<Option<PathBuf>, CgroupError> {
+    for line in lines(cgroup) {
+        let bad = || CgroupError::Table { line: String::from_utf8_lossy(line).into_owned() };
+        let mut fields = line.splitn(3, |b| *b == b':');
+        let (Some(hierarchy), Some(_), Some(path)) = (fields.next(), fields.next(), fields.next())
+        else {
+            return Err(bad());
+        };
+        if hierarchy == b"0" {
+            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+            return if is_plain(&path) { Ok(Some(path)) } else { Err(bad()) };
+        }
+    }
+    Ok(None)
+}
+
+/// Absolute and without `..`, which the kernel writes for what lies outside a cgroup namespace.
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute() && !path.components().any(|c| c == Component::ParentDir)
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n').filter(|line| !line.is_empty())
+}
+
+/// Undoes the octal escapes of blank, tab, newline and backslash.
+fn unescape(field: &[u8]) -> Option<PathBuf> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        (rest, _) = match (first, tail) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..]) => {
+                (tail, bytes.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0')))
+            }
+            (b'\\', _) => return None,
+            _ => (tail, bytes.push(*first)),
+        };
+    }
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+fn read(path: &'static str) -> Result<Vec<u8>, CgroupError> {
+    let read = || -> io::Result<Vec<u8>> {
+        let fd = rfs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut text = Vec::with_capacity(8192);
+        std::fs::File::from(fd).take(LIMIT).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(|source| CgroupError::File { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HYBRID: &[u8] = b"31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+42 23 0:32 / /mnt/a\\040b rw,relatime - cgroup cgroup rw,memory,pids
+";
+
+    #[test]
+    fn a_hybrid_host_is_read() {
+        let layout = Layout::parse(HYBRID, b"2:cpu,cpuacct:/x\n1:memory:/y\n0::/\n").unwrap();
+        assert_eq!(layout.kind(), Kind::Hybrid);
+        let cpu = layout.v1_with(Controller::Cpu).unwrap();
+        assert_eq!(cpu.mount, Path::new("/sys/fs/cgroup/cpu,cpuacct"));
+        assert_eq!(cpu.controllers, [Controller::Cpu, Controller::Cpuacct]);
+        let memory = layout.v1_with(Controller::Memory).unwrap();
+        assert_eq!(memory.mount, Path::new("/sys/fs/cgroup/memory"));
+        assert_eq!(layout.v1_with(Controller::Pids).unwrap().mount, Path::new("/mnt/a b"));
+        assert_eq!(layout.v1_with(Controller::Devices), None);
+        assert_eq!(layout.v2.unwrap().own, Path::new(""));
+    }
+
+    #[test]
+    fn the_own_group_is_found_below_the_root_of_the_mount() {
+        let mounts = b"30 23 0:26 /user /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let layout = Layout::parse(mounts, b"0::/user/a/b\n").unwrap();
+        assert_eq!(layout.kind(), Kind::V2);
+        assert_eq!(layout.v2.unwrap().own, Path::new("a/b"));
+        assert_eq!(Layout::parse(mounts, b"0::/other\n").unwrap().kind(), Kind::None);
+    }
+
+    #[test]
+    fn what_the_manual_does_not_allow_is_an_error() {
+        for (mounts, groups) in [
+            (&b"30 23 0:26 / /sys rw cgroup2\n"[..], &b"0::/\n"[..]),
+            (b"30 23 - cgroup2 a b\n", b"0::/\n"),
+            (b"30 23 0:26 / /s\\9 rw - cgroup2 a rw\n", b"0::/\n"),
+            (b"", b"0::/../..\n"),
+            (b"", b"0:/\n"),
+        ] {
+            assert!(Layout::parse(mounts, groups).is_err(), "{mounts:?} {groups:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            mounts in "([0-9 /:a-z\\\\-]{0,60}( - cgroup2? x (rw,memory)?)?\n){0,5}",
+            groups in "([0-9]:[a-z,]{0,5}:[/a.]{0,9}\n){0,4}",
+        ) {
+            if let Ok(layout) = Layout::parse(mounts.as_bytes(), groups.as_bytes()) {
+                prop_assert!(layout.v1.iter().all(|v1| !v1.controllers.is_empty()));
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a container may use, checked before anything is made.
+
+use coffer_oci::runtime::{DeviceRule, Resources};
+use serde::{Deserialize, Serialize};
+
+use super::{CgroupError, Controller};
+
+/// The limits that this coffer sets. Source: runtime-spec config-linux.md, "Control groups".
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of swap beside it.
+    pub swap: Swap,
+    /// Bytes of memory that are kept when memory is short.
+    pub reservation_bytes: Option<u64>,
+    /// Processor time in each period.
+    pub cpu: Option<CpuQuota>,
+    /// The weight among siblings, in v1's scale (2 to 262144).
+    pub cpu_shares: Option<u64>,
+    /// The CPUs, as a list such as `0-3,7`.
+    pub cpus: Option<String>,
+    /// The memory nodes, likewise.
+    pub mems: Option<String>,
+    /// The number of tasks.
+    pub pids: Option<Pids>,
+    /// What is allowed or denied beside the standard devices, in this order.
+    pub devices: Vec<DeviceRule>,
+}
+
+/// How much swap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Swap {
+    /// Nothing was said: as much as memory, where memory is limited and swap can be.
+    #[default]
+    LikeMemory,
+    /// So many bytes; an error where that cannot be enforced.
+    Bytes(u64),
+    /// As much as there is.
+    Unlimited,
+}
+
+/// Processor time: `quota` microseconds in each `period`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuQuota {
+    /// Microseconds.
+    pub quota_us: u64,
+    /// Microseconds.
+    pub period_us: u64,
+}
+
+/// A limit on tasks, and whether somebody asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pids {
+    /// Asked for: an error where it cannot be enforced.
+    Asked(u64),
+    /// Coffer's default: set where it can be.
+    Default(u64),
+}
+
+/// The period where only a quota is given. Source: the kernel's scheduler/sched-bwc.rst.
+const DEFAULT_PERIOD_US: u64 = 100_000;
+
+impl Limits {
+    /// The limits in a specification; `pids` says whether the limit on tasks was asked for.
+    ///
+    /// # Errors
+    /// [`CgroupError::Limit`] for one that makes no sense, or that this coffer cannot set.
+    pub fn from_spec(
+        resources: &Resources,
+        pids: impl FnOnce(u64) -> Pids,
+    ) -> Result<Self, CgroupError> {
+        refuse_unknown(resources)?;
+        let memory = resources.memory.clone().unwrap_or_default();
+        let cpu = resources.cpu.clone().unwrap_or_default();
+        let memory_bytes = positive("memory", memory.limit)?;
+        let text = |list: String| (!list.is_empty()).then_some(list);
+        Ok(Self {
+            swap: swap(memory_bytes, memory.swap)?,
+            memory_bytes,
+            reservation_bytes: positive("memory reservation", memory.reservation)?,
+            cpu: positive("cpu quota", cpu.quota)?.map(|quota_us| CpuQuota {
+                quota_us,
+                period_us: cpu.period.unwrap_or(DEFAULT_PERIOD_US),
+            }),
+            cpu_shares: cpu.shares.filter(|shares| *shares != 0),
+            cpus: text(cpu.cpus),
+            mems: text(cpu.mems),
+            pids: positive("pids", resources.pids.as_ref().map(|p| p.limit))?.map(pids),
+            devices: resources.devices.clone(),
+        })
+    }
+
+    /// The controllers that somebody asked for, each with the flag that did.
+    pub(super) fn asked(&self) -> Vec<(Controller, &'static str)> {
+        let mut asked = Vec::new();
+        if self.memory_bytes.is_some() || self.reservation_bytes.is_some() {
+            asked.push((Controller::Memory, "--memory"));
+        }
+        if self.cpu.is_some() {
+            asked.push((Controller::Cpu, "--cpus"));
+        }
+        if self.cpu_shares.is_some() {
+            asked.push((Controller::Cpu, "--cpu-shares"));
+        }
+        if self.cpus.is_some() || self.mems.is_some() {
+            asked.push((Controller::Cpuset, "--cpuset-cpus"));
+        }
+        if let Some(Pids::Asked(_)) = self.pids {
+            asked.push((Controller::Pids, "--pids-limit"));
+        }
+        asked
+    }
+}
+
+impl Pids {
+    /// How many tasks.
+    pub fn count(self) -> u64 {
+        match self {
+            Self::Asked(count) | Self::Default(count) => count,
+        }
+    }
+}
+
+/// runtime-spec and docker say -1, and docker 0 too, for "without limit".
+fn positive(what: &'static str, value: Option<i64>) -> Result<Option<u64>, CgroupError> {
+    match value {
+        None | Some(-1 | 0) => Ok(None),
+        Some(value) => u64::try_from(value)
+            .map(Some)
+            .map_err(|_| CgroupError::Limit { what, why: format!("{value} is negative") }),
+    }
+}
+
+/// runtime-spec's `swap` is memory and swap together, as v1 counts it.
+fn swap(memory: Option<u64>, both: Option<i64>) -> Result<Swap, CgroupError> {
+    match (memory, both) {
+        (_, None | Some(0)) => Ok(Swap::LikeMemory),
+        (_, Some(-1)) => Ok(Swap::Unlimited),
+        (None, Some(_)) => Err(CgroupError::Limit {
+            what: "memory and swap",
+            why: "it needs a limit on memory too".to_owned(),
+        }),
+        (Some(memory), Some(both)) => u64::try_from(both)
+            .ok()
+            .and_then(|both| both.checked_sub(memory))
+            .map(Swap::Bytes)
+            .ok_or_else(|| CgroupError::Limit {
+                what: "memory and swap",
+                why: format!("{both} bytes together are less than the {memory} of memory"),
+            }),
+    }
+}
+
+/// A limit that nobody sets would be a limit that is silently not there.
+fn refuse_unknown(resources: &Resources) -> Result<(), CgroupError> {
+    let memory = resources.memory.clone().unwrap_or_default();
+    let cpu = resources.cpu.clone().unwrap_or_default();
+    let given = [
+        ("kernel memory", memory.kernel.is_some() || memory.kernel_tcp.is_some()),
+        ("swappiness", memory.swappiness.is_some()),
+        ("no OOM killer", memory.disable_oom_killer == Some(true)),
+        ("cpu burst", cpu.burst.is_some()),
+        ("idle scheduling", cpu.idle.is_some()),
+        ("real-time", cpu.realtime_runtime.is_some() || cpu.realtime_period.is_some()),
+        ("block I/O", resources.block_io.is_some()),
+        ("huge pages", !resources.hugepage_limits.is_empty()),
+        ("network priority", resources.network.is_some()),
+        ("rdma", !resources.rdma.is_empty()),
+        ("unified", !resources.unified.is_empty()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((what, _)) => {
+            Err(CgroupError::Limit { what, why: "this coffer cannot set it".to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coffer_oci::runtime::{Cpu, Memory};
+
+    fn memory(limit: Option<i64>, swap: Option<i64>) -> Result<Limits, CgroupError> {
+        let memory = Memory { limit, swap, ..Memory::default() };
+        let resources = Resources { memory: Some(memory), ..Resources::default() };
+        Limits::from_spec(&resources, Pids::Asked)
+    }
+
+    #[test]
+    fn swap_is_what_is_beside_memory() {
+        assert_eq!(memory(Some(100), Some(150)).unwrap().swap, Swap::Bytes(50));
+        assert_eq!(memory(Some(100), Some(100)).unwrap().swap, Swap::Bytes(0));
+        assert_eq!(memory(Some(100), Some(-1)).unwrap().swap, Swap::Unlimited);
+        assert_eq!(memory(Some(100), None).unwrap().swap, Swap::LikeMemory);
+        assert!(memory(Some(100), Some(99)).is_err());
+        assert!(memory(None, Some(99)).is_err());
+        assert!(memory(Some(-2), None).is_err());
+    }
+
+    #[test]
+    fn only_what_somebody_asked_for_can_be_missed() {
+        let mut limits = Limits { pids: Some(Pids::Default(9)), ..Limits::default() };
+        assert!(limits.asked().is_empty());
+        limits.pids = Some(Pids::Asked(9));
+        assert_eq!(limits.asked(), [(Controller::Pids, "--pids-limit")]);
+    }
+
+    #[test]
+    fn a_quota_has_a_period() {
+        let cpu = Cpu { quota: Some(50_000), ..Cpu::default() };
+        let resources = Resources { cpu: Some(cpu), ..Resources::default() };
+        let limits = Limits::from_spec(&resources, Pids::Asked).unwrap();
+        assert_eq!(limits.cpu, Some(CpuQuota { quota_us: 50_000, period_us: 100_000 }));
+    }
+}

@@ -1,0 +1,183 @@
+//! Control groups on the host that runs the tests. Each test has a group of its own above its
+//! containers' groups, and takes it away.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a helper of a test fails as the test does, says why it passes nothing, and looks at \
+              the kernel's own files by path"
+)]
+
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use coffer_runtime::cgroup::{
+    Cgroup, CgroupError, Controller, CpuQuota, Entry, Kind, Limits, Manager, Pids, Place, Swap,
+};
+use coffer_runtime::state::ContainerId;
+
+/// The group above the groups of one test; goes with it.
+struct Above {
+    name: String,
+    manager: Manager,
+}
+
+impl Above {
+    /// `None`, and said so, where the host or the user cannot have groups.
+    fn new(test: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("{test}: only root has control groups here");
+            return None;
+        }
+        let name = format!("coffer-test-{test}-{}", std::process::id());
+        let manager = Manager::discover().unwrap().below(&name);
+        if manager.layout().v1.is_empty() {
+            eprintln!("{test}: this host is not v1, it is {:?}", manager.layout().kind());
+            return None;
+        }
+        Some(Self { name, manager })
+    }
+
+    fn make(&self, limits: &Limits) -> (Place, Cgroup) {
+        let id = ContainerId::random().unwrap();
+        let place = self.manager.plan(&id, limits).unwrap();
+        let cgroup = place.create(limits).unwrap();
+        (place, cgroup)
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        self.manager.layout().v1.iter().map(|v1| v1.mount.join(&self.name)).collect()
+    }
+}
+
+impl Drop for Above {
+    fn drop(&mut self) {
+        for folder in self.folders().iter().filter(|folder| folder.is_dir()) {
+            std::fs::remove_dir(folder).unwrap();
+        }
+    }
+}
+
+/// A shell that is in the groups before it runs `script`.
+fn run(cgroup: &Cgroup, script: &str) -> Child {
+    let Entry::Tasks(tasks) = cgroup.entry().unwrap() else { panic!("not v1") };
+    let me = std::process::id();
+    let enter: String =
+        tasks.iter().map(|fd| format!("echo 0 > /proc/{me}/fd/{}; ", fd.as_raw_fd())).collect();
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("{enter} read go; {script}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while cgroup.pids().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    child
+}
+
+fn output(cgroup: &Cgroup, script: &str) -> String {
+    String::from_utf8(run(cgroup, script).wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn root_limits_stand_in_the_files_and_go_with_the_groups() {
+    let Some(above) = Above::new("limits") else { return };
+    let limits = Limits {
+        memory_bytes: Some(64 << 20),
+        swap: Swap::Bytes(0),
+        cpu: Some(CpuQuota { quota_us: 50_000, period_us: 100_000 }),
+        cpu_shares: Some(512),
+        cpus: Some("0".to_owned()),
+        pids: Some(Pids::Asked(20)),
+        ..Limits::default()
+    };
+    let (place, cgroup) = above.make(&limits);
+    let file = |controller: Controller, name: &str| {
+        let group = place.groups.iter().find(|g| g.controllers.contains(&controller)).unwrap();
+        std::fs::read_to_string(group.path().join(name)).unwrap().trim().to_owned()
+    };
+    assert_eq!(file(Controller::Memory, "memory.limit_in_bytes"), "67108864");
+    assert_eq!(file(Controller::Memory, "memory.memsw.limit_in_bytes"), "67108864");
+    assert_eq!(file(Controller::Cpu, "cpu.cfs_quota_us"), "50000");
+    assert_eq!(file(Controller::Cpu, "cpu.shares"), "512");
+    assert_eq!(file(Controller::Cpuset, "cpuset.cpus"), "0");
+    assert_eq!(file(Controller::Pids, "pids.max"), "20");
+    assert!(!file(Controller::Devices, "devices.list").contains("a *:* rwm"));
+
+    let stats = cgroup.stats().unwrap();
+    assert_eq!(stats.memory_limit_bytes, Some(64 << 20));
+    assert_eq!((stats.pids, stats.pids_limit), (Some(0), Some(20)));
+    cgroup.remove().unwrap();
+    assert!(place.open().unwrap().stats().unwrap().pids.is_none());
+    assert!(place.groups.iter().all(|group| !group.path().is_dir()));
+}
+
+#[test]
+fn root_devices_are_denied_unless_they_are_standard() {
+    let Some(above) = Above::new("devices") else { return };
+    let (place, cgroup) = above.make(&Limits::default());
+    assert_eq!(place.missing, [Controller::Pids]);
+    let said = output(
+        &cgroup,
+        "head -c 1 /dev/zero > /dev/null && echo zero; (: < /dev/kmsg) 2> /dev/null && echo kmsg",
+    );
+    assert_eq!(said, "zero\n");
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn root_too_much_memory_is_killed_and_counted() {
+    let Some(above) = Above::new("oom") else { return };
+    let limits = Limits { memory_bytes: Some(16 << 20), swap: Swap::Bytes(0), ..Limits::default() };
+    let (_, cgroup) = above.make(&limits);
+    let status = run(&cgroup, "exec head -c 100000000 /dev/zero | tail").wait().unwrap();
+    assert!(!status.success());
+    assert!(cgroup.oom_kills().unwrap() > 0);
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn root_a_fork_bomb_ends() {
+    let Some(above) = Above::new("bomb") else { return };
+    let limits = Limits { pids: Some(Pids::Asked(40)), ..Limits::default() };
+    let (place, cgroup) = above.make(&limits);
+    let mut child = run(&cgroup, "while :; do (while :; do :; done) & done 2> /dev/null");
+    while cgroup.pids().unwrap().len() < 30 {
+        std::thread::yield_now();
+    }
+    cgroup.remove().unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(place.groups.iter().all(|group| !group.path().is_dir()));
+}
+
+#[test]
+fn root_what_a_killed_command_left_is_taken_over() {
+    let Some(above) = Above::new("left") else { return };
+    let (place, left) = above.make(&Limits::default());
+    drop(left);
+    let again = place.create(&Limits::default()).unwrap();
+    again.remove().unwrap();
+}
+
+#[test]
+fn root_a_limit_that_the_kernel_refuses_leaves_nothing() {
+    let Some(above) = Above::new("refused") else { return };
+    let limits = Limits { cpus: Some("4000".to_owned()), ..Limits::default() };
+    let id = ContainerId::random().unwrap();
+    let place = above.manager.plan(&id, &limits).unwrap();
+    let error = place.create(&limits).unwrap_err();
+    assert!(matches!(error, CgroupError::Write { .. }), "{error}");
+    assert!(place.groups.iter().all(|group| !group.path().is_dir()));
+}
+
+#[test]
+fn this_host_is_read() {
+    let manager = Manager::discover().unwrap();
+    assert_ne!(manager.layout().kind(), Kind::None);
+}
