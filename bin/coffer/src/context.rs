@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use coffer_runtime::state::Containers;
 use coffer_store::Store;
 
 use crate::environment;
@@ -35,5 +36,11 @@ impl Context {
     /// The images below `root`.
     pub(crate) fn store_at(&self, root: &Path) -> Result<Store, Failure> {
         Ok(Store::open(root)?)
+    }
+
+    /// The containers.
+    pub(crate) fn containers(&self) -> Result<Containers, Failure> {
+        let store = self.store()?;
+        Ok(Containers::open(store.root())?)
     }
 }

@@ -1,6 +1,6 @@
 //! Images by what a person types: a name, or the beginning of a digest.
 
-use coffer_oci::{Descriptor, Platform, Reference};
+use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
 use coffer_store::{Entry, Image, Store};
 
 use crate::failure::Failure;
@@ -55,6 +55,23 @@ pub(crate) fn for_platform(
     platform: &Platform,
 ) -> Result<Image, Failure> {
     Ok(store.image(&store.choose(target, platform)?)?)
+}
+
+/// The descriptor of a manifest of which only the digest is recorded; its media type is what the
+/// document calls itself. `None` where it is not here.
+pub(crate) fn by_own_words(store: &Store, digest: &Digest) -> Result<Option<Descriptor>, Failure> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Own {
+        media_type: Option<MediaType>,
+    }
+    let Some(size) = store.has(digest)? else { return Ok(None) };
+    let mut descriptor = Descriptor::new(MediaType::OCI_MANIFEST, digest.clone(), size);
+    let bytes = store.read(&descriptor, coffer_store::MAX_MANIFEST)?;
+    if let Some(own) = serde_json::from_slice::<Own>(&bytes)?.media_type {
+        descriptor.media_type = own;
+    }
+    Ok(Some(descriptor))
 }
 
 /// The name as `images` shows it, in repository and tag.

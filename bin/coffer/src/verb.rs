@@ -52,8 +52,11 @@ use Group::{Coffer, Containers, Hidden, Images};
 /// Every verb, in the order of the help.
 #[rustfmt::skip]
 pub(crate) static VERBS: &[Verb] = &[
+    verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
     verb::<command::images::Images>    ("images",  Images,     "List images"),
+    verb::<command::rmi::Rmi>          ("rmi",     Images,     "Remove images"),
     verb::<command::tag::Tag>          ("tag",     Images,     "Give an image another name"),
+    verb::<command::system::System>    ("system",  Coffer,     "Prune, check or describe what coffer keeps"),
     verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
     verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
     verb::<command::probe::Probe>      ("demo-probe", Hidden,  "Try what a container should not reach"),
@@ -209,5 +212,6 @@ mod tests {
         fn check<C: Command>() {
             C::command().debug_assert();
         }
+        check::<command::system::System>();
     }
 }

@@ -3,5 +3,9 @@
 pub(crate) mod help;
 pub(crate) mod images;
 pub(crate) mod probe;
+pub(crate) mod ps;
+pub(crate) mod rm;
+pub(crate) mod rmi;
+pub(crate) mod system;
 pub(crate) mod tag;
 pub(crate) mod version;

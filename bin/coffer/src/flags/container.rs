@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use coffer_runtime::spec::MountRequest;
 
+use super::choice::{HostLine, NetworkWord, SecurityOption, UsernsWord};
 use super::common::{PullFlags, RunImageFlags};
 use super::mount::{mount, tmpfs, volume};
-use super::{Cpus, Label, Limit, Seconds, Size, Sysctl, Ulimit};
+use super::{Cpus, Label, Limit, Seconds, Size, SwapSize, Sysctl, Ulimit};
 
 /// What a new container is asked to be.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub(crate) struct ProcessFlags {
     pub(crate) entrypoint: Option<String>,
     /// Start in DIR
     #[arg(short, long, value_name = "DIR")]
-    pub(crate) workdir: Option<PathBuf>,
+    pub(crate) workdir: Option<String>,
     /// Run as a user and group of the image's, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub(crate) user: Option<String>,
@@ -65,6 +66,9 @@ pub(crate) struct ProcessFlags {
     /// Attach words to the container
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub(crate) label: Vec<Label>,
+    /// Attach the words that FILE lists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) label_file: Vec<PathBuf>,
     /// The signal that asks it to stop
     #[arg(long, value_name = "SIGNAL")]
     pub(crate) stop_signal: Option<String>,
@@ -101,9 +105,30 @@ pub(crate) struct LimitFlags {
     /// At most so much memory, such as 512m
     #[arg(short, long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,
+    /// At most so much memory and swap together; -1 for no limit of swap
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub(crate) memory_swap: Option<SwapSize>,
+    /// Give memory above this back first when the host is short of it
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory_reservation: Option<Size>,
+    /// The size of /dev/shm
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) shm_size: Option<Size>,
     /// At most so many CPUs, such as 1.5
     #[arg(long, value_name = "NUMBER")]
     pub(crate) cpus: Option<Cpus>,
+    /// Its share of the CPUs when they are short; 1024 is usual
+    #[arg(short = 'c', long, value_name = "NUMBER")]
+    pub(crate) cpu_shares: Option<u64>,
+    /// Run on these CPUs only, such as 0-3,7
+    #[arg(long, value_name = "LIST")]
+    pub(crate) cpuset_cpus: Option<String>,
+    /// Take memory from these nodes only
+    #[arg(long, value_name = "LIST")]
+    pub(crate) cpuset_mems: Option<String>,
+    /// Be killed sooner (up to 1000) or later (down to -1000) when memory is short
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    pub(crate) oom_score_adj: Option<i32>,
     /// At most so many processes and threads; -1 for no limit
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub(crate) pids_limit: Option<Limit>,
@@ -122,12 +147,12 @@ pub(crate) struct FenceFlags {
     /// Take a capability, or all of them
     #[arg(long, value_name = "NAME")]
     pub(crate) cap_drop: Vec<String>,
-    /// seccomp=FILE, seccomp=unconfined or no-new-privileges
+    /// seccomp=FILE, seccomp=unconfined, systempaths=unconfined or no-new-privileges
     #[arg(long, value_name = "OPTION")]
-    pub(crate) security_opt: Vec<String>,
+    pub(crate) security_opt: Vec<SecurityOption>,
     /// Where its ids come from: auto is a range of its own
     #[arg(long, value_name = "MODE")]
-    pub(crate) userns: Option<String>,
+    pub(crate) userns: Option<UsernsWord>,
     /// Set a kernel parameter of the container's own
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) sysctl: Vec<Sysctl>,
@@ -139,14 +164,23 @@ pub(crate) struct FenceFlags {
 pub(crate) struct NetworkFlags {
     /// none (its own, with loopback alone) or host
     #[arg(long, value_name = "MODE", alias = "net")]
-    pub(crate) network: Option<String>,
+    pub(crate) network: Option<NetworkWord>,
     /// The name of its host
     #[arg(short = 'h', long, value_name = "NAME")]
     pub(crate) hostname: Option<String>,
+    /// The domain of its host
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domainname: Option<String>,
     /// Ask this name server
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) dns: Vec<IpAddr>,
+    /// Look short names up in this domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) dns_search: Vec<String>,
+    /// Set an option of the resolver
+    #[arg(long, value_name = "OPTION", alias = "dns-opt")]
+    pub(crate) dns_option: Vec<String>,
     /// Add a line to /etc/hosts
     #[arg(long, value_name = "NAME:ADDRESS")]
-    pub(crate) add_host: Vec<String>,
+    pub(crate) add_host: Vec<HostLine>,
 }

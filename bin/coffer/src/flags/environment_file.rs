@@ -10,12 +10,12 @@ use crate::failure::Failure;
 /// No file of variables is longer.
 const LONGEST: u64 = 1 << 20;
 
-/// The variables of `files`, then those of `flags`, as `NAME=value`. A name without a value takes
+/// The variables of `files`, then those of `flags`, as names and values. A name without a value takes
 /// coffer's own variable of that name, if there is one.
 pub(crate) fn variables(
     files: &[std::path::PathBuf],
     flags: &[String],
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<(String, String)>, Failure> {
     let mut all = Vec::with_capacity(flags.len());
     for file in files {
         let text = read(file)?;
@@ -30,16 +30,15 @@ pub(crate) fn variables(
     Ok(all)
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+/// Reads a file that the caller named, up to 1 MiB of it.
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
     let fail = |error: std::io::Error| Failure::from(error).at(file.display().to_string());
     #[expect(clippy::disallowed_methods, reason = "a file of the caller's, named by the caller")]
     let open = std::fs::File::open(file).map_err(fail)?;
     let mut text = String::new();
     open.take(LONGEST + 1).read_to_string(&mut text).map_err(fail)?;
     if text.len() as u64 > LONGEST {
-        return Err(
-            Failure::new("a file of variables is longer than 1 MiB").at(file.display().to_string())
-        );
+        return Err(Failure::new("it is longer than 1 MiB").at(file.display().to_string()));
     }
     Ok(text)
 }
@@ -50,19 +49,19 @@ fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn variable(entry: &str, place: &str) -> Result<Option<String>, Failure> {
-    let name = entry.split('=').next().unwrap_or_default();
+fn variable(entry: &str, place: &str) -> Result<Option<(String, String)>, Failure> {
+    let (name, value) = entry.split_once('=').map_or((entry, None), |(n, v)| (n, Some(v)));
     if name.is_empty() || name.contains(char::is_whitespace) || entry.contains('\0') {
         return Err(Failure::new(format!("{entry:?} is not a variable"))
             .at(place)
             .because("it should look like NAME=value"));
     }
-    if entry.contains('=') {
-        return Ok(Some(entry.to_owned()));
+    if let Some(value) = value {
+        return Ok(Some((name.to_owned(), value.to_owned())));
     }
     let own = environment::variable(name).map(OsString::into_string).transpose();
     let own = own.map_err(|_| Failure::new(format!("{name} is not UTF-8")).at(place))?;
-    Ok(own.map(|value| format!("{name}={value}")))
+    Ok(own.map(|value| (name.to_owned(), value)))
 }
 
 #[cfg(test)]
@@ -78,7 +77,7 @@ mod tests {
 
     #[test]
     fn names_have_no_blanks() {
-        assert_eq!(variable("A=", "-e").unwrap(), Some("A=".to_owned()));
+        assert_eq!(variable("A=", "-e").unwrap(), Some(("A".to_owned(), String::new())));
         assert_eq!(variable("COFFER_NO_SUCH_VARIABLE", "-e").unwrap(), None);
         assert!(variable("export A=1", "-e").is_err());
         assert!(variable("=1", "-e").is_err());

@@ -4,6 +4,28 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use coffer_oci::runtime::Rlimit;
+
+/// What can be limited by `--ulimit`. Source: man 2 getrlimit.
+const ULIMITS: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 /// Why a value has the wrong form.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ValueError {
@@ -14,7 +36,10 @@ pub(crate) enum ValueError {
     #[error("the number of CPUs is a decimal above 0, such as 1.5")]
     Cpus,
     /// `--ulimit`.
-    #[error("a limit looks like nofile=1024 or nofile=1024:2048, with the hard limit last")]
+    #[error(
+        "a limit looks like nofile=1024 or nofile=1024:2048, hard limit last; there are {}",
+        ULIMITS.join(", ")
+    )]
     Ulimit,
     /// Something that has to look like `name=value`.
     #[error("it should look like NAME=VALUE")]
@@ -57,6 +82,23 @@ impl FromStr for Size {
     }
 }
 
+/// A number of bytes, or no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SwapSize {
+    /// At most so many.
+    At(Size),
+    /// As many as there are.
+    None,
+}
+
+impl FromStr for SwapSize {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text == "-1" { Ok(Self::None) } else { text.parse().map(Self::At) }
+    }
+}
+
 /// Thousandths of a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cpus(pub(crate) u64);
@@ -78,16 +120,9 @@ impl FromStr for Cpus {
     }
 }
 
-/// `--ulimit NAME=SOFT[:HARD]`; `None` is unlimited.
+/// `--ulimit NAME=SOFT[:HARD]`. Without a hard limit it is the soft one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ulimit {
-    /// Such as `nofile`.
-    pub(crate) name: String,
-    /// The soft limit.
-    pub(crate) soft: Option<u64>,
-    /// The hard limit, the soft one where none is given.
-    pub(crate) hard: Option<u64>,
-}
+pub(crate) struct Ulimit(pub(crate) Rlimit);
 
 impl FromStr for Ulimit {
     type Err = ValueError;
@@ -96,15 +131,16 @@ impl FromStr for Ulimit {
         let (name, limits) = text.split_once('=').ok_or(ValueError::Ulimit)?;
         let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
         let limit = |text: &str| match text {
-            "-1" | "unlimited" => Ok(None),
-            number => number.parse().map(Some).map_err(|_| ValueError::Ulimit),
+            // RLIM_INFINITY, man 2 getrlimit.
+            "-1" | "unlimited" => Ok(u64::MAX),
+            number => number.parse().map_err(|_| ValueError::Ulimit),
         };
         let (soft, hard) = (limit(soft)?, limit(hard)?);
-        let over = |soft: u64| hard.is_some_and(|hard| soft > hard);
-        if name.is_empty() || soft.map_or(hard.is_some(), over) {
+        if !ULIMITS.contains(&name) || soft > hard {
             return Err(ValueError::Ulimit);
         }
-        Ok(Self { name: name.to_owned(), soft, hard })
+        let kind = format!("RLIMIT_{}", name.to_ascii_uppercase());
+        Ok(Self(Rlimit { kind, soft, hard }))
     }
 }
 
@@ -250,10 +286,12 @@ mod tests {
     #[test]
     fn ulimits() {
         let parse = |text: &str| text.parse::<Ulimit>();
-        let flag = parse("nofile=1024:-1").unwrap();
-        assert_eq!((flag.soft, flag.hard), (Some(1024), None));
-        assert_eq!(parse("core=0").unwrap().hard, Some(0));
-        for bad in ["nofile", "=1", "nofile=2:1", "nofile=-1:1", "nofile=x", "nofile=1:2:3"] {
+        let flag = parse("nofile=1024:-1").unwrap().0;
+        assert_eq!((flag.soft, flag.hard), (1024, u64::MAX));
+        assert_eq!(parse("core=0").unwrap().0.kind, "RLIMIT_CORE");
+        for bad in
+            ["nofile", "files=1", "=1", "nofile=2:1", "nofile=-1:1", "nofile=x", "nofile=1:2:3"]
+        {
             assert_eq!(parse(bad), Err(ValueError::Ulimit), "{bad}");
         }
     }

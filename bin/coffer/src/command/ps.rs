@@ -1,0 +1,240 @@
+//! `coffer ps`.
+
+use coffer_runtime::state::{Listed, Record, Status};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::flags::{Common, Json};
+use crate::ui::{self, Table};
+use crate::verb::Command;
+
+/// The longest command that is shown whole. Source: docker ps.
+const COMMAND: usize = 20;
+
+/// List containers
+#[derive(Debug, clap::Parser)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Ps {
+    /// Show those that do not run, too
+    #[arg(short, long)]
+    all: bool,
+    /// Print ids only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Do not shorten ids and commands
+    #[arg(long)]
+    no_trunc: bool,
+    /// Show the N made last, whether they run or not
+    #[arg(short = 'n', long, value_name = "N")]
+    last: Option<usize>,
+    /// Show the one made last, whether it runs or not
+    #[arg(short, long)]
+    latest: bool,
+    /// Show only what matches: name=, id=, status=, label=NAME[=VALUE], ancestor=IMAGE, exited=CODE
+    #[arg(short, long, value_name = "FILTER")]
+    filter: Vec<Filter>,
+    #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What a container must be to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Filter {
+    Name(String),
+    Id(String),
+    Status(String),
+    Label(String),
+    Ancestor(String),
+    Exited(u8),
+}
+
+impl std::str::FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let owned = str::to_owned;
+        match text.split_once('=') {
+            Some(("name", name)) => Ok(Self::Name(owned(name))),
+            Some(("id", id)) => Ok(Self::Id(owned(id))),
+            Some(("status", status)) if STATUSES.contains(&status) => {
+                Ok(Self::Status(owned(status)))
+            }
+            Some(("status", _)) => Err(format!("a status is one of {}", STATUSES.join(", "))),
+            Some(("label", label)) => Ok(Self::Label(owned(label))),
+            Some(("ancestor", image)) => Ok(Self::Ancestor(owned(image))),
+            Some(("exited", code)) => {
+                code.parse().map(Self::Exited).map_err(|_| "a code is from 0 to 255".to_owned())
+            }
+            _ => Err("filters are name=, id=, status=, label=, ancestor= and exited=".to_owned()),
+        }
+    }
+}
+
+const STATUSES: [&str; 5] = ["created", "running", "exited", "removing", "dead"];
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Listing<'a> {
+    version: u32,
+    containers: Vec<Item<'a>>,
+}
+
+/// One container of it.
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    image: Option<&'a str>,
+    manifest: Option<String>,
+    command: &'a [String],
+    created: Option<Timestamp>,
+    status: &'static str,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+    exit_code: Option<u8>,
+    pid: Option<i32>,
+    labels: Option<&'a std::collections::BTreeMap<String, String>>,
+}
+
+impl Command for Ps {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self, context: Context) -> Outcome {
+        let mut list = context.containers()?.list()?;
+        list.reverse();
+        self.choose(&mut list);
+        if self.json.json {
+            let containers = list.iter().map(Item::of).collect();
+            context.ui.json(&Listing { version: 1, containers })?;
+        } else if self.quiet {
+            let text: String = list.iter().map(|listed| self.id(listed) + "\n").collect();
+            context.ui.data(text.as_bytes())?;
+        } else {
+            context.ui.data(self.table(&list).render().as_bytes())?;
+        }
+        Ok(Exit::DONE)
+    }
+}
+
+impl Ps {
+    fn choose(&self, list: &mut Vec<Listed>) {
+        let last = if self.latest { Some(1) } else { self.last };
+        let asks_status =
+            self.filter.iter().any(|f| matches!(f, Filter::Status(_) | Filter::Exited(_)));
+        let all = self.all || last.is_some() || asks_status;
+        list.retain(|listed| {
+            (all || matches!(listed.status, Status::Running(_)))
+                && self.filter.iter().all(|filter| filter.matches(listed))
+        });
+        list.truncate(last.unwrap_or(usize::MAX));
+    }
+
+    fn id(&self, listed: &Listed) -> String {
+        if self.no_trunc { listed.id.as_str() } else { listed.id.short() }.to_owned()
+    }
+
+    fn table(&self, list: &[Listed]) -> Table {
+        let mut table =
+            Table::new(&["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES"]);
+        let now = Timestamp::now();
+        for listed in list {
+            let record = listed.record.as_ref();
+            let text = |get: fn(&Record) -> String| record.map_or_else(String::new, get);
+            table.row([
+                self.id(listed),
+                text(|record| record.image.clone()),
+                record.map_or_else(String::new, |record| self.command(record)),
+                record.map_or_else(String::new, |r| ui::age(r.created, now) + " ago"),
+                status(&listed.status, now),
+                text(|record| record.name.to_string()),
+            ]);
+        }
+        table
+    }
+
+    /// In quotes, and shortened, as docker has it.
+    fn command(&self, record: &Record) -> String {
+        let whole = record.command.join(" ");
+        if self.no_trunc || whole.chars().count() <= COMMAND {
+            return format!("\"{whole}\"");
+        }
+        let start: String = whole.chars().take(COMMAND - 1).collect();
+        format!("\"{start}…\"")
+    }
+}
+
+impl Filter {
+    fn matches(&self, listed: &Listed) -> bool {
+        let Some(record) = &listed.record else { return false };
+        match self {
+            Self::Name(part) => record.name.as_str().contains(part.as_str()),
+            Self::Id(start) => listed.id.as_str().starts_with(start.as_str()),
+            Self::Status(wanted) => word(&listed.status) == wanted,
+            Self::Label(wanted) => match wanted.split_once('=') {
+                Some((name, value)) => record.labels.get(name).is_some_and(|found| found == value),
+                None => record.labels.contains_key(wanted),
+            },
+            Self::Ancestor(image) => record.image == *image,
+            Self::Exited(code) => match &listed.status {
+                Status::Stopped(exit) => exit.outcome.code() == *code,
+                _ => false,
+            },
+        }
+    }
+}
+
+/// The status in docker's word.
+pub(super) fn word(status: &Status) -> &'static str {
+    match status {
+        Status::Creating | Status::Created => "created",
+        Status::Running(_) => "running",
+        Status::Stopped(_) => "exited",
+        Status::Removing => "removing",
+        Status::Wreck => "dead",
+    }
+}
+
+/// The status in docker's sentence.
+fn status(status: &Status, now: Timestamp) -> String {
+    match status {
+        Status::Creating | Status::Created => "Created".to_owned(),
+        Status::Running(running) => format!("Up {}", ui::age(running.started, now)),
+        Status::Stopped(exit) => {
+            format!("Exited ({}) {} ago", exit.outcome.code(), ui::age(exit.finished, now))
+        }
+        Status::Removing => "Removal In Progress".to_owned(),
+        Status::Wreck => "Dead (coffer rm removes it)".to_owned(),
+    }
+}
+
+impl<'a> Item<'a> {
+    fn of(listed: &'a Listed) -> Self {
+        let record = listed.record.as_ref();
+        let (running, exit) = match &listed.status {
+            Status::Running(running) => (Some(running), None),
+            Status::Stopped(exit) => (None, Some(exit)),
+            _ => (None, None),
+        };
+        Self {
+            id: listed.id.as_str(),
+            name: record.map(|record| record.name.as_str()),
+            image: record.map(|record| record.image.as_str()),
+            manifest: record.and_then(|record| Some(record.manifest.as_ref()?.to_string())),
+            command: record.map_or(&[], |record| &record.command),
+            created: record.map(|record| record.created),
+            status: word(&listed.status),
+            started: running.map(|running| running.started),
+            finished: exit.map(|exit| exit.finished),
+            exit_code: exit.map(|exit| exit.outcome.code()),
+            pid: running.map(|running| running.init.pid),
+            labels: record.map(|record| &record.labels),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `coffer system prune|check|info`.
+
+mod check;
+mod info;
+mod prune;
+
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::flags::{Common, Json};
+use crate::verb::Command;
+
+/// Prune, check or describe what coffer keeps
+#[derive(Debug, clap::Parser)]
+#[command(disable_help_flag = true, disable_help_subcommand = true)]
+pub(crate) struct System {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What is done.
+#[derive(Debug, clap::Subcommand)]
+#[command(disable_help_flag = true)]
+enum What {
+    /// Remove what nothing names: blobs, unpacked layers, wrecks of containers
+    #[command(disable_help_flag = true)]
+    Prune {
+        /// Remove stopped containers, too
+        #[arg(long)]
+        containers: bool,
+        /// Remove every image that no container uses, too
+        #[arg(short, long)]
+        all: bool,
+        /// Docker's flag against a question; coffer asks none
+        #[arg(short, long)]
+        force: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Hash everything again, and follow every name; 0 is clean, 1 are findings
+    #[command(disable_help_flag = true)]
+    Check {
+        /// Remove blobs that are corrupt, so that the next pull fetches them again
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Describe the host and what is kept
+    #[command(disable_help_flag = true)]
+    Info {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+impl Command for System {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self, context: Context) -> Outcome {
+        match self.what {
+            What::Prune { containers, all, json, force: _ } => {
+                let stopped =
+                    if containers { prune::Stopped::Remove } else { prune::Stopped::Keep };
+                let named = if all { prune::Named::RemoveUnused } else { prune::Named::Keep };
+                prune::run(&context, stopped, named, &json)
+            }
+            What::Check { repair, json } => {
+                check::run(&context, repair, &json).map_err(Failure::cannot_tell)
+            }
+            What::Info { json } => info::run(&context, &json),
+        }
+    }
+}

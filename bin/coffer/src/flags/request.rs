@@ -1,0 +1,149 @@
+//! From flags to what the runtime is asked for.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use coffer_oci::runtime::ConsoleSize;
+use coffer_runtime::spec::{
+    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
+    Userns,
+};
+
+use super::choice::SecurityOption;
+use super::container::{ContainerFlags, FenceFlags, LimitFlags, ProcessFlags};
+use super::environment_file::{read, variables};
+use super::{Label, Limit, Size, SwapSize};
+use crate::failure::Failure;
+
+impl ContainerFlags {
+    /// The request for a container that runs `command`, or the image's own where it is empty.
+    /// Reads the files that flags name.
+    pub(crate) fn request(&self, command: &[OsString]) -> Result<Request, Failure> {
+        let (process, network) = (&self.process, &self.network);
+        let mut request = Request {
+            command: command.iter().map(utf8).collect::<Result<_, _>>()?,
+            entrypoint: process.entrypoint(),
+            env: variables(&process.env_file, &process.env)?,
+            user: process.user.clone(),
+            workdir: process.workdir.clone(),
+            hostname: network.hostname.clone(),
+            domainname: network.domainname.clone(),
+            root: if self.files.read_only { RootAccess::ReadOnly } else { RootAccess::Writable },
+            cap_add: self.fence.cap_add.clone(),
+            cap_drop: self.fence.cap_drop.clone(),
+            network: network.network.map_or(Network::None, |word| word.0),
+            limits: self.limits.limits(),
+            ulimits: self.limits.ulimit.iter().map(|limit| limit.0.clone()).collect(),
+            sysctls: self.fence.sysctl.iter().map(|s| (s.0.clone(), s.1.clone())).collect(),
+            dns: network.dns.clone(),
+            dns_search: network.dns_search.clone(),
+            dns_options: network.dns_option.clone(),
+            add_hosts: network.add_host.iter().map(|line| (line.0.clone(), line.1)).collect(),
+            labels: process.labels()?,
+            init: if process.init { Init::Tiny } else { Init::Program },
+            terminal: process.terminal(),
+            userns: self.fence.userns.map_or(Userns::Private, |word| word.0),
+            oom_score_adj: self.limits.oom_score_adj,
+            stop_signal: process.stop_signal.clone(),
+            ..Request::default()
+        };
+        let files = &self.files;
+        request.mounts =
+            [&files.volume, &files.mount, &files.tmpfs].into_iter().flatten().cloned().collect();
+        self.fence.choose(&mut request)?;
+        Ok(request)
+    }
+}
+
+impl ProcessFlags {
+    /// Docker: an empty `--entrypoint` takes the image's away.
+    fn entrypoint(&self) -> Entrypoint {
+        match self.entrypoint.as_deref() {
+            None => Entrypoint::OfImage,
+            Some("") => Entrypoint::Replace(Vec::new()),
+            Some(program) => Entrypoint::Replace(vec![program.to_owned()]),
+        }
+    }
+
+    fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut labels = BTreeMap::new();
+        for file in &self.label_file {
+            for line in read(file)?.lines().filter(|line| !line.is_empty()) {
+                let label: Label = line
+                    .parse()
+                    .map_err(|error| Failure::from(error).at(file.display().to_string()))?;
+                labels.insert(label.0, label.1);
+            }
+        }
+        labels.extend(self.label.iter().map(|label| (label.0.clone(), label.1.clone())));
+        Ok(labels)
+    }
+
+    fn terminal(&self) -> Terminal {
+        if self.tty { Terminal::Pty(console_size()) } else { Terminal::None }
+    }
+}
+
+/// The size of our own terminal, if there is one.
+pub(crate) fn console_size() -> Option<ConsoleSize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdin()).ok()?;
+    Some(ConsoleSize { height: size.ws_row.into(), width: size.ws_col.into() })
+}
+
+impl LimitFlags {
+    fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory.map(signed),
+            memory_swap: self.memory_swap.map(|swap| match swap {
+                SwapSize::At(size) => signed(size),
+                SwapSize::None => -1,
+            }),
+            memory_reservation: self.memory_reservation.map(signed),
+            millicpus: self.cpus.map(|cpus| cpus.0),
+            cpu_shares: self.cpu_shares,
+            cpuset_cpus: self.cpuset_cpus.clone(),
+            cpuset_mems: self.cpuset_mems.clone(),
+            pids: self.pids_limit.map(|limit| match limit {
+                Limit::At(count) => i64::try_from(count).unwrap_or(i64::MAX),
+                Limit::None => -1,
+            }),
+            shm_size: self.shm_size.map(|size| size.0),
+        }
+    }
+}
+
+/// More than an i64 of bytes is no limit that any machine reaches.
+fn signed(size: Size) -> i64 {
+    i64::try_from(size.0).unwrap_or(i64::MAX)
+}
+
+impl FenceFlags {
+    fn choose(&self, request: &mut Request) -> Result<(), Failure> {
+        for option in &self.security_opt {
+            match option {
+                SecurityOption::SeccompFile(file) => request.seccomp = profile(file)?,
+                SecurityOption::SeccompUnconfined => request.seccomp = SeccompChoice::Unconfined,
+                SecurityOption::PathsUnconfined => request.system_paths = SystemPaths::Unconfined,
+                SecurityOption::NoNewPrivileges => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn profile(file: &Path) -> Result<SeccompChoice, Failure> {
+    let profile = serde_json::from_str(&read(file)?).map_err(|error| {
+        Failure::new("a file is not a seccomp profile")
+            .at(file.display().to_string())
+            .because(error.to_string())
+    })?;
+    Ok(SeccompChoice::Profile(Box::new(profile)))
+}
+
+/// Words of a command; the runtime specification can hold no others.
+pub(crate) fn utf8(word: &OsString) -> Result<String, Failure> {
+    word.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::new("a word of the command is not UTF-8").at(word.to_string_lossy().into_owned())
+    })
+}
