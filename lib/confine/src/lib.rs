@@ -6,4 +6,5 @@
 
 pub mod capability;
 pub mod ids;
+pub mod seccomp;
 pub mod user;

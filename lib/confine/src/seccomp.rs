@@ -1,0 +1,135 @@
+//! The system call filter: profiles, and the BPF programs made of them.
+//!
+//! A [`Profile`] says what happens at which call with which arguments. [`compile`] makes a
+//! program for one architecture out of it: architecture first, then a binary search over ranges
+//! of numbers with the same answer, then the arguments. The default profile, [`default::ENTRIES`],
+//! is a table of data with a reason beside every entry; profiles in the form of runtime-spec and
+//! of docker are read by [`Profile::from_oci`] and [`docker::parse`].
+//!
+//! Sources: man 2 seccomp; runtime-spec config-linux.md, "Seccomp"; linux/seccomp.h.
+
+mod arch;
+mod compile;
+pub mod default;
+pub mod docker;
+mod emit;
+mod oci;
+mod table;
+
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use arch::Arch;
+pub use compile::{CompileError, Program, compile};
+pub use oci::ProfileError;
+
+/// What happens at a call. Source: man 2 seccomp, "Filters".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Action {
+    /// The call is made.
+    Allow,
+    /// The call is made and logged by the host.
+    Log,
+    /// The call fails with this errno, at most 4095.
+    Fail(u16),
+    /// The thread gets `SIGSYS`.
+    Trap,
+    /// A tracer decides, and is told this number.
+    Trace(u16),
+    /// The thread is killed.
+    KillThread,
+    /// The process is killed.
+    KillProcess,
+}
+
+impl Action {
+    /// What a filter returns for it: `SECCOMP_RET_*` and its data.
+    pub(crate) const fn value(self) -> u32 {
+        match self {
+            Self::KillProcess => 0x8000_0000,
+            Self::KillThread => 0,
+            Self::Trap => 0x0003_0000,
+            Self::Fail(errno) => 0x0005_0000 | errno as u32,
+            Self::Trace(number) => 0x7ff0_0000 | number as u32,
+            Self::Log => 0x7ffc_0000,
+            Self::Allow => 0x7fff_0000,
+        }
+    }
+}
+
+/// A condition on one argument. Arguments are compared as 64-bit numbers without sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Condition {
+    /// Which argument, 0 to 5.
+    pub argument: u8,
+    /// What must hold of it.
+    pub test: Test,
+}
+
+/// What must hold of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Test {
+    /// It is this.
+    Equal(u64),
+    /// It is not this.
+    NotEqual(u64),
+    /// It is less.
+    Less(u64),
+    /// It is less or the same.
+    LessOrEqual(u64),
+    /// It is greater.
+    Greater(u64),
+    /// It is greater or the same.
+    GreaterOrEqual(u64),
+    /// Its bits under `mask` are those of `equal`. The kernel looks at the lower half alone of an
+    /// argument that it takes as an `int`: mask with `0xffff_ffff` where a rule refuses
+    /// (CVE-2019-7303).
+    Masked {
+        /// Which bits count.
+        mask: u64,
+        /// What they must be.
+        equal: u64,
+    },
+}
+
+/// One rule: what happens at a call if all conditions hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The call, by name.
+    pub call: String,
+    /// All of these must hold; none is always.
+    pub when: Vec<Condition>,
+    /// What happens.
+    pub action: Action,
+}
+
+/// A whole filter.
+///
+/// Of the rules for one call those with conditions come first, in their order; then the first
+/// without. What no rule answers gets the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// What happens at a call that no rule answers.
+    pub default: Action,
+    /// What happens at calls that are newer than this program, where that is another thing:
+    /// `ENOSYS` makes a C library fall back to the older call.
+    pub newer: Option<Action>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// Whether the host logs what is refused.
+    pub logging: Logging,
+}
+
+/// Whether the host's audit log gets refused calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Logging {
+    /// Only those that kill.
+    #[default]
+    Kills,
+    /// All that are refused.
+    Refusals,
+}
