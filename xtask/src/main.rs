@@ -12,6 +12,7 @@
     reason = "a program for a person at a terminal"
 )]
 
+mod bench;
 mod leftover;
 mod package;
 mod room;
@@ -25,7 +26,8 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
-  test [FILTER]   install what the tests need, build coffer, run all tests";
+  test [FILTER]   install what the tests need, build coffer, run all tests
+  bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory";
 
 fn main() -> ExitCode {
     match run() {
@@ -43,6 +45,7 @@ fn run() -> Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["test", rest @ ..] => test::run(rest),
+        ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

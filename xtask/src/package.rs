@@ -25,6 +25,16 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     package("uidmap", "sub-ids for an ordinary user"),
 ];
 
+/// Everything `cargo xtask bench` uses.
+pub(crate) const FOR_BENCHES: &[Package] = &[
+    package("busybox-static", "the smallest image"),
+    package("conmon", "the monitor below podman"),
+    package("crun", "a runtime to compare with"),
+    package("podman", "an engine to compare with"),
+    package("runc", "a runtime to compare with"),
+    package("umoci", "makes the image, and unpacks to compare with"),
+];
+
 const fn package(name: &'static str, reason: &'static str) -> Package {
     Package { name, reason }
 }

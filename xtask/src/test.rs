@@ -1,6 +1,5 @@
 //! `cargo xtask test`: all tests of the workspace, quick ones first.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
@@ -41,12 +40,6 @@ fn cargo(arguments: &[&str]) -> Command {
         .args(arguments)
         .arg("--quiet")
         .env("TMPDIR", room::temporary())
-        .env("COFFER_TEST_BINARY", coffer());
+        .env("COFFER_TEST_BINARY", room::coffer());
     command
-}
-
-/// The binary as shipped: `.cargo/config.toml` puts it in the folder of its target.
-fn coffer() -> PathBuf {
-    let target = concat!(env!("TARGET"), "/release/coffer");
-    room::target_dir().join(target)
 }

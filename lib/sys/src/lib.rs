@@ -15,3 +15,4 @@ pub mod seccomp;
 pub mod signal;
 pub mod spawn;
 pub mod tree;
+pub mod usage;

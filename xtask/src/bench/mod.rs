@@ -1,0 +1,85 @@
+//! `cargo xtask bench`: coffer and the peers that are on this machine, in turns, medians and ratios.
+//!
+//! Everything happens in a private mount namespace. A peer that is not installed has no row, and
+//! the table says which; a number is never made up, and a timing never fails a test.
+
+mod image;
+mod measure;
+mod memory;
+mod peer;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use rustix::mount::MountFlags;
+
+use crate::{package, room};
+
+/// Where one bench keeps its things.
+pub(crate) struct Bench {
+    /// A tmpfs, gone with the mount namespace.
+    room: PathBuf,
+    /// The shipped binary.
+    coffer: PathBuf,
+}
+
+/// Runs the benches that `words` name, or all.
+///
+/// # Errors
+/// Not root, a bench of an unknown name, or a contestant that fails.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("the benches mount file systems of their own\nhelp: run them as root");
+    }
+    room::enter()?;
+    let bench = Bench::prepare()?;
+    let all = ["run", "runtime", "memory"];
+    for word in if words.is_empty() { &all[..] } else { words } {
+        match *word {
+            "run" => start::images(&bench)?,
+            "runtime" => start::bundles(&bench)?,
+            "memory" => memory::kept(&bench)?,
+            other => bail!("no bench {other:?}; there are {}", all.join(", ")),
+        }
+    }
+    Ok(())
+}
+
+impl Bench {
+    fn prepare() -> Result<Self> {
+        package::ensure(package::FOR_BENCHES)?;
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--release", "--quiet", "-p", "coffer"])
+            .current_dir(room::workspace());
+        peer::prepare(&mut cargo)?;
+        // The peers look for a plain version 2 hierarchy and give up on a hybrid one.
+        rustix::mount::mount("none", "/sys/fs/cgroup", "cgroup2", MountFlags::empty(), None)
+            .context("mount cgroup2")?;
+        Ok(Self { room: room::temporary(), coffer: room::coffer() })
+    }
+
+    /// A new folder in the room.
+    fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.room.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// `coffer --root ROOT ARGUMENTS`.
+    fn coffer(&self, root: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.coffer);
+        command.arg("--root").arg(root).args(arguments);
+        command
+    }
+
+    /// The floor program for starting a process, compiled now.
+    fn floor_run(&self) -> Result<PathBuf> {
+        let program = self.room.join("floor-run");
+        let source = room::workspace().join("xtask/floor/run.c");
+        peer::prepare(Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(source))?;
+        Ok(program)
+    }
+}
