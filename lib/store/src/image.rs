@@ -8,7 +8,7 @@ use coffer_oci::{
 use crate::{MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST, Store, StoreError};
 
 /// How deep indexes may lie within indexes.
-const MAX_NESTING: usize = 4;
+pub(crate) const MAX_NESTING: usize = 4;
 
 /// An image whose manifest and configuration were read by digest and fit together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,12 @@ fn check_layers(digest: &Digest, manifest: &Manifest) -> Result<(), ImageError> 
     }
 }
 
-fn chosen(index: &Index, own: &Descriptor, platform: &Platform) -> Result<Descriptor, ImageError> {
+/// The entry of `index` for `platform`.
+pub(crate) fn chosen(
+    index: &Index,
+    own: &Descriptor,
+    platform: &Platform,
+) -> Result<Descriptor, ImageError> {
     index.choose(platform).cloned().ok_or_else(|| ImageError::Platform {
         digest: own.digest.clone(),
         wanted: platform.clone(),

@@ -207,7 +207,8 @@ fn drop_needless(entries: &mut Vec<Entry>) {
     entries.retain(|e| e.name.is_some() || seen.insert(e.descriptor.digest.clone()));
 }
 
-fn new_index(manifests: Vec<Descriptor>) -> Index {
+/// An index of `manifests` that says what it is.
+pub(crate) fn new_index(manifests: Vec<Descriptor>) -> Index {
     Index {
         schema_version: 2,
         media_type: Some(MediaType::new(MediaType::OCI_INDEX)),

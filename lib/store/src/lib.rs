@@ -15,6 +15,8 @@ mod layout;
 mod prune;
 mod reach;
 mod store;
+mod transport;
+mod unnamed;
 mod writer;
 
 pub use check::{Checked, Finding, Repair};
@@ -23,6 +25,7 @@ pub use image::{Image, ImageError};
 pub use index::{Entry, IndexError};
 pub use prune::{Exclusive, PruneError, Pruned};
 pub use store::Store;
+pub use transport::{Format, Found, TransportError};
 pub use writer::{BlobWriter, WriteError};
 
 /// The longest index or manifest that is read. Source: distribution-spec, "Pushing Manifests",

@@ -77,7 +77,8 @@ impl Reach {
     }
 
     fn need(&mut self, store: &Store, blob: &Descriptor) -> Result<(), StoreError> {
-        if self.live.insert(blob.digest.clone()) && store.has(&blob.digest)?.is_none() {
+        // One that has another size can never be read by this descriptor.
+        if self.live.insert(blob.digest.clone()) && store.has(&blob.digest)? != Some(blob.size) {
             self.missing.push(blob.clone());
         }
         Ok(())

@@ -54,6 +54,15 @@ pub enum WriteError {
         #[source]
         source: io::Error,
     },
+    /// A blob whose digest is not known yet could not be written; its space is free again.
+    #[error("cannot write a blob after {written} bytes")]
+    Unnamed {
+        /// How many bytes were written.
+        written: u64,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The system refused something else.
     #[error("cannot write blob {digest}")]
     Io {

@@ -1,38 +1,10 @@
 //! The face of the store: blobs, names and images.
-#![expect(clippy::disallowed_methods, reason = "tests look at their own files by path")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::io::{Read, Write};
 
-use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
+use crate::common::{config, name, put_image, scratch};
+use coffer_oci::{Descriptor, Digest, MediaType, Platform};
 use coffer_store::{Finding, ImageError, IndexError, Repair, Store, StoreError, WriteError};
-
-fn scratch() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("a/root")).unwrap();
-    (folder, store)
-}
-
-fn name(text: &str) -> Reference {
-    text.parse().unwrap()
-}
-
-fn config(layers: &[Digest]) -> Vec<u8> {
-    let ids: Vec<String> = layers.iter().map(|digest| format!("\"{digest}\"")).collect();
-    let ids = ids.join(",");
-    format!(
-        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[{ids}]}}}}"#
-    )
-    .into_bytes()
-}
-
-fn put_image(store: &Store, layer: &[u8], diff_ids: usize) -> Descriptor {
-    let layer = store.put(layer, MediaType::OCI_LAYER).unwrap();
-    let ids = vec![layer.digest.clone(); diff_ids];
-    let config = store.put(&config(&ids), MediaType::OCI_CONFIG).unwrap();
-    let json = serde_json::json!({ "schemaVersion": 2, "config": config, "layers": [layer] });
-    store.put(json.to_string().as_bytes(), MediaType::OCI_MANIFEST).unwrap()
-}
 
 #[test]
 fn a_blob_is_found_by_its_digest() {

@@ -1,0 +1,137 @@
+//! Writing archives: an OCI layout, for docker with `manifest.json` beside it.
+//!
+//! docker's own `save` has had this double form since 25: the blobs lie in the OCI layout, and
+//! `manifest.json` points to them. Older dockers, podman and skopeo read the latter. Layers are
+//! written as they are in the store, compressed or not, so manifests and digests stay what they
+//! are; all of those readers decompress by themselves.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use coffer_oci::{Descriptor, Hasher, Platform, Reference};
+use tar_core::{EntryBuilder, EntryType};
+
+use super::TransportError;
+use super::docker::{self, Item};
+use super::oci;
+use crate::index::new_index;
+use crate::{Image, Store, StoreError, layout};
+
+/// What kind of archive to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// What `docker save` writes.
+    Docker,
+    /// An OCI image layout.
+    Oci,
+}
+
+pub(super) fn write(
+    store: &Store,
+    images: &[(Option<Reference>, Descriptor)],
+    platform: &Platform,
+    format: Format,
+    archive: impl Write,
+) -> Result<(), TransportError> {
+    let mut entries = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
+    let mut blobs = BTreeMap::new();
+    for (name, target) in images {
+        let image = store.image(&store.choose(target, platform)?)?;
+        for blob in image.blobs().chain([&image.descriptor]) {
+            blobs.insert(layout::blob(&blob.digest), blob.clone());
+        }
+        add_item(&mut items, &image, name.as_ref());
+        entries.push(match name {
+            Some(name) => oci::named(image.descriptor, name),
+            None => image.descriptor,
+        });
+    }
+    let mut tar = Tar(archive);
+    tar.bytes(layout::LAYOUT, layout::LAYOUT_CONTENT)?;
+    tar.bytes(oci::INDEX, &json(oci::INDEX, &new_index(entries))?)?;
+    if format == Format::Docker {
+        tar.bytes(docker::MANIFEST, &json(docker::MANIFEST, &items)?)?;
+    }
+    for (path, blob) in &blobs {
+        tar.blob(store, path, blob)?;
+    }
+    tar.end()
+}
+
+/// Lists the image as docker does: once, with all of its names that are tags.
+fn add_item(items: &mut Vec<Item>, image: &Image, name: Option<&Reference>) {
+    let config = layout::blob(&image.manifest.config.digest);
+    let layers = image.manifest.layers.iter().map(|layer| layout::blob(&layer.digest)).collect();
+    let tag = name.filter(|name| name.digest().is_none()).map(Reference::familiar);
+    match items.iter_mut().find(|item| item.config == config) {
+        Some(item) => item.repo_tags.get_or_insert_default().extend(tag),
+        None => {
+            let repo_tags = tag.map(|tag| vec![tag]);
+            items.push(Item { config, repo_tags, layers: Some(layers) });
+        }
+    }
+}
+
+fn json(path: &str, value: &impl serde::Serialize) -> Result<Vec<u8>, TransportError> {
+    serde_json::to_vec(value)
+        .map_err(|source| TransportError::Json { path: path.to_owned(), source })
+}
+
+/// Writes an archive in which nothing depends on when, where and by whom it is written.
+struct Tar<W>(W);
+
+impl<W: Write> Tar<W> {
+    fn bytes(&mut self, path: &str, bytes: &[u8]) -> Result<(), TransportError> {
+        self.header(path, bytes.len() as u64)?;
+        self.0.write_all(bytes).map_err(TransportError::Write)?;
+        self.pad(bytes.len() as u64)
+    }
+
+    fn blob(&mut self, store: &Store, path: &str, blob: &Descriptor) -> Result<(), TransportError> {
+        self.header(path, blob.size)?;
+        pour_blob(store, blob, &mut self.0, TransportError::Write)?;
+        self.pad(blob.size)
+    }
+
+    fn header(&mut self, path: &str, size: u64) -> Result<(), TransportError> {
+        let mut entry = EntryBuilder::new_ustar();
+        entry.path(path).entry_type(EntryType::Regular);
+        let built = entry.mode(0o644).and_then(|entry| entry.size(size)).map(|_| ());
+        let built = built.and_then(|()| entry.uid(0)?.gid(0)?.mtime(0).map(|_| ()));
+        built.map_err(|error| TransportError::Tar(error.into()))?;
+        self.0.write_all(&entry.finish_bytes()).map_err(TransportError::Write)
+    }
+
+    fn pad(&mut self, size: u64) -> Result<(), TransportError> {
+        let padding = io::repeat(0).take(size.next_multiple_of(512) - size);
+        io::copy(&mut { padding }, &mut self.0).map(|_| ()).map_err(TransportError::Write)
+    }
+
+    fn end(mut self) -> Result<(), TransportError> {
+        self.0.write_all(&[0; 1024]).and_then(|()| self.0.flush()).map_err(TransportError::Write)
+    }
+}
+
+/// Copies a blob out of the store and checks on the way that it still is what it was.
+pub(super) fn pour_blob(
+    store: &Store,
+    blob: &Descriptor,
+    output: &mut impl Write,
+    failed: impl Fn(io::Error) -> TransportError,
+) -> Result<(), TransportError> {
+    let mut input = store.open_blob(blob)?.take(blob.size);
+    let mut hasher = Hasher::new(blob.digest.algorithm());
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let read = input.read(&mut buffer);
+        let count = read.map_err(StoreError::file(layout::blob(&blob.digest)))?;
+        let Some(bytes @ [_, ..]) = buffer.get(..count) else { break };
+        hasher.update(bytes);
+        output.write_all(bytes).map_err(&failed)?;
+    }
+    match hasher.finish() {
+        found if found == blob.digest => Ok(()),
+        found => Err(StoreError::Corrupt { digest: blob.digest.clone(), found }.into()),
+    }
+}
