@@ -74,7 +74,11 @@ fn run(cgroup: &Cgroup, script: &str) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    while cgroup.pids().unwrap().is_empty() {
+    // It writes to the groups in their order, and the fds must be open until the last one.
+    let me = child.id().to_string();
+    let is_in = |line: &str| line.contains("/coffer-test-");
+    let groups = || std::fs::read_to_string(format!("/proc/{me}/cgroup")).unwrap();
+    while groups().lines().filter(|line| is_in(line)).count() < tasks.len() {
         std::thread::yield_now();
     }
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();

@@ -1,0 +1,257 @@
+//! Reads a log over its rotated files, and follows it.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::{self as rfs, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::writer::name;
+use super::{Line, LogError, Tag};
+use crate::state::{BootId, Folder, StateError, Status};
+
+/// How many rotated files are looked for; [`super::Rotation::files`] is far below.
+const MOST_FILES: u32 = 100;
+
+/// Which lines to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Query {
+    /// Only so many of the last lines.
+    pub tail: Option<u64>,
+    /// Only what was written at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only what was written before this time.
+    pub until: Option<Timestamp>,
+    /// What to do at the end of the log.
+    pub follow: Follow,
+}
+
+/// What to do at the end of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// Stop.
+    #[default]
+    No,
+    /// Wait for more until the container has stopped.
+    UntilStopped,
+}
+
+/// Passes the lines of the container's log that `query` asks for to `sink`, in their order.
+///
+/// # Errors
+/// [`LogError`]; an error of `sink` ends the reading and is passed on as [`LogError::Sink`].
+pub fn read(
+    folder: &Folder,
+    boot: &BootId,
+    query: &Query,
+    sink: &mut dyn FnMut(&Line<'_>) -> io::Result<()>,
+) -> Result<(), LogError> {
+    // The watch comes first: what is written after it is announced.
+    let watch = match query.follow {
+        Follow::No => None,
+        Follow::UntilStopped => Some(watch(folder.dir())?),
+    };
+    let mut files = open_all(folder.dir())?;
+    let mut skip = match query.tail {
+        Some(tail) => count(&mut files, query)?.saturating_sub(tail),
+        None => 0,
+    };
+    let mut pass = |line: &Line<'_>| {
+        if !matches(line, query)? {
+            return Ok(());
+        }
+        if skip > 0 {
+            skip -= u64::from(line.tag == Tag::Full);
+            return Ok(());
+        }
+        sink(line).map_err(LogError::Sink)
+    };
+    let newest = files.pop();
+    for mut file in files {
+        file.lines(&mut pass)?;
+    }
+    match (watch, newest) {
+        (None, Some(mut newest)) => newest.lines(&mut pass),
+        (None, None) => Ok(()),
+        (Some(watch), newest) => follow(folder, boot, &watch, newest, &mut pass),
+    }
+}
+
+/// One file of the log. What follows its last newline is being written and is left for later.
+struct LogFile {
+    reader: BufReader<File>,
+    line: Vec<u8>,
+}
+
+type Pass<'a> = dyn FnMut(&Line<'_>) -> Result<(), LogError> + 'a;
+
+impl LogFile {
+    fn lines(&mut self, pass: &mut Pass<'_>) -> Result<(), LogError> {
+        loop {
+            self.reader.read_until(b'\n', &mut self.line).map_err(LogError::Read)?;
+            let Some(text) = self.line.strip_suffix(b"\n") else { return Ok(()) };
+            pass(&Line::parse(text)?)?;
+            self.line.clear();
+        }
+    }
+
+    fn inode(&self) -> Result<(u64, u64), LogError> {
+        let stat = rfs::fstat(self.reader.get_ref()).map_err(|e| LogError::Read(e.into()))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+}
+
+fn open(dir: BorrowedFd<'_>, name: &str) -> Result<Option<LogFile>, LogError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rfs::openat(dir, name, flags, Mode::empty()) {
+        Ok(fd) => Ok(Some(LogFile { reader: BufReader::new(File::from(fd)), line: Vec::new() })),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(LogError::Read(errno.into())),
+    }
+}
+
+/// All files, the oldest first. They are opened from the newest on: a file that is renamed
+/// meanwhile is met again under its next name, and known by its inode.
+fn open_all(dir: BorrowedFd<'_>) -> Result<Vec<LogFile>, LogError> {
+    let mut files: Vec<LogFile> = Vec::new();
+    for number in 0..MOST_FILES {
+        match open(dir, &name(number))? {
+            Some(file) => {
+                let is_known = match files.last() {
+                    Some(newer) => newer.inode()? == file.inode()?,
+                    None => false,
+                };
+                if !is_known {
+                    files.push(file);
+                }
+            }
+            None if number > 0 => break,
+            None => {}
+        }
+    }
+    files.reverse();
+    Ok(files)
+}
+
+/// How many whole lines match, over all files; they are rewound afterwards.
+fn count(files: &mut [LogFile], query: &Query) -> Result<u64, LogError> {
+    let mut count = 0;
+    for file in files {
+        file.lines(&mut |line| {
+            count += u64::from(line.tag == Tag::Full && matches(line, query)?);
+            Ok(())
+        })?;
+        file.line.clear();
+        file.reader.seek(SeekFrom::Start(0)).map_err(LogError::Read)?;
+    }
+    Ok(count)
+}
+
+fn matches(line: &Line<'_>, query: &Query) -> Result<bool, LogError> {
+    if query.since.is_none() && query.until.is_none() {
+        return Ok(true);
+    }
+    let at = line.timestamp()?;
+    Ok(query.since.is_none_or(|since| at >= since) && query.until.is_none_or(|until| at < until))
+}
+
+/// Reads on at each change in the folder, until the container has stopped.
+fn follow(
+    folder: &Folder,
+    boot: &BootId,
+    watch: &OwnedFd,
+    mut newest: Option<LogFile>,
+    pass: &mut Pass<'_>,
+) -> Result<(), LogError> {
+    loop {
+        // Asked before reading: whoever records the end has written the whole log before.
+        let waited_for = processes(folder, boot)?;
+        drain(folder.dir(), &mut newest, pass)?;
+        let Some(processes) = waited_for else { return Ok(()) };
+        wait(watch, &processes)?;
+    }
+}
+
+/// Reads to the end of the newest file, and on through those that were begun since.
+fn drain(
+    dir: BorrowedFd<'_>,
+    newest: &mut Option<LogFile>,
+    pass: &mut Pass<'_>,
+) -> Result<(), LogError> {
+    // Looked for first: once there is a newer file, nothing is added to this one.
+    let mut files = open_all(dir)?;
+    if let Some(file) = newest {
+        file.lines(pass)?;
+        let inode = file.inode()?;
+        for at in (0..files.len()).rev() {
+            if files[at].inode()? == inode {
+                files.drain(..=at);
+                break;
+            }
+        }
+    }
+    for mut file in files {
+        file.lines(pass)?;
+        *newest = Some(file);
+    }
+    Ok(())
+}
+
+/// The processes whose end may end the log; `None` once the container has stopped or gone.
+fn processes(folder: &Folder, boot: &BootId) -> Result<Option<Vec<OwnedFd>>, LogError> {
+    let status = match folder.status(boot) {
+        Ok((_, status)) => status,
+        Err(StateError::Gone { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match status {
+        Status::Running(running) => {
+            let open = |process: &crate::state::ProcessId| {
+                process
+                    .open(boot)
+                    .map_err(|source| StateError::Process { id: folder.id().clone(), source })
+            };
+            Ok(Some([open(&running.init)?, open(&running.parent)?].into_iter().flatten().collect()))
+        }
+        Status::Creating => Ok(Some(Vec::new())),
+        Status::Created | Status::Stopped(_) | Status::Removing | Status::Wreck => Ok(None),
+    }
+}
+
+fn watch(dir: BorrowedFd<'_>) -> Result<OwnedFd, LogError> {
+    let failed = |errno: Errno| LogError::Watch(errno.into());
+    let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
+    // inotify takes paths alone; this one names the folder that the fd holds.
+    let path = format!("/proc/self/fd/{}", dir.as_raw_fd());
+    let flags = WatchFlags::MODIFY
+        | WatchFlags::CREATE
+        | WatchFlags::MOVED_TO
+        | WatchFlags::DELETE
+        | WatchFlags::DELETE_SELF;
+    inotify::add_watch(&inotify, path, flags).map_err(failed)?;
+    Ok(inotify)
+}
+
+/// Waits for a change in the folder or the end of a process.
+fn wait(watch: &OwnedFd, processes: &[OwnedFd]) -> Result<(), LogError> {
+    let failed = |errno: Errno| LogError::Watch(errno.into());
+    let all = std::iter::once(watch.as_fd()).chain(processes.iter().map(AsFd::as_fd));
+    let mut fds: Vec<PollFd<'_>> =
+        all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    match poll(&mut fds, None) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(errno) => return Err(failed(errno)),
+    }
+    let mut events = [0u8; 4096];
+    loop {
+        match rustix::io::read(watch, &mut events) {
+            Ok(_) => {}
+            Err(Errno::AGAIN) => return Ok(()),
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+}
