@@ -1,6 +1,7 @@
 //! Layers to one tree of files.
 
 mod flavour;
+mod layers;
 pub mod limits;
 mod path;
 mod source;
@@ -12,6 +13,7 @@ mod testing;
 mod unpack;
 
 pub use flavour::Flavour;
+pub use layers::{Event, Layers, LayersError};
 pub use path::{EntryPath, PathFault};
 pub use source::{Source, SourceError};
 pub use stack::merged::{Folder, LastLink, Leaf, LookupError, Node};

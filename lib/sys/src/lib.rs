@@ -14,5 +14,6 @@ pub mod mount;
 pub mod seccomp;
 pub mod signal;
 pub mod spawn;
+pub mod thread;
 pub mod tree;
 pub mod usage;

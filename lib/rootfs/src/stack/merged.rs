@@ -158,7 +158,11 @@ impl Folder {
                         }
                         _ => false,
                     };
-                    if whiteout { hidden.insert(name) } else { names.insert(name) };
+                    if whiteout {
+                        hidden.insert(name)
+                    } else {
+                        names.insert(name)
+                    };
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! An image's layers, stacked.
 
-pub mod merged;
+pub(crate) mod merged;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -50,6 +50,9 @@ pub struct Time {
     pub nanoseconds: u32,
 }
 
+/// Extended attributes: names and values.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// One entry of an archive, without its data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -72,7 +75,7 @@ pub struct Entry {
     /// Major and minor number of a device.
     pub device: (u32, u32),
     /// Extended attributes: names and values in the order of the archive.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
     /// Where the data belongs, for a file with holes; the data are these extents end to end.
     pub sparse: Option<Vec<Extent>>,
 }

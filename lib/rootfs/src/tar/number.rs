@@ -32,9 +32,8 @@ fn base_256(field: &[u8]) -> Option<i64> {
     let (first, rest) = field.split_first()?;
     // Bit 7 marks the format, bit 6 is the sign.
     let head = i64::from((*first as i8) << 1 >> 1);
-    rest.iter().try_fold(head, |value, byte| {
-        value.checked_mul(256).map(|value| value | i64::from(*byte))
-    })
+    rest.iter()
+        .try_fold(head, |value, byte| value.checked_mul(256).map(|value| value | i64::from(*byte)))
 }
 
 /// A decimal number as PAX records and sparse maps hold them: digits alone.

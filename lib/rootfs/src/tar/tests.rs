@@ -5,7 +5,9 @@ use crate::limits::{Budget, Limits};
 use crate::source::Source;
 use crate::testing::{Item, archive, file, folder, hard_link, seal, symlink};
 
-fn read(bytes: &[u8]) -> Result<(Vec<(Entry, Vec<u8>)>, Digest), TarError> {
+type Read = (Vec<(Entry, Vec<u8>)>, Digest);
+
+fn read(bytes: &[u8]) -> Result<Read, TarError> {
     let budget = Budget::new(Limits::default());
     let size = bytes.len() as u64;
     let source = Source::new(bytes, Compression::None, size, Algorithm::Sha256, &budget)?;

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{self as rfs, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::tar::{Entry, Time};
+use crate::tar::{Entry, Time, Xattrs};
 
 /// What an inode has beside its content.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Attributes {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) mtime: Time,
-    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) xattrs: Xattrs,
 }
 
 impl Default for Attributes {
@@ -126,7 +126,7 @@ pub(super) fn apply_by_name(
 }
 
 /// The extended attributes of an open file or folder, without those that a layer may not set.
-fn read_xattrs(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+fn read_xattrs(fd: BorrowedFd<'_>) -> Result<Xattrs, Errno> {
     let mut names = vec![0_u8; rfs::flistxattr(fd, &mut [0_u8; 0])?];
     let length = rfs::flistxattr(fd, &mut names[..])?;
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());

@@ -34,7 +34,12 @@ impl Unpacker<'_> {
             Node::Leaf(leaf) => self.copy_leaf(target, &leaf)?,
         }
         let parent = path::split(target).0;
-        self.parents.open(parent).at("open", parent)?.try_clone_to_owned().at("open", parent).map(Some)
+        self.parents
+            .open(parent)
+            .at("open", parent)?
+            .try_clone_to_owned()
+            .at("open", parent)
+            .map(Some)
     }
 
     /// Whether this layer hides what the lower ones have at a path: by an opaque folder above it,

@@ -113,10 +113,9 @@ impl Unpacker<'_> {
         let mut target = Vec::new();
         let depth = path::clean(&entry.link, &mut target)
             .map_err(|fault| refused(LinkFault::Path(fault)))?;
-        self.budget.check_path(target.len(), depth).map_err(|source| UnpackError::Limit {
-            path: EntryPath::new(&entry.link),
-            source,
-        })?;
+        self.budget
+            .check_path(target.len(), depth)
+            .map_err(|source| UnpackError::Limit { path: EntryPath::new(&entry.link), source })?;
         if target.is_empty() {
             return Err(refused(LinkFault::Folder));
         }
@@ -132,14 +131,17 @@ impl Unpacker<'_> {
         if target == path {
             return Ok(());
         }
-        self.make(path, |fd, new| rfs::linkat(&source, name, fd, new, AtFlags::empty()))
-            .map_err(|error| match error {
+        self.make(path, |fd, new| rfs::linkat(&source, name, fd, new, AtFlags::empty())).map_err(
+            |error| match error {
                 // What was in the way of the link was a folder with the target in it.
-                UnpackError::System { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                UnpackError::System { source, .. }
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
                     refused(LinkFault::Missing)
                 }
                 other => other,
-            })
+            },
+        )
     }
 
     /// The folder of a link's target, where this layer has it. Links on the way are resolved.
@@ -164,7 +166,8 @@ impl Unpacker<'_> {
     fn attributes_by_name(&mut self, path: &[u8], entry: &Entry) -> Result<(), UnpackError> {
         let (parent, name) = path::split(path);
         let fd = self.parents.open(parent).at("open", parent)?;
-        self.report.xattrs_left_out += owned(apply_by_name(entry, fd, name, self.own), path, entry)?;
+        self.report.xattrs_left_out +=
+            owned(apply_by_name(entry, fd, name, self.own), path, entry)?;
         Ok(())
     }
 
@@ -201,9 +204,7 @@ impl Unpacker<'_> {
 /// In a user namespace, an id that is not mapped is `EINVAL` (man 2 chown).
 fn owned<T>(done: Result<T, Errno>, path: &[u8], entry: &Entry) -> Result<T, UnpackError> {
     match done {
-        Err(Errno::INVAL) => {
-            Err(UnpackError::ids(path, entry.uid, entry.gid))
-        }
+        Err(Errno::INVAL) => Err(UnpackError::ids(path, entry.uid, entry.gid)),
         other => other.at("set attributes of", path),
     }
 }

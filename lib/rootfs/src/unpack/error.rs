@@ -5,11 +5,11 @@ use std::io;
 use coffer_oci::Digest;
 use rustix::io::Errno;
 
+use crate::EntryPath;
 use crate::limits::LimitError;
 use crate::path::PathFault;
 use crate::stack::merged::LookupError;
 use crate::tar::{Kind, TarError};
-use crate::{EntryPath, SourceError};
 
 /// What is wrong with a hard link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -230,7 +230,7 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Makes the folders of `parent` that have no entry so far.
-    fn implicit(&mut self, parent: Vec<u8>, clean: &mut Vec<u8>) -> Result<(), UnpackError> {
+    fn implicit(&mut self, parent: Vec<u8>, clean: &[u8]) -> Result<(), UnpackError> {
         let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         for end in ends.chain([parent.len()]) {
             let folder = &parent[..end];
@@ -314,7 +314,9 @@ impl<'a> Unpacker<'a> {
                 .at("make opaque", path)?;
         }
         let left_out = match attributes.apply(fd) {
-            Err(Errno::INVAL) => return Err(UnpackError::ids(path, attributes.uid, attributes.gid)),
+            Err(Errno::INVAL) => {
+                return Err(UnpackError::ids(path, attributes.uid, attributes.gid));
+            }
             other => other.at("set attributes of", path)?,
         };
         self.report.xattrs_left_out += left_out;

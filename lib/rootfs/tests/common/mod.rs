@@ -1,5 +1,12 @@
 //! Archives and blobs for the tests, hostile ones included. Nothing here checks what it writes.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 use std::io::Write;
 
