@@ -1,0 +1,166 @@
+//! The images of the tests: what people run, in small.
+
+use super::{Compression, Content, File, Layer, Recipe, Start};
+
+/// The packages of a Debian base without its package manager's history.
+const BASE: &[&str] = &[
+    "base-files",
+    "base-passwd",
+    "bash",
+    "coreutils",
+    "dash",
+    "dpkg",
+    "findutils",
+    "grep",
+    "hostname",
+    "login",
+    "procps",
+    "sed",
+    "util-linux",
+];
+
+const BASE_LAYER: Layer = gzip(Content::Packages(BASE));
+
+/// All images, quick ones first.
+pub const ALL: &[Recipe] = &[BUSYBOX, DEBIAN, NGINX, REDIS, POSTGRES, PYTHON];
+
+/// One static program under 300 names.
+pub const BUSYBOX: Recipe =
+    Recipe { name: "busybox", layers: &[gzip(Content::Busybox)], start: Start::command(&["sh"]) };
+
+/// A base image as Debian's own: shell, coreutils, dpkg.
+pub const DEBIAN: Recipe =
+    Recipe { name: "debian", layers: &[BASE_LAYER], start: Start::command(&["bash"]) };
+
+/// Three layers, about 200 packages and 30,000 files; the last layer deletes some of them.
+pub const PYTHON: Recipe = Recipe {
+    name: "python",
+    layers: &[
+        BASE_LAYER,
+        gzip(Content::Packages(PYTHON_PACKAGES)),
+        gzip(Content::Removed(&[
+            "usr/share/doc/python3-django",
+            "usr/share/doc/python3-twisted",
+            "usr/share/man",
+            "usr/lib/python3/dist-packages/sympy/polys/benchmarks",
+            "usr/bin/pydoc3",
+        ])),
+    ],
+    start: Start::command(&["python3"]),
+};
+
+const PYTHON_PACKAGES: &[&str] = &[
+    "mercurial",
+    "python3",
+    "python3-aiohttp",
+    "python3-boto3",
+    "python3-breezy",
+    "python3-celery",
+    "python3-cryptography",
+    "python3-django",
+    "python3-docutils",
+    "python3-flask",
+    "python3-lxml",
+    "python3-networkx",
+    "python3-nltk",
+    "python3-numpy",
+    "python3-pil",
+    "python3-pip",
+    "python3-pygments",
+    "python3-pytest",
+    "python3-requests",
+    "python3-sphinx",
+    "python3-sqlalchemy",
+    "python3-sympy",
+    "python3-twisted",
+];
+
+/// A web server on port 80 that runs as uid 33 from the start.
+pub const NGINX: Recipe = Recipe {
+    name: "nginx",
+    layers: &[
+        BASE_LAYER,
+        gzip(Content::Packages(&["nginx-light", "curl"])),
+        gzip(Content::Files(&[
+            file("etc/nginx/nginx.conf", NGINX_CONF),
+            file("srv/www/index.html", "<h1>inside the cofferdam</h1>\n"),
+            folder("var/lib/nginx/", 33),
+            folder("var/log/nginx/", 33),
+            folder("run/", 33),
+        ])),
+    ],
+    start: Start { user: "www-data", ..Start::command(&["nginx", "-g", "daemon off;"]) },
+};
+
+const NGINX_CONF: &str = "\
+pid /run/nginx.pid;
+error_log stderr;
+worker_processes 2;
+events {}
+http {
+    access_log off;
+    server { listen 80; root /srv/www; }
+}
+";
+
+/// A key-value store that appends to a file on its volume; zstd layers.
+pub const REDIS: Recipe = Recipe {
+    name: "redis",
+    layers: &[
+        BASE_LAYER,
+        zstd(Content::Packages(&["redis-server", "redis-tools"])),
+        zstd(Content::Files(&[folder("data/", 1001)])),
+    ],
+    start: Start {
+        user: "1001:1001",
+        folder: "/data",
+        ..Start::command(&["redis-server", "--appendonly", "yes", "--dir", "/data"])
+    },
+};
+
+/// A database that is made on its volume by the first start.
+pub const POSTGRES: Recipe = Recipe {
+    name: "postgres",
+    layers: &[
+        BASE_LAYER,
+        gzip(Content::Packages(&["postgresql-15"])),
+        gzip(Content::Files(&[
+            File { mode: 0o755, ..file("usr/local/bin/start", POSTGRES_START) },
+            File { mode: 0o700, ..folder("data/", 999) },
+            folder("var/run/postgresql/", 999),
+        ])),
+    ],
+    start: Start {
+        entrypoint: &["/usr/local/bin/start"],
+        user: "postgres",
+        environment: &[
+            "PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin",
+            "PGDATA=/data/db",
+        ],
+        stop_signal: "SIGINT",
+        ..Start::command(&[])
+    },
+};
+
+const POSTGRES_START: &str = "\
+#!/bin/sh
+set -e
+[ -e \"$PGDATA/PG_VERSION\" ] || initdb --auth=trust --no-sync --locale=C >/dev/null
+exec postgres -c listen_addresses=
+";
+
+const fn gzip(content: Content) -> Layer {
+    Layer { content, compression: Compression::Gzip }
+}
+
+const fn zstd(content: Content) -> Layer {
+    Layer { content, compression: Compression::Zstd }
+}
+
+const fn file(path: &'static str, text: &'static str) -> File {
+    File { path, text, mode: 0o644, owner: 0 }
+}
+
+const fn folder(path: &'static str, owner: u32) -> File {
+    File { path, text: "", mode: 0o755, owner }
+}
