@@ -1,10 +1,16 @@
 //! What stands between the process and the host: capabilities, system calls, ids, paths, limits.
 //!
-//! All of it is computed and checked before the first fork (law 3), as one `Confinement` that
+//! All of it is computed and checked before the first fork (law 3), as one [`Confinement`] that
 //! can be written down, read back and printed. Things this crate does not do: it starts no
 //! container, mounts nothing, and applies no Landlock, AppArmor or SELinux (and says so).
 
 pub mod capability;
+pub mod confinement;
 pub mod ids;
+pub mod paths;
+pub mod rlimit;
 pub mod seccomp;
+pub mod sysctl;
 pub mod user;
+
+pub use confinement::{Confinement, ConfinementError};

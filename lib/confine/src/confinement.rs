@@ -1,0 +1,149 @@
+//! The whole fence of a container as one value.
+
+mod error;
+mod explain;
+mod wishes;
+
+use coffer_oci::runtime::{Namespace, NamespaceKind};
+use serde::{Deserialize, Serialize};
+
+use crate::capability::{CapSet, CapWord, CapabilitySets};
+use crate::ids::{ContainerUid, IdMap};
+use crate::rlimit::Limit;
+use crate::seccomp::{self, Arch, Profile, Program};
+use crate::sysctl::Sysctl;
+use crate::user::Identity;
+
+pub use error::ConfinementError;
+pub use explain::{Control, Explanation, Gap};
+pub use wishes::{Filter, Host, SystemPaths, Wishes};
+
+/// Who set a control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetBy {
+    /// Nobody: it is coffer's default.
+    Default,
+    /// The caller, with a flag.
+    Caller,
+}
+
+/// What stands between a container's process and the host. Computed by [`Confinement::new`]
+/// before any fork, checked, written into the container's record, and printed by `explain`.
+///
+/// `no_new_privs` has no field: it is always set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// Namespaces of its own, or joined; what is not listed is the host's.
+    pub namespaces: Vec<Namespace>,
+    /// Its range of ids; `None` shares the host's.
+    pub ids: Option<IdMap>,
+    /// Whom it runs as.
+    pub identity: Identity,
+    /// What the container was granted; the sets of a process follow from it and its user.
+    pub granted: CapSet,
+    /// `--cap-add`.
+    pub cap_add: Vec<CapWord>,
+    /// `--cap-drop`.
+    pub cap_drop: Vec<CapWord>,
+    /// Its system call filter.
+    pub seccomp: SystemCalls,
+    /// Paths that read as empty.
+    pub masked_paths: Vec<String>,
+    /// Paths that cannot be written.
+    pub readonly_paths: Vec<String>,
+    /// Limits of each of its processes.
+    pub rlimits: Vec<Limit>,
+    /// Kernel parameters of its namespaces.
+    pub sysctls: Vec<Sysctl>,
+}
+
+/// The system call filter of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemCalls {
+    /// [`seccomp::default`], with what the granted capabilities open.
+    Default,
+    /// The caller's profile.
+    Profile(Box<Profile>),
+    /// None.
+    Unconfined,
+}
+
+impl Confinement {
+    /// The five capability sets of its first process.
+    pub fn capabilities(&self) -> CapabilitySets {
+        self.capabilities_of(self.identity.uid)
+    }
+
+    /// The five capability sets of a process of `user` that joins it.
+    pub fn capabilities_of(&self, user: ContainerUid) -> CapabilitySets {
+        CapabilitySets::for_user(self.granted, user)
+    }
+
+    /// The system call filter as a profile, or `None` where there is none.
+    pub fn profile(&self) -> Option<Profile> {
+        match &self.seccomp {
+            SystemCalls::Default => Some(seccomp::default::profile(self.granted)),
+            SystemCalls::Profile(profile) => Some(Profile::clone(profile)),
+            SystemCalls::Unconfined => None,
+        }
+    }
+
+    /// The filter's program for this host, or `None` where there is none. To be made before the
+    /// fork.
+    ///
+    /// # Errors
+    /// [`ConfinementError::Program`].
+    pub fn program(&self) -> Result<Option<Program>, ConfinementError> {
+        let Some(profile) = self.profile() else { return Ok(None) };
+        seccomp::compile(&profile, Arch::HOST).map(Some).map_err(ConfinementError::Program)
+    }
+
+    /// Whether the container has a namespace of this kind that the host does not share with it.
+    pub fn has_own(&self, kind: NamespaceKind) -> bool {
+        self.namespaces.iter().any(|namespace| namespace.kind == kind)
+    }
+
+    /// Checks that everything in it can be put in force on `host` and fits together. A value that
+    /// came from [`Confinement::new`] passes; one that was read back or built from a bundle is
+    /// checked here.
+    ///
+    /// # Errors
+    /// A [`ConfinementError`] for the first thing that does not.
+    pub fn check(&self, host: &Host) -> Result<(), ConfinementError> {
+        self.check_ids()?;
+        if !self.granted.is_subset(host.capabilities) {
+            let missing = self.granted.minus(host.capabilities);
+            return Err(ConfinementError::KernelLacks(missing));
+        }
+        for limit in &self.rlimits {
+            limit.check(&host.limits)?;
+        }
+        let own: Vec<NamespaceKind> = self.namespaces.iter().map(|n| n.kind).collect();
+        for sysctl in &self.sysctls {
+            crate::sysctl::check(&sysctl.name, &sysctl.value, &own)?;
+        }
+        Ok(())
+    }
+
+    /// A user namespace and a map of ids go together, and the map has the container's users.
+    fn check_ids(&self) -> Result<(), ConfinementError> {
+        let own = self.has_own(NamespaceKind::User);
+        let Some(ids) = &self.ids else {
+            return if own { Err(ConfinementError::NoIds) } else { Ok(()) };
+        };
+        if !own {
+            return Err(ConfinementError::NoUserNamespace);
+        }
+        ids.check()?;
+        if ids.host_uid(self.identity.uid).is_none() {
+            return Err(ConfinementError::UnmappedUser(self.identity.uid));
+        }
+        let unmapped = |gid: &&crate::ids::ContainerGid| ids.host_gid(**gid).is_none();
+        match self.identity.groups.iter().chain([&self.identity.gid]).find(unmapped) {
+            Some(gid) => Err(ConfinementError::UnmappedGroup(*gid)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What holds, who said so, and what does not hold.
+
+use std::fmt;
+
+use coffer_oci::runtime::NamespaceKind;
+use serde::Serialize;
+
+use super::{Confinement, SetBy, SystemCalls};
+use crate::capability::{CapSet, CapWord};
+use crate::seccomp::{self, Action};
+
+/// A fence in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// What holds.
+    pub controls: Vec<Control>,
+    /// What does not.
+    pub gaps: Vec<Gap>,
+}
+
+/// One line of what holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Control {
+    /// What is controlled.
+    pub control: &'static str,
+    /// How.
+    pub value: String,
+    /// Who said so: `default`, or the flag.
+    pub set_by: String,
+}
+
+/// One thing that is not protected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// What.
+    pub what: String,
+    /// The flag that opened it, where one did. Said once when the container is made.
+    pub from: Option<String>,
+    /// What would be stronger.
+    pub stronger: Option<String>,
+}
+
+/// Capabilities with which a process of the host's own user namespace owns the host, and with
+/// which one of the container's reaches much of the kernel.
+const POWERS: [(&str, &str); 5] = [
+    ("SYS_ADMIN", "mounts and namespaces are open to the container"),
+    ("NET_ADMIN", "netfilter and routing code of the kernel is open to the container"),
+    ("NET_RAW", "packets can be forged in the container's network"),
+    ("SYS_PTRACE", "processes in the container can read each other"),
+    ("BPF", "the kernel's BPF verifier is open to the container"),
+];
+
+impl Confinement {
+    /// The fence in words.
+    pub fn explain(&self) -> Explanation {
+        let mut gaps = self.weakenings();
+        gaps.extend(self.standing_gaps());
+        Explanation { controls: self.controls(), gaps }
+    }
+
+    /// What flags have opened, to be said once when the container is made.
+    pub fn weakenings(&self) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let mut opened = |what: &str, from: &str, stronger: &str| {
+            gaps.push(Gap {
+                what: what.to_owned(),
+                from: Some(from.to_owned()),
+                stronger: Some(stronger.to_owned()),
+            });
+        };
+        if self.ids.is_none() {
+            opened("root in the container is root on the host", "--userns host", "leave it out");
+        }
+        for (kind, what, from) in SHARED {
+            if !self.has_own(kind) {
+                opened(what, from, "leave it out");
+            }
+        }
+        for (name, what) in POWERS {
+            if self.granted.iter().any(|capability| capability.name() == name) {
+                opened(what, &format!("--cap-add {name}"), "leave it out");
+            }
+        }
+        if self.seccomp == SystemCalls::Unconfined {
+            let from = "--security-opt seccomp=unconfined";
+            opened("every system call of the host's kernel can be made", from, "leave it out");
+        }
+        if self.masked_paths.is_empty() {
+            let from = "--security-opt systempaths=unconfined";
+            opened("/proc and /sys show the host and can be written", from, "leave it out");
+        }
+        gaps
+    }
+
+    /// What the native tier cannot close, and what this version does not apply.
+    fn standing_gaps(&self) -> Vec<Gap> {
+        let gap = |what: &str, stronger: Option<&str>| Gap {
+            what: what.to_owned(),
+            from: None,
+            stronger: stronger.map(ToOwned::to_owned),
+        };
+        let mut gaps = vec![
+            gap("shares the host kernel", Some("a virtual machine; coffer has no such tier yet")),
+            gap("Landlock, AppArmor and SELinux are not applied", None),
+            gap("host memory, load and CPUs can be read in /proc", None),
+        ];
+        if self.granted != CapSet::EMPTY {
+            let stronger = "--cap-drop ALL, for programs that start as their own user";
+            gaps.push(gap(
+                "capabilities over the container's own files and processes",
+                Some(stronger),
+            ));
+        }
+        if self
+            .ids
+            .as_ref()
+            .is_some_and(|ids| ids.uids.iter().any(|r| r.size == 1 && r.container == 0))
+        {
+            let stronger = "run as root: each container then gets a range of its own";
+            gaps.push(gap(
+                "root in the container is you on the host; your containers share your sub-ids",
+                Some(stronger),
+            ));
+        }
+        gaps
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        let line = |control, value: String, set_by: &str| Control {
+            control,
+            value,
+            set_by: set_by.to_owned(),
+        };
+        let mut lines = vec![
+            line("user", self.user(), "image or --user"),
+            line(
+                "ids",
+                self.id_range(),
+                if self.ids.is_some() { "default" } else { "--userns host" },
+            ),
+            line("capabilities", self.granted.to_string(), &self.capability_flags()),
+            line("new privileges", "never".to_owned(), "default"),
+            self.system_calls(),
+            line("namespaces", self.namespace_names(), "default"),
+            line("masked paths", self.masked_paths.len().to_string(), paths_by(&self.masked_paths)),
+            line(
+                "read-only paths",
+                self.readonly_paths.len().to_string(),
+                paths_by(&self.readonly_paths),
+            ),
+        ];
+        lines.extend(
+            self.rlimits
+                .iter()
+                .map(|limit| line("limit", limit.to_string(), limit.by.flag("--ulimit"))),
+        );
+        lines.extend(self.sysctls.iter().map(|sysctl| {
+            line("sysctl", format!("{}={}", sysctl.name, sysctl.value), sysctl.by.flag("--sysctl"))
+        }));
+        lines
+    }
+
+    fn user(&self) -> String {
+        format!("{}:{}", self.identity.uid, self.identity.gid)
+    }
+
+    fn id_range(&self) -> String {
+        let Some(ids) = &self.ids else { return "the host's".to_owned() };
+        let ranges: Vec<String> =
+            ids.uids.iter().map(|r| format!("{}+{}", r.host, r.size)).collect();
+        ranges.join(" ")
+    }
+
+    fn capability_flags(&self) -> String {
+        let flag = |name: &str, words: &[CapWord]| -> Vec<String> {
+            words.iter().map(|word| format!("{name} {word}")).collect()
+        };
+        let flags = [flag("--cap-drop", &self.cap_drop), flag("--cap-add", &self.cap_add)].concat();
+        if flags.is_empty() { "default".to_owned() } else { flags.join(" ") }
+    }
+
+    fn system_calls(&self) -> Control {
+        let (value, set_by) = match &self.seccomp {
+            SystemCalls::Unconfined => ("all".to_owned(), "--security-opt seccomp=unconfined"),
+            SystemCalls::Default => (allowed(&seccomp::default::profile(self.granted)), "default"),
+            SystemCalls::Profile(profile) => (allowed(profile), "--security-opt seccomp=FILE"),
+        };
+        Control { control: "system calls", value, set_by: set_by.to_owned() }
+    }
+
+    fn namespace_names(&self) -> String {
+        let names: Vec<String> =
+            self.namespaces.iter().map(|n| format!("{:?}", n.kind).to_ascii_lowercase()).collect();
+        names.join(" ")
+    }
+}
+
+/// Namespaces that a container shares only when told to.
+const SHARED: [(NamespaceKind, &str, &str); 4] = [
+    (
+        NamespaceKind::Network,
+        "the host's network and its abstract sockets can be reached",
+        "--network host",
+    ),
+    (NamespaceKind::Pid, "the host's processes can be seen", "--pid host"),
+    (NamespaceKind::Ipc, "the host's shared memory can be reached", "--ipc host"),
+    (NamespaceKind::Uts, "the host's name is shared", "--uts host"),
+];
+
+fn allowed(profile: &seccomp::Profile) -> String {
+    let count = |plain: bool| {
+        let mut calls: Vec<&str> = profile
+            .rules
+            .iter()
+            .filter(|rule| rule.action == Action::Allow && rule.when.is_empty() == plain)
+            .map(|rule| rule.call.as_str())
+            .collect();
+        calls.sort_unstable();
+        calls.dedup();
+        calls.len()
+    };
+    let rest = if profile.default == Action::Allow { "all others" } else { "no others" };
+    format!("{} allowed, {} with conditions, {rest}", count(true), count(false))
+}
+
+fn paths_by(paths: &[String]) -> &'static str {
+    if paths.is_empty() { "--security-opt systempaths=unconfined" } else { "default" }
+}
+
+impl SetBy {
+    fn flag(self, flag: &'static str) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Caller => flag,
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(from) = &self.from {
+            write!(f, "  from: {from}")?;
+        }
+        self.stronger.as_ref().map_or(Ok(()), |stronger| write!(f, "  stronger: {stronger}"))
+    }
+}
+
+impl fmt::Display for Explanation {
+    /// The table of `coffer explain`, in columns as wide as their widest entry.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |cell: fn(&Control) -> usize, head: usize| {
+            self.controls.iter().map(cell).max().unwrap_or(0).max(head)
+        };
+        let (first, second) = (width(|c| c.control.len(), 7), width(|c| c.value.len().min(60), 5));
+        writeln!(f, "{:first$}  {:second$}  SET BY", "CONTROL", "VALUE")?;
+        for line in &self.controls {
+            writeln!(f, "{:first$}  {:second$}  {}", line.control, line.value, line.set_by)?;
+        }
+        writeln!(f, "NOT PROTECTED")?;
+        self.gaps.iter().try_for_each(|gap| writeln!(f, "  {gap}"))
+    }
+}

@@ -1,0 +1,127 @@
+//! From what was asked for, and what the host is, to a fence.
+
+use std::collections::BTreeMap;
+
+use coffer_oci::runtime::{Namespace, NamespaceKind, Rlimit, Seccomp};
+use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
+
+use super::{Confinement, ConfinementError, SystemCalls};
+use crate::capability::{CapSet, CapWord, Capability, tweak};
+use crate::ids::IdMap;
+use crate::paths::{self, MASKED, READ_ONLY};
+use crate::rlimit::{self, HostLimits};
+use crate::seccomp::Profile;
+use crate::sysctl;
+use crate::user::Identity;
+
+/// What the flags and the image ask for.
+#[derive(Clone, Debug)]
+pub struct Wishes<'a> {
+    /// Whom to run as.
+    pub identity: Identity,
+    /// The container's ids; `None` shares the host's (`--userns host`).
+    pub ids: Option<IdMap>,
+    /// Namespaces of its own, or to be joined.
+    pub namespaces: Vec<Namespace>,
+    /// `--cap-add`.
+    pub cap_add: &'a [String],
+    /// `--cap-drop`.
+    pub cap_drop: &'a [String],
+    /// `--security-opt seccomp=`.
+    pub filter: Filter<'a>,
+    /// `--security-opt systempaths=`.
+    pub system_paths: SystemPaths,
+    /// `--ulimit`.
+    pub rlimits: &'a [Rlimit],
+    /// `--sysctl`.
+    pub sysctls: &'a BTreeMap<String, String>,
+}
+
+/// Which system call filter is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Filter<'a> {
+    /// Coffer's own.
+    Default,
+    /// None.
+    Unconfined,
+    /// This one.
+    Profile(&'a Seccomp),
+}
+
+/// Whether `/proc` and `/sys` have their masked and read-only paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemPaths {
+    /// They have.
+    Confined,
+    /// They have not.
+    Unconfined,
+}
+
+/// What of the host the fence depends on. Read once, cheaply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The capabilities that the kernel knows; all of them are there in a new user namespace.
+    pub capabilities: CapSet,
+    /// The hard limits of the calling process.
+    pub limits: HostLimits,
+}
+
+impl Host {
+    /// Reads what there is. About twenty system calls, no file.
+    pub fn read() -> Self {
+        // The kernel answers for every capability that it knows, held or not.
+        let known = |capability: &Capability| {
+            let set = CapabilitySet::from_bits_retain(CapSet::of(&[*capability]).bits());
+            capability_is_in_bounding_set(set).is_ok()
+        };
+        let newest = Capability::ALL.iter().rev().find(|capability| known(capability));
+        let capabilities = newest.map_or(CapSet::EMPTY, |newest| CapSet::up_to(*newest));
+        Self { capabilities, limits: HostLimits::read() }
+    }
+}
+
+impl Confinement {
+    /// Computes and checks the fence.
+    ///
+    /// # Errors
+    /// A [`ConfinementError`] for the first wish that cannot be had.
+    pub fn new(wishes: Wishes<'_>, host: &Host) -> Result<Self, ConfinementError> {
+        let cap_add = words(wishes.cap_add)?;
+        let cap_drop = words(wishes.cap_drop)?;
+        let granted = tweak(CapSet::DEFAULT, host.capabilities, &cap_add, &cap_drop);
+        let own: Vec<NamespaceKind> = wishes.namespaces.iter().map(|n| n.kind).collect();
+        let (masked_paths, readonly_paths) = match wishes.system_paths {
+            SystemPaths::Confined => (paths::list(MASKED), paths::list(READ_ONLY)),
+            SystemPaths::Unconfined => (Vec::new(), Vec::new()),
+        };
+        let confinement = Self {
+            ids: wishes.ids,
+            identity: wishes.identity,
+            granted,
+            cap_add,
+            cap_drop,
+            seccomp: wishes.filter.read()?,
+            masked_paths,
+            readonly_paths,
+            rlimits: rlimit::choose(wishes.rlimits, &host.limits)?,
+            sysctls: sysctl::choose(wishes.sysctls, &own)?,
+            namespaces: wishes.namespaces,
+        };
+        confinement.check(host)?;
+        Ok(confinement)
+    }
+}
+
+fn words(texts: &[String]) -> Result<Vec<CapWord>, ConfinementError> {
+    Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+}
+
+impl Filter<'_> {
+    fn read(self) -> Result<SystemCalls, ConfinementError> {
+        Ok(match self {
+            Self::Default => SystemCalls::Default,
+            Self::Unconfined => SystemCalls::Unconfined,
+            Self::Profile(filter) => SystemCalls::Profile(Box::new(Profile::from_oci(filter)?)),
+        })
+    }
+}
