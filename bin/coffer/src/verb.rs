@@ -56,6 +56,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::images::Images>    ("images",  Images,     "List images"),
     verb::<command::rmi::Rmi>          ("rmi",     Images,     "Remove images"),
     verb::<command::tag::Tag>          ("tag",     Images,     "Give an image another name"),
+    verb::<command::demo::Demo>        ("demo",    Coffer,     "Show the whole path, without a registry or a network"),
     verb::<command::system::System>    ("system",  Coffer,     "Prune, check or describe what coffer keeps"),
     verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
     verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
