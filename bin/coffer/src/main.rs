@@ -15,6 +15,7 @@ mod help;
 mod hint;
 mod lookup;
 mod missing;
+mod network;
 mod ui;
 mod verb;
 

@@ -56,6 +56,10 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::images::Images>    ("images",  Images,     "List images"),
     verb::<command::rmi::Rmi>          ("rmi",     Images,     "Remove images"),
     verb::<command::tag::Tag>          ("tag",     Images,     "Give an image another name"),
+    verb::<command::save::Save>        ("save",    Images,     "Write images to a file"),
+    verb::<command::load::Load>        ("load",    Images,     "Read images from a file"),
+    verb::<command::login::Login>      ("login",   Images,     "Keep a password for a registry"),
+    verb::<command::logout::Logout>    ("logout",  Images,     "Forget the password for a registry"),
     verb::<command::demo::Demo>        ("demo",    Coffer,     "Show the whole path, without a registry or a network"),
     verb::<command::system::System>    ("system",  Coffer,     "Prune, check or describe what coffer keeps"),
     verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
@@ -204,8 +208,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_verb_names_the_nearest() {
-        let text = call(words("exce x")).map(|_| ()).unwrap_err().render();
-        assert_eq!(text, "error: coffer has no verb \"exce\"\nhelp: did you mean exec?\n");
+        let text = call(words("imges x")).map(|_| ()).unwrap_err().render();
+        assert_eq!(text, "error: coffer has no verb \"imges\"\nhelp: did you mean images?\n");
     }
 
     #[test]

@@ -3,10 +3,14 @@
 pub(crate) mod demo;
 pub(crate) mod help;
 pub(crate) mod images;
+pub(crate) mod load;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod probe;
 pub(crate) mod ps;
 pub(crate) mod rm;
 pub(crate) mod rmi;
+pub(crate) mod save;
 pub(crate) mod system;
 pub(crate) mod tag;
 pub(crate) mod version;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use coffer_oci::Platform;
+use coffer_rootfs::limits::Limits;
 
-use super::{Pull, Tier};
+use super::{Pull, Size, Tier};
 
 /// Flags that every verb takes, before it or behind it.
 #[derive(Debug, Default, clap::Args)]
@@ -54,4 +55,44 @@ pub(crate) struct RunImageFlags {
     /// The wall: native is the only one yet
     #[arg(long, value_name = "TIER", default_value = "native")]
     pub(crate) tier: Tier,
+}
+
+/// What an image may cost to unpack; bombs meet these.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Limits on the image")]
+pub(crate) struct UnpackFlags {
+    /// At most so many bytes unpacked (64g)
+    #[arg(long, value_name = "SIZE")]
+    max_image_size: Option<Size>,
+    /// At most so many times its compressed size for a layer (200)
+    #[arg(long, value_name = "NUMBER")]
+    max_image_ratio: Option<u64>,
+    /// At most so many entries (2000000)
+    #[arg(long, value_name = "NUMBER")]
+    max_image_entries: Option<u64>,
+    /// At most so many bytes in one path (4095)
+    #[arg(long, value_name = "NUMBER")]
+    max_path_bytes: Option<usize>,
+    /// At most so many components in one path (256)
+    #[arg(long, value_name = "NUMBER")]
+    max_path_depth: Option<usize>,
+    /// At most so many bytes of extended attributes on one entry (64k)
+    #[arg(long, value_name = "SIZE")]
+    max_xattr_bytes: Option<Size>,
+}
+
+impl UnpackFlags {
+    /// The limits, the usual ones where no flag says otherwise.
+    pub(crate) fn limits(&self) -> Limits {
+        let usual = Limits::default();
+        let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+        Limits {
+            image_size: self.max_image_size.map_or(usual.image_size, |size| size.0),
+            ratio: self.max_image_ratio.unwrap_or(usual.ratio),
+            entries: self.max_image_entries.unwrap_or(usual.entries),
+            path_bytes: self.max_path_bytes.unwrap_or(usual.path_bytes),
+            path_depth: self.max_path_depth.unwrap_or(usual.path_depth),
+            xattr_bytes: self.max_xattr_bytes.map_or(usual.xattr_bytes, bytes),
+        }
+    }
 }

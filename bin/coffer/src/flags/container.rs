@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use coffer_runtime::spec::MountRequest;
 
 use super::choice::{HostLine, NetworkWord, SecurityOption, UsernsWord};
-use super::common::{PullFlags, RunImageFlags};
+use super::common::{PullFlags, RunImageFlags, UnpackFlags};
 use super::mount::{mount, tmpfs, volume};
 use super::{Cpus, Label, Limit, Seconds, Size, SwapSize, Sysctl, Ulimit};
 
@@ -27,6 +27,8 @@ pub(crate) struct ContainerFlags {
     pub(crate) run_image: RunImageFlags,
     #[command(flatten)]
     pub(crate) image: PullFlags,
+    #[command(flatten)]
+    pub(crate) unpack: UnpackFlags,
 }
 
 /// The process and its terminal.
