@@ -3,6 +3,7 @@
 mod flavour;
 mod layers;
 pub mod limits;
+mod overlay;
 mod path;
 mod source;
 mod stack;
@@ -14,6 +15,7 @@ mod unpack;
 
 pub use flavour::Flavour;
 pub use layers::{Event, Layers, LayersError};
+pub use overlay::{OverlayPlan, PlanError, Upper, UpperError};
 pub use path::{EntryPath, PathFault};
 pub use source::{Source, SourceError};
 pub use stack::merged::{Folder, LastLink, Leaf, LookupError, Node};

@@ -17,6 +17,17 @@ pub fn own_umask(mask: Mode) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives the calling thread a mount namespace of its own: a copy of the one it had, which goes
+/// away with the last process or thread in it. man 2 unshare, `CLONE_NEWNS`.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`.
+pub fn own_mounts() -> io::Result<()> {
+    // SAFETY: as above; CLONE_NEWNS copies the table of mounts, and no fd goes away.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) }?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

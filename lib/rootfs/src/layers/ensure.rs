@@ -51,6 +51,7 @@ impl Layers {
             if let Some(stack) = self.stack_of(&chain)? {
                 return Ok((stack, report));
             }
+            self.make_empty()?;
             let budget = Budget::new(limits.clone());
             let work = Work {
                 layers: self,

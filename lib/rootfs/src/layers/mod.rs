@@ -32,7 +32,7 @@ const TREE: &str = "tree";
 /// The tree of a layer whose root is opaque.
 const BASE: &str = "base";
 /// A folder without anything.
-const EMPTY: &str = "empty";
+pub(crate) const EMPTY: &str = "empty";
 const TEMPORARY: &str = "tmp-";
 
 /// Why layers cannot be had.
@@ -157,12 +157,17 @@ impl Layers {
             }
         }
         if layers.is_empty() {
-            let tree = dir::make(self.folder(), EMPTY, Mode::from_raw_mode(0o755))
-                .and_then(|_| dir::open_at(self.folder(), EMPTY))
-                .map_err(folder_error("make", EMPTY))?;
+            self.make_empty()?;
+            let tree = dir::open_at(self.folder(), EMPTY).map_err(folder_error("open", EMPTY))?;
             layers.push(Layer { name: EMPTY.to_owned(), tree });
         }
         Ok(Some(Stack::new(layers, self.flavour)))
+    }
+
+    /// Makes the folder that stands for no layer. It is there wherever a layer was unpacked.
+    fn make_empty(&self) -> Result<(), LayersError> {
+        let made = dir::make(self.folder(), EMPTY, Mode::from_raw_mode(0o755));
+        made.map(|_| ()).map_err(folder_error("make", EMPTY))
     }
 
     fn layer(&self, id: &Digest) -> Result<Option<(Layer, Position)>, LayersError> {

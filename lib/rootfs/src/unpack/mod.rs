@@ -22,7 +22,7 @@ mod error;
 mod folders;
 mod parents;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use coffer_oci::Digest;
 use rustix::fs::{self as rfs, AtFlags, FileType, Mode, XattrFlags};
@@ -58,6 +58,11 @@ pub(crate) struct Unpacked {
     pub(crate) report: Report,
     /// Whether nothing of the lower layers shows.
     pub(crate) base: bool,
+}
+
+/// Gives the folder `to` the attributes of `from`, without those that overlay keeps there.
+pub(crate) fn copy_folder(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
+    Attributes::read(from)?.apply(to).map(|_| ())
 }
 
 /// The layers below one that is being unpacked, which may still be on their way.
