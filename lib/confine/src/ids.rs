@@ -1,9 +1,52 @@
 //! User and group ids: who a container's users are on the host.
 //!
 //! An id inside a container and an id on the host are different types. An [`IdMap`] leads from
-//! one to the other. Root's containers get ranges out of a pool; an ordinary user's get the
-//! caller's own id and the sub-ids that `/etc/subuid` and `/etc/subgid` lend.
+//! one to the other. Root's containers get ranges out of a [`pool`]; an ordinary user's get the
+//! caller's own id and the sub-ids that `/etc/subuid` and `/etc/subgid` lend ([`subid`]).
 
+mod error;
+mod inside;
 mod map;
+pub mod pool;
+pub mod subid;
+mod write;
 
+use std::os::fd::BorrowedFd;
+
+use rustix::process::{getegid, geteuid};
+
+pub use error::IdsError;
+pub use inside::{InsideError, in_user_namespace};
 pub use map::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap, IdMapError, Range};
+pub use write::write;
+
+/// The ids of a container: for root a range of its own out of the pool in the data root `root`,
+/// for anybody else the caller's id as container root and its sub-ids as everybody else.
+///
+/// The container's folder `containers/<container>` must exist: the pool takes ranges back from
+/// containers that have none. To be called at each start, since it gives a container the same
+/// range as before, or another where the pool was lost.
+///
+/// # Errors
+/// An [`IdsError`], which says what to do about it.
+pub fn allocate(root: BorrowedFd<'_>, container: &str) -> Result<IdMap, IdsError> {
+    if geteuid().is_root() {
+        let start = pool::claim(root, container)?;
+        return Ok(IdMap::contiguous(start.number(), pool::SIZE));
+    }
+    subid::of_caller()
+}
+
+/// Gives a container's ids back. One that has none is no error.
+///
+/// # Errors
+/// An [`IdsError`] where the pool cannot be read or written.
+pub fn release(root: BorrowedFd<'_>, container: &str) -> Result<(), IdsError> {
+    if geteuid().is_root() { pool::release(root, container) } else { Ok(()) }
+}
+
+/// The map in which container root is the caller and nobody else exists: needs no sub-ids and no
+/// helper, and runs only images whose files all belong to root.
+pub fn caller_alone() -> IdMap {
+    IdMap::single(HostUid::new(geteuid().as_raw()), HostGid::new(getegid().as_raw()))
+}

@@ -17,3 +17,4 @@ pub mod spawn;
 pub mod thread;
 pub mod tree;
 pub mod usage;
+pub mod userns;

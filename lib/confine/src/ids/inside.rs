@@ -1,0 +1,170 @@
+//! Work that an ordinary user can only do inside a user namespace: unpacking and removing files
+//! that belong to the ids of a container.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+
+use coffer_sys::userns;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, set_parent_process_death_signal, waitpid,
+};
+use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{IdMap, IdsError, write};
+
+/// The most bytes of an answer.
+const ANSWER_LIMIT: u64 = 64 << 20;
+
+/// Why work inside a user namespace gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InsideError {
+    /// The process could not be made.
+    #[error("cannot make a process in a user namespace")]
+    Start(#[source] io::Error),
+    /// It could not be given its ids.
+    #[error("cannot give the user namespace its ids")]
+    Ids(#[source] IdsError),
+    /// It ended without an answer.
+    #[error("the process in the user namespace ended with {0} and no answer")]
+    Died(String),
+    /// The work failed; this is what it said, with its causes.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Runs `work` in a child that is root of a new user namespace with the ids of `map`, and gives
+/// its answer back.
+///
+/// The child has a copy of the caller's memory and of its descriptors; nothing that it changes in
+/// memory comes back but the answer, as JSON. It may start threads. It is killed when the caller
+/// dies. The caller should have one thread: see [`userns::fork`].
+///
+/// # Errors
+/// An [`InsideError`]; an error of `work` comes back as its text.
+pub fn in_user_namespace<T, E>(
+    map: &IdMap,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, InsideError>
+where
+    T: Serialize + DeserializeOwned,
+    E: Error,
+{
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|e| InsideError::Start(e.into()));
+    let ((ready, is_ready), (go, give_go), (answer, give_answer)) = (pipe()?, pipe()?, pipe()?);
+    let caller = getpid();
+    // Each process takes its own half out and closes the other's: fork has doubled both.
+    let mut parents = Some(Parent { ready, give_go, answer });
+    let mut childs = Some((Child { is_ready, go, give_answer }, work));
+    let forked = userns::fork(|| {
+        drop(parents.take());
+        childs.take().map_or(1, |(child, work)| child.run(caller, work))
+    });
+    let pid = forked.map_err(InsideError::Start)?;
+    drop(childs.take());
+    let answered = parents.take().map_or(Ok(Vec::new()), |parent| parent.manage(pid, map));
+    let status = wait(pid)?;
+    let bytes = answered?;
+    let died = || InsideError::Died(describe(status));
+    serde_json::from_slice::<Result<T, String>>(&bytes)
+        .map_err(|_| died())?
+        .map_err(InsideError::Failed)
+}
+
+/// The parent's ends of the pipes.
+struct Parent {
+    ready: OwnedFd,
+    give_go: OwnedFd,
+    answer: OwnedFd,
+}
+
+impl Parent {
+    /// Waits until the child is in its namespace, maps its ids, lets it go, reads its answer.
+    fn manage(self, pid: Pid, map: &IdMap) -> Result<Vec<u8>, InsideError> {
+        if is_told(&self.ready).map_err(InsideError::Start)? {
+            // When the map fails, the pipe closes and the child ends without having begun.
+            write(pid, map).map_err(InsideError::Ids)?;
+            File::from(self.give_go).write_all(b"g").map_err(InsideError::Start)?;
+        }
+        let mut bytes = Vec::new();
+        let answer = File::from(self.answer);
+        answer.take(ANSWER_LIMIT).read_to_end(&mut bytes).map_err(InsideError::Start)?;
+        Ok(bytes)
+    }
+}
+
+/// The child's ends of the pipes.
+struct Child {
+    is_ready: OwnedFd,
+    go: OwnedFd,
+    give_answer: OwnedFd,
+}
+
+impl Child {
+    /// Does the work, answers, and gives the status to end with.
+    fn run<T, E>(self, caller: Pid, work: impl FnOnce() -> Result<T, E>) -> i32
+    where
+        T: Serialize,
+        E: Error,
+    {
+        let began = self.begin(caller).map_err(|e| e.to_string());
+        let answer = began.and_then(|()| work().map_err(|e| chain(&e)));
+        let written = serde_json::to_vec(&answer)
+            .map_err(io::Error::from)
+            .and_then(|bytes| File::from(self.give_answer).write_all(&bytes));
+        i32::from(written.is_err())
+    }
+
+    /// A new namespace, then root of it, bound to the caller's life.
+    fn begin(&self, caller: Pid) -> io::Result<()> {
+        userns::enter_new()?;
+        rustix::io::write(&self.is_ready, b"r")?;
+        if !is_told(&self.go)? {
+            return Err(io::Error::other("no ids were mapped"));
+        }
+        // Where setgroups is denied (no sub-ids) the caller's groups stay, and appear as nobody's.
+        match set_thread_groups(&[]) {
+            Ok(()) | Err(Errno::PERM) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+        set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+        // After the change of ids, which would undo it.
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let orphan = getppid() != Some(caller);
+        if orphan { Err(io::Error::other("the caller has ended")) } else { Ok(()) }
+    }
+}
+
+/// Waits for one byte. No byte means that the other side has ended or given up.
+fn is_told(pipe: &OwnedFd) -> io::Result<bool> {
+    Ok(retry_on_intr(|| rustix::io::read(pipe, &mut [0; 1]))? == 1)
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn wait(pid: Pid) -> Result<Option<WaitStatus>, InsideError> {
+    retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()))
+        .map(|waited| waited.map(|(_, status)| status))
+        .map_err(|errno| InsideError::Start(errno.into()))
+}
+
+fn describe(status: Option<WaitStatus>) -> String {
+    let exit = status.and_then(WaitStatus::exit_status).map(|code| format!("status {code}"));
+    let signal = || status.and_then(WaitStatus::terminating_signal).map(|n| format!("signal {n}"));
+    exit.or_else(signal).unwrap_or_else(|| "no status".to_owned())
+}
