@@ -1,6 +1,9 @@
 //! From an admitted image to a running process.
 
 pub mod cgroup;
+mod init;
+pub mod launch;
 pub mod log;
+pub mod plan;
 pub mod spec;
 pub mod state;

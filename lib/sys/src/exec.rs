@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
@@ -58,6 +59,13 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
 /// `ENOSYS` before Linux 5.9.
 pub fn close_from(first: u32) -> io::Result<()> {
     close_range(first, 0)
+}
+
+/// Closes one descriptor, whoever believes to own it. For processes that run no destructors.
+pub fn close_one(fd: BorrowedFd<'_>) {
+    // SAFETY: the call takes a number. The owner of the descriptor is a copy in a process that
+    // ends or is replaced without running it, as the caller promises.
+    unsafe { libc::close(fd.as_raw_fd()) };
 }
 
 fn close_range(first: u32, flags: u32) -> io::Result<()> {

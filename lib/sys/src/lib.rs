@@ -11,6 +11,7 @@ pub mod dir;
 pub mod exec;
 pub mod loopback;
 pub mod mount;
+pub mod namespace;
 pub mod seccomp;
 pub mod signal;
 pub mod spawn;

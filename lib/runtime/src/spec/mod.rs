@@ -3,9 +3,15 @@
 //! [`Request`] holds the flags of `run` and `create`, typed; the CLI fills it and does all the
 //! parsing of docker's grammar, reading of environments and files.
 
+mod build;
+mod env;
+mod limits;
+mod mounts;
 mod request;
 mod request_mount;
 
+pub use build::{Facts, SpecError, build, labels, stop_signal, user, wishes};
+pub use mounts::FILES;
 pub use request::{
     Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
     Userns,

@@ -11,6 +11,16 @@ pub enum MountRequest {
     Tmpfs(TmpfsMount),
 }
 
+impl MountRequest {
+    /// Where it is mounted in the container.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Bind(bind) => &bind.target,
+            Self::Tmpfs(tmpfs) => &tmpfs.target,
+        }
+    }
+}
+
 /// A file or folder of the host, with its ids kept: id 5 inside is id 5 on the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindMount {

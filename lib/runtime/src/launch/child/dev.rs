@@ -1,0 +1,87 @@
+//! The steps that fill `/dev`: devices of the host, each checked by fd, links, the terminal.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use coffer_sys::mount::Reach;
+use rustix::fs::{self, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::Child;
+use super::mounts::{attach, clone_of};
+use crate::launch::report::{Cause, Fault, Message, send};
+use crate::plan::{Device, Terminal};
+
+/// What stands in every `/dev`. Source: runtime-spec config-linux.md, "Default Devices" and
+/// runtime-linux.md, "Dev symbolic links".
+const LINKS: [(&std::ffi::CStr, &std::ffi::CStr); 6] = [
+    (c"fd", c"/proc/self/fd"),
+    (c"stdin", c"/proc/self/fd/0"),
+    (c"stdout", c"/proc/self/fd/1"),
+    (c"stderr", c"/proc/self/fd/2"),
+    (c"core", c"/proc/kcore"),
+    (c"ptmx", c"pts/ptmx"),
+];
+
+impl Child<'_> {
+    /// Binds one device of the host. The node is looked at after it was opened, so that nothing
+    /// can be put in its place between.
+    pub(super) fn put_device(&mut self, device: &Device) -> Result<(), Fault> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let mount = open_tree(CWD, device.path, flags)?;
+        check_device(&mount, device.number)?;
+        attach(&mount, &self.place_in_dev(device.name)?)?;
+        if device.name == c"null" {
+            self.null = Some(mount);
+        }
+        Ok(())
+    }
+
+    /// Makes the links of `/dev`.
+    pub(super) fn link_devices(&self) -> Result<(), Fault> {
+        let dev = self.dev.as_ref().ok_or(Errno::NODEV)?;
+        for (name, to) in LINKS {
+            fs::symlinkat(to, dev, name)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a pty of the container's own devpts, sends its master to the parent, and makes the
+    /// other side the session's terminal, its standard descriptors and its console.
+    pub(super) fn take_terminal(&mut self, terminal: &Terminal) -> Result<(), Fault> {
+        let pts = self.pts.as_ref().ok_or(Errno::NODEV)?;
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let master = fs::openat(pts, c"ptmx", flags, Mode::empty())?;
+        unlockpt(&master)?;
+        let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let slave = ioctl_tiocgptpeer(&master, peer)?;
+        if let Some((rows, columns)) = terminal.size {
+            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+            tcsetwinsize(&slave, size)?;
+        }
+        fs::fchown(&slave, Some(terminal.owner), None)?;
+        attach(&clone_of(slave.as_fd(), Reach::One)?, &self.place_in_dev(c"console")?)?;
+        rustix::process::ioctl_tiocsctty(&slave)?;
+        super::take_as_stdio([slave.as_fd(); 3])?;
+        Ok(send(self.socket, &Message::Terminal(master))?)
+    }
+
+    /// A new empty file in our own `/dev`, to mount on.
+    fn place_in_dev(&self, name: &std::ffi::CStr) -> Result<OwnedFd, Fault> {
+        let dev = self.dev.as_ref().ok_or(Errno::NODEV)?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(fs::openat(dev, name, flags, Mode::RUSR)?)
+    }
+}
+
+/// Whether `mount` is the character device of this number.
+fn check_device(mount: &OwnedFd, number: (u32, u32)) -> Result<(), Fault> {
+    let stat = fs::fstat(mount)?;
+    let found = (fs::major(stat.st_rdev), fs::minor(stat.st_rdev));
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::CharacterDevice if found == number => Ok(()),
+        _ => Err(Cause::NotTheDevice.with(Errno::NODEV)),
+    }
+}

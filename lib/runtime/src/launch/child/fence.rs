@@ -1,0 +1,90 @@
+//! The steps that take rights away, and the last one.
+
+use std::ffi::CStr;
+
+use coffer_confine::capability::{AmbientBefore, ApplyError};
+use coffer_sys::signal;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::{self, Gid, Uid};
+
+use super::Child;
+use crate::launch::report::Fault;
+use crate::plan::{Execute, Step};
+
+impl Child<'_> {
+    /// The steps after the mounts are made.
+    pub(super) fn fence(&mut self, step: &Step) -> Result<(), Fault> {
+        match step {
+            Step::Limit(resource, limit) => Ok(rustix::process::setrlimit(*resource, *limit)?),
+            Step::Umask(mask) => {
+                rustix::process::umask(Mode::from_bits_retain(*mask));
+                Ok(())
+            }
+            Step::Bounding(held) => {
+                self.plan.capabilities.drop_bounding(*held).map_err(|error| errno(&error).into())
+            }
+            Step::KeepCapabilities => Ok(thread::set_keep_capabilities(true)?),
+            Step::Groups(groups) => Ok(thread::set_thread_groups(groups)?),
+            Step::Ids(uid, gid) => set_ids(*uid, *gid),
+            Step::Capabilities => {
+                let before = AmbientBefore::Unknown;
+                self.plan.capabilities.apply(before).map_err(|error| errno(&error).into())
+            }
+            Step::Undumpable => Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?),
+            Step::NoNewPrivileges => Ok(thread::set_no_new_privs(true)?),
+            Step::Seccomp => match &self.plan.seccomp {
+                Some(program) => Ok(program.load()?),
+                None => Ok(()),
+            },
+            Step::Init => crate::init::split(),
+            Step::Execute(execute) => Err(run_program(execute)),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    /// Writes a kernel parameter below our own mount of proc, by which no link can lead away.
+    pub(super) fn set_parameter(&self, file: &CStr, value: &CStr) -> Result<(), Fault> {
+        let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_SYMLINKS
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV;
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat2(proc, file, flags, Mode::empty(), resolve)?;
+        match rustix::io::write(&file, value.to_bytes())? {
+            written if written == value.count_bytes() => Ok(()),
+            _ => Err(Errno::IO.into()),
+        }
+    }
+}
+
+/// Sets all three ids of user and group; the group first, while there is the right to.
+pub(super) fn set_ids(uid: Uid, gid: Gid) -> Result<(), Fault> {
+    thread::set_thread_res_gid(gid, gid, gid)?;
+    Ok(thread::set_thread_res_uid(uid, uid, uid)?)
+}
+
+/// Executes the first candidate that there is. As a shell does, a candidate that may not be
+/// executed is passed over and remembered. Source: man 3 exec, "execvp".
+fn run_program(execute: &Execute) -> Fault {
+    signal::reset();
+    let mut denied = None;
+    for candidate in &execute.candidates {
+        match coffer_sys::exec::execve(candidate, &execute.argv, &execute.envp) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            Errno::ACCESS => denied = Some(Errno::ACCESS),
+            errno => return errno.into(),
+        }
+    }
+    denied.unwrap_or(Errno::NOENT).into()
+}
+
+fn errno(error: &ApplyError) -> Errno {
+    match error {
+        ApplyError::Bounding(_, errno) | ApplyError::Set(errno) | ApplyError::Ambient(errno) => {
+            *errno
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What runs in the new process until it becomes the program: a straight line of system calls.
+//!
+//! It looks nothing up and parses nothing; each step has its strings and numbers ready (law 3).
+//! What it opens on the way it keeps in [`Child`]; all of that is close-on-exec.
+
+mod dev;
+mod fence;
+mod mounts;
+mod walk;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::RecvFlags;
+use rustix::thread::{Gid, Uid};
+
+use super::report::{Cause, Fault, Message, receive_fds, send};
+use crate::plan::{Plan, Step};
+
+/// The child: its plan, its way to the parent, and what it has opened so far.
+pub(crate) struct Child<'a> {
+    /// What to do.
+    pub(crate) plan: &'a Plan,
+    /// The way to the parent.
+    pub(crate) socket: BorrowedFd<'a>,
+    /// Standard input, output and error, none of them below 3; the parent's own where none.
+    pub(crate) stdio: Option<[BorrowedFd<'a>; 3]>,
+    /// What to wait at before the program is executed.
+    pub(crate) gate: Option<BorrowedFd<'a>>,
+    /// Mounts from the parent, with room for as many as the plan wants.
+    pub(crate) handed: Vec<Option<OwnedFd>>,
+    root: Option<OwnedFd>,
+    proc: Option<OwnedFd>,
+    dev: Option<OwnedFd>,
+    pts: Option<OwnedFd>,
+    null: Option<OwnedFd>,
+    empty: Option<OwnedFd>,
+    folder: Option<OwnedFd>,
+}
+
+impl<'a> Child<'a> {
+    /// A child that has opened nothing yet. Allocates; to be made before the fork.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        socket: BorrowedFd<'a>,
+        stdio: Option<[BorrowedFd<'a>; 3]>,
+        gate: Option<BorrowedFd<'a>>,
+    ) -> Self {
+        let handed = Vec::with_capacity(plan.handed.len());
+        let (root, proc, dev, pts) = (None, None, None, None);
+        let (null, empty, folder) = (None, None, None);
+        Self { plan, socket, stdio, gate, handed, root, proc, dev, pts, null, empty, folder }
+    }
+
+    /// Takes all steps. Comes back only where one failed, with the status to end with.
+    pub(crate) fn run(mut self) -> i32 {
+        for (number, step) in self.plan.steps.iter().enumerate() {
+            if let Err(fault) = self.take(step) {
+                let told = send(self.socket, &Message::Failed { step: number, fault });
+                return if told.is_ok() { status(step, fault) } else { 125 };
+            }
+        }
+        125
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), Fault> {
+        match step {
+            Step::Session => self.start_session(),
+            Step::PrivateMounts => self.make_mounts_private(),
+            Step::Receive => self.receive(),
+            Step::ContainerRoot => fence::set_ids(Uid::ROOT, Gid::ROOT),
+            Step::CgroupNamespace => Ok(coffer_sys::namespace::unshare_cgroup()?),
+            Step::Root(source) => self.attach_root(source),
+            Step::Filesystem(fs) => self.mount_filesystem(fs),
+            Step::Bind(bind) => self.bind(bind),
+            Step::Device(device) => self.put_device(device),
+            Step::DeviceLinks => self.link_devices(),
+            Step::Terminal(terminal) => self.take_terminal(terminal),
+            Step::Stdio(owner) => self.take_stdio(*owner),
+            Step::WorkingFolder(target) => {
+                self.folder = Some(walk::open_or_make(self.root()?, target)?);
+                Ok(())
+            }
+            Step::Sysctl(file, value) => self.set_parameter(file, value),
+            Step::Hostname(name) => Ok(rustix::system::sethostname(name.to_bytes())?),
+            Step::Domainname(name) => Ok(rustix::system::setdomainname(name.to_bytes())?),
+            Step::Loopback => Ok(coffer_sys::loopback::up()?),
+            Step::Mask(path) => self.mask(path),
+            Step::ReadOnly(path) => self.make_read_only(path),
+            Step::RootReadOnly => self.make_root_read_only(),
+            Step::Pivot => self.pivot(),
+            Step::EnterFolder => {
+                Ok(rustix::process::fchdir(self.folder.as_ref().ok_or(Errno::BADF)?)?)
+            }
+            Step::CloseOnExec => Ok(coffer_sys::exec::close_on_exec_from(3)?),
+            Step::Gate => self.wait_at_gate(),
+            step => self.fence(step),
+        }
+    }
+
+    /// Files are made with the modes that the steps say, whatever the caller's mask.
+    fn start_session(&self) -> Result<(), Fault> {
+        rustix::process::umask(Mode::empty());
+        rustix::process::setsid()?;
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), Fault> {
+        match receive_fds(self.socket, &mut [0], &mut self.handed, RecvFlags::empty())? {
+            0 => Err(Cause::Abandoned.with(Errno::PIPE)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the three descriptors in place. Pipes are given to the program's user, so that it can
+    /// open `/dev/stdout` again; the parent has done that where it has the right to.
+    fn take_stdio(&self, owner: Option<Uid>) -> Result<(), Fault> {
+        let Some(stdio) = self.stdio else { return Ok(()) };
+        if let Some(owner) = owner {
+            for fd in stdio {
+                super::give_pipe(fd, owner, None)?;
+            }
+        }
+        take_as_stdio(stdio)
+    }
+
+    /// Waits until a byte comes through the gate.
+    fn wait_at_gate(&self) -> Result<(), Fault> {
+        let Some(gate) = self.gate else { return Ok(()) };
+        send(self.socket, &Message::Ready)?;
+        retry_on_intr(|| poll(&mut [PollFd::new(&gate, PollFlags::IN)], None))?;
+        match retry_on_intr(|| rustix::io::read(gate, &mut [0]))? {
+            0 => Err(Cause::Abandoned.with(Errno::PIPE)),
+            _ => Ok(()),
+        }
+    }
+
+    fn root(&self) -> Result<BorrowedFd<'_>, Errno> {
+        self.root.as_ref().map(AsFd::as_fd).ok_or(Errno::BADF)
+    }
+
+    fn handed(&mut self, number: usize) -> Result<OwnedFd, Errno> {
+        self.handed.get_mut(number).and_then(Option::take).ok_or(Errno::BADF)
+    }
+}
+
+/// Duplicates the three over 0, 1 and 2, where they stay open when the program is executed.
+fn take_as_stdio([input, output, error]: [BorrowedFd<'_>; 3]) -> Result<(), Fault> {
+    rustix::stdio::dup2_stdin(input)?;
+    rustix::stdio::dup2_stdout(output)?;
+    Ok(rustix::stdio::dup2_stderr(error)?)
+}
+
+/// How a child ends that could not go on: as docker says it, 127 where the program is not there,
+/// 126 where it cannot be executed, 125 for all else.
+fn status(step: &Step, fault: Fault) -> i32 {
+    match (step, fault.errno) {
+        (Step::Execute(_), Errno::NOENT | Errno::NOTDIR) => 127,
+        (Step::Execute(_), _) => 126,
+        _ => 125,
+    }
+}

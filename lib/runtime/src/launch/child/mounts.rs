@@ -1,0 +1,177 @@
+//! The steps that mount: the root, the kernel's file systems, binds, masks, and the pivot.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use coffer_sys::mount::{Change, Reach, set_attributes};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount,
+    fsopen, mount_change, move_mount, open_tree, unmount,
+};
+
+use super::{Child, walk};
+use crate::launch::report::Fault;
+use crate::plan::{Bind, BindSource, Filesystem, Keep, RootSource};
+
+/// A mount by fd onto a place by fd.
+const BY_FD: MoveMountFlags =
+    MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH.union(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH);
+const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
+
+impl Child<'_> {
+    /// The mounts were copied from the host's; nothing that happens here may travel back.
+    pub(super) fn make_mounts_private(&self) -> Result<(), Fault> {
+        let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        Ok(mount_change(c"/", all)?)
+    }
+
+    /// Puts the root over `/`, where everything else is still found below it by those whose root
+    /// is the old one: the place that is there on every host.
+    pub(super) fn attach_root(&mut self, source: &RootSource) -> Result<(), Fault> {
+        let root = match source {
+            RootSource::Parent => self.handed(0)?,
+            RootSource::Overlay(overlay) => overlay.mount(None)?,
+            RootSource::Folder(path) => {
+                let clone = CLONE | OpenTreeFlags::AT_RECURSIVE;
+                open_tree(CWD, path, clone)?
+            }
+        };
+        let to = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        move_mount(&root, c"", CWD, c"/", to)?;
+        self.root = Some(root);
+        Ok(())
+    }
+
+    /// Mounts a file system of the kernel's.
+    pub(super) fn mount_filesystem(&mut self, fs: &Filesystem) -> Result<(), Fault> {
+        let mount = new_mount(fs)?;
+        let point = walk::mount_point(self.root()?, &fs.target)?;
+        attach(&mount, &point)?;
+        let kept = match fs.keep {
+            Keep::Nothing => return Ok(()),
+            Keep::Proc => &mut self.proc,
+            Keep::Dev => &mut self.dev,
+            Keep::Pts => &mut self.pts,
+        };
+        *kept = Some(mount);
+        Ok(())
+    }
+
+    /// Mounts a file or folder of the host.
+    pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Fault> {
+        let mount = match &bind.source {
+            BindSource::Parent(number) => self.handed(*number)?,
+            BindSource::Path { path, attributes, reach } => {
+                let clone = match reach {
+                    Reach::One => CLONE,
+                    Reach::Tree => CLONE | OpenTreeFlags::AT_RECURSIVE,
+                };
+                let mount = open_tree(CWD, path, clone)?;
+                let change = Change { set: *attributes, idmap: None, reach: *reach };
+                set_attributes(&mount, change)?;
+                mount
+            }
+        };
+        let point = walk::mount_point(self.root()?, &bind.target)?;
+        attach(&mount, &point)
+    }
+
+    /// Hides a path: a folder behind one that is empty, anything else behind the null device.
+    pub(super) fn mask(&mut self, path: &CStr) -> Result<(), Fault> {
+        let Some(point) = self.existing(path)? else { return Ok(()) };
+        let folder = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&point)?.st_mode);
+        let cover = match folder {
+            rustix::fs::FileType::Directory => self.empty_folder()?,
+            _ => clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)?,
+        };
+        attach(&cover, &point)?;
+        if folder == rustix::fs::FileType::Directory {
+            self.empty = Some(cover);
+        }
+        Ok(())
+    }
+
+    /// An empty folder that cannot be written, as a mount that is attached nowhere.
+    fn empty_folder(&self) -> Result<OwnedFd, Fault> {
+        match &self.empty {
+            Some(empty) => clone_of(empty.as_fd(), Reach::One),
+            None => {
+                let fs = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+                fsconfig_set_string(fs.as_fd(), c"nr_inodes", c"1")?;
+                fsconfig_set_string(fs.as_fd(), c"mode", c"555")?;
+                fsconfig_create(fs.as_fd())?;
+                let sealed = MountAttrFlags::MOUNT_ATTR_RDONLY
+                    | MountAttrFlags::MOUNT_ATTR_NOSUID
+                    | MountAttrFlags::MOUNT_ATTR_NODEV
+                    | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+                Ok(fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, sealed)?)
+            }
+        }
+    }
+
+    /// Makes what is at `path`, and below it, read-only.
+    pub(super) fn make_read_only(&self, path: &CStr) -> Result<(), Fault> {
+        let Some(point) = self.existing(path)? else { return Ok(()) };
+        let mount = clone_of(point.as_fd(), Reach::Tree)?;
+        let set = MountAttrFlags::MOUNT_ATTR_RDONLY;
+        set_attributes(&mount, Change { set, idmap: None, reach: Reach::Tree })?;
+        attach(&mount, &point)
+    }
+
+    /// Makes the root itself read-only, and not what is mounted below it.
+    pub(super) fn make_root_read_only(&self) -> Result<(), Fault> {
+        let set = MountAttrFlags::MOUNT_ATTR_RDONLY;
+        Ok(set_attributes(self.root()?, Change { set, idmap: None, reach: Reach::One })?)
+    }
+
+    /// Changes to the new root and lets go of the old one. Source: man 2 pivot_root, "pivot_root
+    /// ('.', '.')".
+    pub(super) fn pivot(&mut self) -> Result<(), Fault> {
+        rustix::process::fchdir(self.root()?)?;
+        rustix::process::pivot_root(c".", c".")?;
+        Ok(unmount(c".", UnmountFlags::DETACH)?)
+    }
+
+    /// What is at `path`, where there is such a thing. It is reached without links: what coffer
+    /// masks lies in its own mounts of proc and sysfs, and a mask on a link would hide nothing.
+    fn existing(&self, path: &CStr) -> Result<Option<OwnedFd>, Fault> {
+        let resolve =
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        match rustix::fs::openat2(self.root()?, path, flags, Mode::empty(), resolve) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            opened => Ok(Some(opened?)),
+        }
+    }
+}
+
+/// A new mount of `fs`, attached nowhere.
+fn new_mount(fs: &Filesystem) -> Result<OwnedFd, Fault> {
+    let context = fsopen(&fs.kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in &fs.options {
+        match value {
+            Some(value) => fsconfig_set_string(context.as_fd(), key, value)?,
+            None => fsconfig_set_flag(context.as_fd(), key)?,
+        }
+    }
+    fsconfig_create(context.as_fd())?;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, fs.attributes)?)
+}
+
+/// A copy of the mount below `place`, attached nowhere.
+pub(super) fn clone_of(place: BorrowedFd<'_>, reach: Reach) -> Result<OwnedFd, Fault> {
+    let flags = CLONE | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags = match reach {
+        Reach::One => flags,
+        Reach::Tree => flags | OpenTreeFlags::AT_RECURSIVE,
+    };
+    Ok(open_tree(place, c"", flags)?)
+}
+
+/// Attaches a detached mount.
+pub(super) fn attach(mount: &OwnedFd, point: &OwnedFd) -> Result<(), Fault> {
+    Ok(move_mount(mount, c"", point, c"", BY_FD)?)
+}

@@ -1,0 +1,183 @@
+//! Why a process could not be started, in words that name the step, the subject and the way on.
+
+use std::fmt;
+use std::io;
+
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+
+use super::report::{Cause, Fault};
+use crate::plan::{Handed, Plan, Step};
+
+/// Why a process could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The process could not be made.
+    #[error("cannot make a process with new namespaces ({namespaces:?})")]
+    Clone {
+        /// Which namespaces.
+        namespaces: UnshareFlags,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The way to the child failed.
+    #[error("cannot talk to the new process")]
+    Channel(#[source] Errno),
+    /// Its ids could not be mapped.
+    #[error("cannot map the container's user and group ids")]
+    Ids(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It could not be put into its control group, or be written down.
+    #[error("cannot put the new process into its control group")]
+    Joined(#[source] io::Error),
+    /// A file of its own in `/proc` could not be used.
+    #[error("cannot use {file} of the new process")]
+    Process {
+        /// Which file.
+        file: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
+    /// A mount that the parent makes could not be made.
+    #[error("cannot mount {subject}")]
+    Mount {
+        /// What was to be mounted.
+        subject: String,
+        /// What would help.
+        hint: Option<&'static str>,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// A step of the child failed.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The child ended without a word, such as by a signal.
+    #[error("the new process ended before it was ready")]
+    Died,
+}
+
+/// A step that failed in the child.
+#[derive(Debug)]
+pub struct StepError {
+    /// What the step was to do: "mount proc on /proc".
+    pub doing: String,
+    /// What was wrong.
+    pub why: Cause,
+    /// What would help.
+    pub hint: Option<&'static str>,
+    /// The status with which `run` ends: 125, 126 or 127.
+    pub status: u8,
+    source: Errno,
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}", self.doing)?;
+        match self.why {
+            Cause::Kernel => Ok(()),
+            Cause::NotTheDevice => f.write_str(": what is there is not that device"),
+            Cause::Link => f.write_str(": the image has a link there"),
+            Cause::KernelFiles => f.write_str(": a link of the image leads into /proc or /sys"),
+            Cause::Abandoned => f.write_str(": the process that made the container is gone"),
+        }
+    }
+}
+
+impl std::error::Error for StepError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl LaunchError {
+    /// What would help, in the words of flags and packages.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Clone { source, .. } => clone_hint(source),
+            Self::Mount { hint, .. } => *hint,
+            Self::Step(step) => step.hint,
+            _ => None,
+        }
+    }
+
+    /// The status with which `run` ends: 126 and 127 where the program was at fault.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Step(step) => step.status,
+            _ => 125,
+        }
+    }
+
+    /// That a mount of the parent's failed.
+    pub(super) fn mount(handed: &Handed, source: io::Error) -> Self {
+        let refused = matches!(Errno::from_io_error(&source), Some(Errno::INVAL | Errno::PERM));
+        let (subject, hint) = match handed {
+            Handed::Root(_) => ("the root file system".to_owned(), ROOT_HINT),
+            Handed::Bind { subject, .. } => (subject.display().to_string(), BIND_HINT),
+        };
+        Self::Mount { subject, hint: refused.then_some(hint), source }
+    }
+}
+
+const ROOT_HINT: &str = "the data root has to be on a file system that takes idmapped mounts \
+    (ext4, xfs, btrfs, tmpfs); choose another with --root";
+const BIND_HINT: &str = "the volume has to be on a file system that takes idmapped mounts (ext4, \
+    xfs, btrfs, tmpfs); without mounts below it: --mount type=bind,bind-recursive=disabled; \
+    without a user namespace: --userns host";
+
+fn clone_hint(source: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(source)? {
+        Errno::NOSPC => Some("the host's limit of namespaces is reached: see /proc/sys/user"),
+        Errno::PERM => Some(
+            "the host does not let this user make user namespaces: see \
+             kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns",
+        ),
+        Errno::AGAIN => Some("the limit of processes is reached: see ulimit -u and pids.max"),
+        _ => None,
+    }
+}
+
+impl Plan {
+    /// The error that stands for a fault in step `number`.
+    pub(super) fn fault(&self, number: usize, fault: Fault) -> LaunchError {
+        let Some(step) = self.steps.get(number) else {
+            return LaunchError::Channel(Errno::BADMSG);
+        };
+        let (hint, status) = advice(step, fault.errno);
+        LaunchError::Step(StepError {
+            doing: step.doing(),
+            why: fault.cause,
+            hint,
+            status,
+            source: fault.errno,
+        })
+    }
+}
+
+/// What would help with a step, and the status that stands for it.
+fn advice(step: &Step, errno: Errno) -> (Option<&'static str>, u8) {
+    match (step, errno) {
+        (Step::Execute(_), Errno::NOENT | Errno::NOTDIR) => {
+            (Some("the image has no such program, or not the interpreter or loader it names"), 127)
+        }
+        (Step::Execute(_), Errno::NOEXEC) => {
+            (Some("the program is for another architecture, or a script without #!"), 126)
+        }
+        (Step::Execute(_), Errno::ACCESS) => {
+            (Some("the file is not executable for this user"), 126)
+        }
+        (Step::Execute(_), _) => (None, 126),
+        (Step::Limit(..), Errno::PERM) => {
+            (Some("the limit is above coffer's own; lower it with --ulimit"), 125)
+        }
+        (Step::Groups(_), Errno::PERM) => {
+            (Some("give this user ranges in /etc/subuid and /etc/subgid"), 125)
+        }
+        (Step::Ids(..), Errno::INVAL) => {
+            (Some("the id is outside the container's range; choose another with --user"), 125)
+        }
+        _ => (None, 125),
+    }
+}

@@ -1,0 +1,188 @@
+//! From a [`Plan`] to a process: one `clone3`, and what the parent does for its child.
+//!
+//! The order is fixed. The child is cloned with all its namespaces. The parent has its ids mapped,
+//! lets the caller put it into its control group, makes the mounts that need the host's rights,
+//! mapped by the child's user namespace, and hands them over in one message. From there on the
+//! child goes its way alone; a fault comes back as the number of the step and an errno.
+
+mod child;
+mod error;
+mod parent;
+mod report;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use coffer_sys::spawn::{Clone3, Cloned, Parent};
+use rustix::fs::FileType;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::thread::{Gid, Uid};
+
+pub use error::{LaunchError, StepError};
+pub use report::Cause;
+pub(crate) use report::{Fault, MAX_FDS};
+
+use crate::plan::Plan;
+use child::Child;
+use report::Message;
+
+/// What a process is started with beside its plan.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The v2 control group that it is born in, where there is one.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// Its input, output and error, where it has no terminal.
+    pub stdio: Stdio<'a>,
+    /// When it may execute the program.
+    pub gate: Gate<'a>,
+}
+
+/// Standard input, output and error.
+#[derive(Clone, Copy, Debug)]
+pub enum Stdio<'a> {
+    /// The caller's own.
+    Inherit,
+    /// These. Pipes among them are given to the program's user, so that it can open
+    /// `/dev/stdout` again.
+    Fds([BorrowedFd<'a>; 3]),
+}
+
+/// When the program may be executed.
+#[derive(Clone, Copy, Debug)]
+pub enum Gate<'a> {
+    /// At once.
+    Open,
+    /// After a byte was read from this descriptor: a fifo that another process writes to. It is
+    /// opened by the caller, who keeps it; see [`crate::gate`].
+    Wait(BorrowedFd<'a>),
+}
+
+/// A process that was made. It is the caller's child.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its number on the host.
+    pub pid: Pid,
+    /// It, whatever becomes of the number. Ready to be read when it has ended.
+    pub pidfd: OwnedFd,
+    /// The master side of its terminal, where the plan has one.
+    pub terminal: Option<OwnedFd>,
+    /// The way by which it reports.
+    report: OwnedFd,
+}
+
+/// Starts a process as `plan` says, up to its gate, or up to the program where that is open.
+///
+/// `joined` is called with the number of the new process before it can do anything: to put it
+/// into a v1 control group and to write it down.
+///
+/// # Errors
+/// A [`LaunchError`]; the process is gone then and has been waited for.
+pub fn launch(
+    plan: &Plan,
+    launch: &Launch<'_>,
+    joined: &mut dyn FnMut(Pid) -> std::io::Result<()>,
+) -> Result<Launched, LaunchError> {
+    let (report, theirs) = report::pair().map_err(LaunchError::Channel)?;
+    let raised = parent::raise_stdio(launch.stdio).map_err(LaunchError::Channel)?;
+    let stdio = raised.as_ref().map(|fds| fds.each_ref().map(AsFd::as_fd));
+    parent::give_pipes(plan, launch.stdio).map_err(LaunchError::Channel)?;
+    let gate = match launch.gate {
+        Gate::Open => None,
+        Gate::Wait(gate) => Some(gate),
+    };
+    let child = Child::new(plan, theirs.as_fd(), stdio, gate);
+    let how = Clone3 { namespaces: plan.namespaces, cgroup: launch.cgroup, parent: Parent::Caller };
+    // The parent's end must not stay open in the child: it would never see the parent go.
+    let ours = &report;
+    let cloned = coffer_sys::spawn::spawn(how, || {
+        coffer_sys::exec::close_one(ours.as_fd());
+        child.run()
+    })
+    .map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
+    drop(theirs);
+    let launched = Launched { pid: cloned.pid, pidfd: cloned.pidfd, terminal: None, report };
+    serve(plan, launch, joined, launched)
+}
+
+/// Does the parent's part. Whatever fails, the child is ended and waited for.
+fn serve(
+    plan: &Plan,
+    launch: &Launch<'_>,
+    joined: &mut dyn FnMut(Pid) -> std::io::Result<()>,
+    mut launched: Launched,
+) -> Result<Launched, LaunchError> {
+    let served = parent::hand_over(plan, &launched, joined)
+        .and_then(|()| launched.listen(plan, matches!(launch.gate, Gate::Wait(_))));
+    match served {
+        Ok(()) => Ok(launched),
+        Err(error) => Err(launched.abandon(plan, error)),
+    }
+}
+
+impl Launched {
+    /// Waits until the program is executed, where the start waited at a gate.
+    ///
+    /// # Errors
+    /// The step that failed meanwhile. The process is not waited for: it ends by itself, with
+    /// the status that docker gives in this case (125, 126, 127).
+    pub fn executed(&mut self, plan: &Plan) -> Result<(), LaunchError> {
+        match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
+            None => Ok(()),
+            Some(Message::Failed { step, fault }) => Err(plan.fault(step, fault)),
+            Some(_) => Err(LaunchError::Channel(rustix::io::Errno::BADMSG)),
+        }
+    }
+
+    /// Readable when the program was executed, or a step failed: see [`Launched::executed`].
+    pub fn report(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+
+    /// Listens until the child is at its gate, or until its program is executed.
+    fn listen(&mut self, plan: &Plan, until_gate: bool) -> Result<(), LaunchError> {
+        loop {
+            match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
+                Some(Message::Terminal(master)) => self.terminal = Some(master),
+                Some(Message::Ready) if until_gate => return Ok(()),
+                Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),
+                Some(Message::Ready) => {}
+                None if until_gate => return Err(LaunchError::Died),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Ends the child, and says what it may have reported itself: the better answer.
+    fn abandon(self, plan: &Plan, error: LaunchError) -> LaunchError {
+        let told = match (&error, report::receive_now(self.report.as_fd())) {
+            (LaunchError::Step(_), _) => None,
+            (_, Ok(Some(Message::Failed { step, fault }))) => Some(plan.fault(step, fault)),
+            _ => None,
+        };
+        end(&Cloned { pid: self.pid, pidfd: self.pidfd });
+        told.unwrap_or(error)
+    }
+}
+
+/// Kills a child and collects it.
+pub(crate) fn end(cloned: &Cloned) {
+    // Either fails only where the child has already been collected.
+    match pidfd_send_signal(&cloned.pidfd, Signal::KILL) {
+        Ok(()) | Err(_) => {}
+    }
+    match waitid(WaitId::PidFd(cloned.pidfd.as_fd()), WaitIdOptions::EXITED) {
+        Ok(_) | Err(_) => {}
+    }
+}
+
+/// Gives `fd` to `owner`, if it is a pipe; anything else belongs to somebody else.
+pub(crate) fn give_pipe(
+    fd: BorrowedFd<'_>,
+    owner: Uid,
+    group: Option<Gid>,
+) -> rustix::io::Result<()> {
+    let stat = rustix::fs::fstat(fd)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => rustix::fs::fchown(fd, Some(owner), group),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,102 @@
+//! What the parent does for its child while that waits.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use coffer_confine::ids::IdMap;
+use coffer_sys::mount::{Change, Reach, set_attributes};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::process::Pid;
+
+use super::{LaunchError, Launched, Stdio, give_pipe, report};
+use crate::plan::{Handed, Plan};
+
+/// Maps ids, joins control groups, makes mounts and sends them.
+pub(super) fn hand_over(
+    plan: &Plan,
+    launched: &Launched,
+    joined: &mut dyn FnMut(Pid) -> std::io::Result<()>,
+) -> Result<(), LaunchError> {
+    let pid = launched.pid;
+    if let Some(ids) = &plan.ids {
+        write_ids(pid, ids).map_err(|source| LaunchError::Ids(Box::new(source)))?;
+    }
+    set_oom_score(plan, pid)?;
+    joined(pid).map_err(LaunchError::Joined)?;
+    let userns = match (&plan.ids, plan.handed.is_empty()) {
+        (Some(_), false) => Some(user_namespace(pid)?),
+        _ => None,
+    };
+    let mut mounts = Vec::with_capacity(plan.handed.len());
+    for handed in &plan.handed {
+        let mount = make_mount(handed, userns.as_ref().map(AsFd::as_fd));
+        mounts.push(mount.map_err(|source| LaunchError::mount(handed, source))?);
+    }
+    let fds: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
+    report::send_fds(launched.report.as_fd(), &[1], &fds).map_err(LaunchError::Channel)
+}
+
+/// Writes the maps. Source: man 7 user_namespaces.
+fn write_ids(pid: Pid, ids: &IdMap) -> rustix::io::Result<()> {
+    for (file, lines) in [("uid_map", ids.uid_lines()), ("gid_map", ids.gid_lines())] {
+        let file = proc_file(pid, file, OFlags::WRONLY)?;
+        rustix::io::write(&file, lines.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Makes one mount that is attached nowhere, its owners mapped by the child's user namespace.
+fn make_mount(handed: &Handed, userns: Option<BorrowedFd<'_>>) -> std::io::Result<OwnedFd> {
+    match handed {
+        Handed::Root(root) => root.mount(userns),
+        Handed::Bind { source, attributes, reach, .. } => {
+            let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_EMPTY_PATH;
+            if *reach == Reach::Tree {
+                flags |= OpenTreeFlags::AT_RECURSIVE;
+            }
+            let mount = open_tree(source, c"", flags)?;
+            set_attributes(&mount, Change { set: *attributes, idmap: userns, reach: *reach })?;
+            Ok(mount)
+        }
+    }
+}
+
+/// The child's user namespace. The child waits for us and has not been collected, so the number
+/// is its own.
+fn user_namespace(pid: Pid) -> Result<OwnedFd, LaunchError> {
+    proc_file(pid, "ns/user", OFlags::RDONLY)
+        .map_err(|source| LaunchError::Process { file: "ns/user", source })
+}
+
+fn set_oom_score(plan: &Plan, pid: Pid) -> Result<(), LaunchError> {
+    let Some(score) = plan.oom_score_adj else { return Ok(()) };
+    let set = || {
+        let file = proc_file(pid, "oom_score_adj", OFlags::WRONLY)?;
+        rustix::io::write(&file, score.to_string().as_bytes())
+    };
+    match set() {
+        Ok(_) => Ok(()),
+        Err(source) => Err(LaunchError::Process { file: "oom_score_adj", source }),
+    }
+}
+
+fn proc_file(pid: Pid, file: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let path = format!("/proc/{}/{file}", pid.as_raw_nonzero());
+    rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Copies of the three descriptors that are none of 0, 1 and 2, so that putting one in place does
+/// not overwrite another.
+pub(super) fn raise_stdio(stdio: Stdio<'_>) -> rustix::io::Result<Option<[OwnedFd; 3]>> {
+    let Stdio::Fds([input, output, error]) = stdio else { return Ok(None) };
+    let raise = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, 3);
+    Ok(Some([raise(input)?, raise(output)?, raise(error)?]))
+}
+
+/// Gives pipes to the program's user on the host, where the plan says that the parent can.
+pub(super) fn give_pipes(plan: &Plan, stdio: Stdio<'_>) -> rustix::io::Result<()> {
+    let (Some((uid, gid)), Stdio::Fds(fds)) = (plan.pipe_owner, stdio) else { return Ok(()) };
+    fds.into_iter().try_for_each(|fd| give_pipe(fd, uid, Some(gid)))
+}

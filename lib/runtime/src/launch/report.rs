@@ -1,0 +1,196 @@
+//! What passes between the parent and its child until the program is executed.
+//!
+//! One `SOCK_SEQPACKET` pair, close-on-exec. The parent sends one message: descriptors of mounts.
+//! The child sends its terminal, that it waits at the gate, or which step failed and how. The end
+//! of the stream without a fault means that the program was executed.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
+/// The most descriptors that one message carries (`SCM_MAX_FD`). Source: man 7 unix.
+pub(crate) const MAX_FDS: usize = 253;
+
+/// Bytes of a message: step, cause, errno.
+const SIZE: usize = 12;
+const READY: u32 = u32::MAX;
+const TERMINAL: u32 = u32::MAX - 1;
+
+/// What the child says.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Here is the master side of its terminal.
+    Terminal(OwnedFd),
+    /// It waits at the start gate.
+    Ready,
+    /// This step failed.
+    Failed { step: usize, fault: Fault },
+}
+
+/// Why a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// In whose view.
+    pub(crate) cause: Cause,
+    /// What the kernel said, or would have said.
+    pub(crate) errno: Errno,
+}
+
+/// What was wrong, where the errno alone does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The kernel refused a call.
+    Kernel,
+    /// What should be a device is not that device.
+    NotTheDevice,
+    /// The image has a link where the kernel's file systems go.
+    Link,
+    /// A link of the image leads a mount into the kernel's file systems.
+    KernelFiles,
+    /// Whoever made the container went away.
+    Abandoned,
+}
+
+/// All causes, in the order of their numbers on the wire.
+const CAUSES: [Cause; 5] =
+    [Cause::Kernel, Cause::NotTheDevice, Cause::Link, Cause::KernelFiles, Cause::Abandoned];
+
+impl From<Errno> for Fault {
+    fn from(errno: Errno) -> Self {
+        Self { cause: Cause::Kernel, errno }
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Errno::from_io_error(&error).unwrap_or(Errno::IO).into()
+    }
+}
+
+impl Cause {
+    /// The fault with this cause.
+    pub(crate) fn with(self, errno: Errno) -> Fault {
+        Fault { cause: self, errno }
+    }
+}
+
+/// A new pair: the parent's end, the child's end.
+pub(crate) fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+}
+
+/// Sends a message of the child's.
+pub(crate) fn send(socket: BorrowedFd<'_>, message: &Message) -> rustix::io::Result<()> {
+    let (step, fault, fd) = match message {
+        Message::Terminal(fd) => (TERMINAL, None, Some(fd.as_fd())),
+        Message::Ready => (READY, None, None),
+        Message::Failed { step, fault } => {
+            (u32::try_from(*step).unwrap_or(TERMINAL - 1), Some(*fault), None)
+        }
+    };
+    let (cause, errno) =
+        fault.map_or((0, 0), |fault| (fault.cause as u32, fault.errno.raw_os_error()));
+    let mut bytes = [0; SIZE];
+    bytes[0..4].copy_from_slice(&step.to_ne_bytes());
+    bytes[4..8].copy_from_slice(&cause.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&errno.to_ne_bytes());
+    send_fds(socket, &bytes, fd.as_slice())
+}
+
+/// Sends bytes and descriptors in one message.
+pub(crate) fn send_fds(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(Errno::TOOMANYREFS);
+    }
+    let bytes = [IoSlice::new(bytes)];
+    retry_on_intr(|| sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL))?;
+    Ok(())
+}
+
+/// Receives a message into `bytes` and its descriptors into `fds`, as far as its capacity goes.
+/// Says how many bytes came; 0 at the end of the stream.
+pub(crate) fn receive_fds(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    fds: &mut Vec<Option<OwnedFd>>,
+    flags: RecvFlags,
+) -> rustix::io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [IoSliceMut::new(bytes)];
+    let received = retry_on_intr(|| {
+        recvmsg(socket, &mut bytes, &mut control, flags | RecvFlags::CMSG_CLOEXEC)
+    })?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            let room = fds.capacity() - fds.len();
+            fds.extend(rights.take(room).map(Some));
+        }
+    }
+    Ok(received.bytes)
+}
+
+/// Receives the next message of the child's; `None` at the end of the stream.
+pub(crate) fn receive(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<Message>> {
+    receive_with(socket, RecvFlags::empty())
+}
+
+/// The same, where a message is there; `EAGAIN` where none is.
+pub(crate) fn receive_now(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<Message>> {
+    receive_with(socket, RecvFlags::DONTWAIT)
+}
+
+fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<Option<Message>> {
+    let (mut bytes, mut fds) = ([0; SIZE], Vec::with_capacity(1));
+    if receive_fds(socket, &mut bytes, &mut fds, flags)? < SIZE {
+        return Ok(None);
+    }
+    let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+    Ok(Some(match u32::from_ne_bytes(word(0)) {
+        READY => Message::Ready,
+        TERMINAL => Message::Terminal(fds.pop().flatten().ok_or(Errno::BADMSG)?),
+        step => {
+            let cause = usize::try_from(u32::from_ne_bytes(word(4))).unwrap_or(usize::MAX);
+            let errno = Errno::from_raw_os_error(i32::from_ne_bytes(word(8)));
+            let cause = CAUSES.get(cause).copied().ok_or(Errno::BADMSG)?;
+            Message::Failed { step: step as usize, fault: cause.with(errno) }
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_and_terminals_arrive() {
+        let (here, there) = pair().unwrap();
+        let fault = Cause::Link.with(Errno::LOOP);
+        send(there.as_fd(), &Message::Failed { step: 3, fault }).unwrap();
+        send(there.as_fd(), &Message::Terminal(pair().unwrap().0)).unwrap();
+        send(there.as_fd(), &Message::Ready).unwrap();
+        drop(there);
+        let first = receive(here.as_fd()).unwrap();
+        assert!(matches!(first, Some(Message::Failed { step: 3, fault: f }) if f == fault));
+        assert!(matches!(receive(here.as_fd()).unwrap(), Some(Message::Terminal(_))));
+        assert!(matches!(receive(here.as_fd()).unwrap(), Some(Message::Ready)));
+        assert!(receive(here.as_fd()).unwrap().is_none());
+    }
+
+    #[test]
+    fn causes_stand_at_their_numbers() {
+        assert!(CAUSES.iter().enumerate().all(|(number, cause)| *cause as usize == number));
+    }
+}

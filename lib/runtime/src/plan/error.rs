@@ -1,0 +1,90 @@
+//! Why a container cannot be started as it was asked for.
+
+use std::ffi::NulError;
+use std::path::PathBuf;
+
+use coffer_confine::confinement::ConfinementError;
+use coffer_confine::ids::{ContainerGid, ContainerUid};
+use coffer_confine::rlimit::LimitError;
+use rustix::io::Errno;
+
+use super::{OptionError, TargetError};
+
+/// Why a container cannot be started as it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A part of the specification that every container needs.
+    #[error("the specification has no {0}")]
+    Missing(&'static str),
+    /// Something that coffer does not do. It is not left out silently.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+    /// An ordinary user cannot do without a user namespace.
+    #[error("only root can run a container without a user namespace")]
+    NotRoot,
+    /// The fence cannot be put up.
+    #[error("the fence cannot be put up")]
+    Confinement(#[from] ConfinementError),
+    /// The process's user is nobody in the container.
+    #[error("user {uid}:{gid} is outside the container's range of ids")]
+    UnmappedUser {
+        /// The user.
+        uid: ContainerUid,
+        /// The group.
+        gid: ContainerGid,
+    },
+    /// Something cannot be mounted where it should be.
+    #[error("nothing can be mounted there")]
+    Target(#[from] TargetError),
+    /// A mount has options that make no sense.
+    #[error("the mount on {target} has an option that is not understood")]
+    Options {
+        /// Where it should be mounted.
+        target: String,
+        /// Which option.
+        #[source]
+        source: OptionError,
+    },
+    /// What should be mounted cannot be opened.
+    #[error("cannot open {} to mount it", path.display())]
+    Source {
+        /// Its path on the host.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
+    /// More mounts than can be handed over.
+    #[error("{0} volumes are too many; the most is {max}", max = crate::launch::MAX_FDS)]
+    TooManyMounts(usize),
+    /// A limit that there is not.
+    #[error("a resource limit cannot be set")]
+    Limit(#[source] LimitError),
+    /// There is nothing to execute.
+    #[error("there is no program to execute")]
+    NoProgram,
+    /// A string that cannot be passed to the kernel.
+    #[error("{subject} contains a null byte")]
+    NullByte {
+        /// What it belongs to.
+        subject: &'static str,
+        /// Where.
+        #[source]
+        source: NulError,
+    },
+}
+
+impl PlanError {
+    /// What would help, in the words of flags.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Confinement(error) => error.help(),
+            Self::NoProgram => Some("name a program after the image, or --entrypoint"),
+            Self::UnmappedUser { .. } => Some("choose another with --user"),
+            Self::Source { source: Errno::NOENT, .. } => {
+                Some("-v makes a folder where there is none; --mount does not")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What will be done to start a container, to the last argument, before anything is done.
+//!
+//! [`Plan::new`] reads a `Spec`, checks it, and lays out [`Step`]s for the child and mounts for
+//! the parent. What coffer cannot do is refused here by name, never left out silently (law 4).
+
+mod error;
+mod mounts;
+mod options;
+mod process;
+mod step;
+mod target;
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use coffer_confine::capability::CapabilitySets;
+use coffer_confine::confinement::{Confinement, Host};
+use coffer_confine::ids::IdMap;
+use coffer_confine::seccomp::Program;
+use coffer_confine::user::Identity;
+use coffer_oci::runtime::{Namespace, NamespaceKind, Spec};
+use coffer_sys::mount::Reach;
+use rustix::mount::MountAttrFlags;
+use rustix::thread::{Gid, Uid, UnshareFlags};
+
+pub use error::PlanError;
+pub use options::OptionError;
+pub(crate) use process::DEFAULT_PATH;
+pub use step::MountRoot;
+pub(crate) use step::{
+    Bind, BindSource, Device, Execute, Filesystem, Keep, RootSource, Step, Terminal,
+};
+pub use target::TargetError;
+pub(crate) use target::{Level, Target, TargetKind};
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// What was asked for: process, mounts, names. Its fence is not looked at.
+    pub spec: &'a Spec,
+    /// The fence, which was checked against the host.
+    pub confinement: &'a Confinement,
+    /// The host that it was checked against.
+    pub host: &'a Host,
+    /// The root file system; the path in `spec` is not looked at.
+    pub root: RootFs,
+    /// Whose rights coffer has.
+    pub authority: Authority,
+    /// Which control groups the container sees.
+    pub cgroups: CgroupView,
+    /// Who is process 1.
+    pub init: crate::spec::Init,
+}
+
+/// A root file system.
+#[derive(Debug)]
+pub enum RootFs {
+    /// An overlay over an image's layers.
+    Overlay(Box<dyn MountRoot>),
+    /// A folder of a bundle. Its owners are mapped like those of a volume where coffer is root.
+    Folder(PathBuf),
+}
+
+/// Whose rights coffer has on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// Root's: mounts are made by the parent and mapped.
+    Root,
+    /// An ordinary user's: all mounts are made by the child, in its user namespace.
+    User,
+}
+
+/// Which control groups a container sees at `/sys/fs/cgroup`, read-only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CgroupView {
+    /// None.
+    #[default]
+    None,
+    /// The one hierarchy of v2.
+    Unified,
+    /// These hierarchies of v1, by the names of their mounts (`cpu,cpuacct`).
+    Legacy(Vec<String>),
+}
+
+/// All that is done to start one process.
+#[derive(Debug)]
+pub struct Plan {
+    /// What the child does.
+    pub(crate) steps: Vec<Step>,
+    /// What the parent mounts and hands over, in the order of their numbers.
+    pub(crate) handed: Vec<Handed>,
+    /// The child's new namespaces.
+    pub(crate) namespaces: UnshareFlags,
+    /// The map of its user namespace.
+    pub(crate) ids: Option<IdMap>,
+    /// Whose rights coffer has.
+    pub(crate) authority: Authority,
+    /// Its capabilities.
+    pub(crate) capabilities: CapabilitySets,
+    /// Its system call filter.
+    pub(crate) seccomp: Option<Program>,
+    /// Who gets its pipes, on the host, where the parent has the right to give them.
+    pub(crate) pipe_owner: Option<(Uid, Gid)>,
+    /// Its badness when memory runs out.
+    pub(crate) oom_score_adj: Option<i32>,
+}
+
+/// A mount that the parent makes.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// The root file system.
+    Root(Box<dyn MountRoot>),
+    /// A file or folder of the host.
+    Bind {
+        /// The place, opened.
+        source: OwnedFd,
+        /// Attributes of the mount.
+        attributes: MountAttrFlags,
+        /// Whether mounts below it come along.
+        reach: Reach,
+        /// What it is called in messages.
+        subject: PathBuf,
+    },
+}
+
+/// The devices of every container. Source: runtime-spec config-linux.md, "Default Devices"; the
+/// numbers from linux/Documentation/admin-guide/devices.txt.
+const DEVICES: [Device; 6] = [
+    Device { path: c"/dev/null", name: c"null", number: (1, 3) },
+    Device { path: c"/dev/zero", name: c"zero", number: (1, 5) },
+    Device { path: c"/dev/full", name: c"full", number: (1, 7) },
+    Device { path: c"/dev/random", name: c"random", number: (1, 8) },
+    Device { path: c"/dev/urandom", name: c"urandom", number: (1, 9) },
+    Device { path: c"/dev/tty", name: c"tty", number: (5, 0) },
+];
+
+impl Plan {
+    /// Lays out how the container of `inputs` is started.
+    ///
+    /// # Errors
+    /// A [`PlanError`] for the first thing that coffer cannot or must not do.
+    pub fn new(inputs: Inputs<'_>) -> Result<Self, PlanError> {
+        let Inputs { spec, confinement, host, root, authority, cgroups, init } = inputs;
+        process::check_supported(spec)?;
+        let process = spec.process.as_ref().ok_or(PlanError::Missing("process"))?;
+        let mut plan = Self::empty(confinement, authority)?;
+        plan.pipe_owner = plan.host_owner(&confinement.identity)?;
+        plan.oom_score_adj = process.oom_score_adj;
+        plan.open_steps();
+        plan.root_steps(root)?;
+        plan.mount_steps(spec, &cgroups)?;
+        plan.stdio_step(process, &confinement.identity)?;
+        plan.inner_steps(spec, confinement, process)?;
+        plan.fence_steps(confinement, host, process, init)?;
+        Ok(plan)
+    }
+
+    /// A plan with namespaces and ids, and no step.
+    fn empty(confinement: &Confinement, authority: Authority) -> Result<Self, PlanError> {
+        let (namespaces, ids) = (namespaces(&confinement.namespaces)?, confinement.ids.clone());
+        if authority == Authority::User && ids.is_none() {
+            return Err(PlanError::NotRoot);
+        }
+        Ok(Self {
+            steps: Vec::with_capacity(96),
+            handed: Vec::new(),
+            namespaces,
+            ids,
+            authority,
+            capabilities: confinement.capabilities(),
+            seccomp: confinement.program()?,
+            pipe_owner: None,
+            oom_score_adj: None,
+        })
+    }
+
+    /// The steps up to where the container's ids exist.
+    fn open_steps(&mut self) {
+        self.steps.extend([Step::Session, Step::PrivateMounts, Step::Receive]);
+        if self.ids.is_some() {
+            self.steps.push(Step::ContainerRoot);
+        }
+        self.steps.push(Step::CgroupNamespace);
+    }
+
+    /// The step that brings the root file system.
+    fn root_steps(&mut self, root: RootFs) -> Result<(), PlanError> {
+        let source = match (root, self.authority) {
+            (RootFs::Overlay(overlay), Authority::Root) => {
+                self.handed.push(Handed::Root(overlay));
+                RootSource::Parent
+            }
+            (RootFs::Overlay(overlay), Authority::User) => RootSource::Overlay(overlay),
+            (RootFs::Folder(path), Authority::Root) => {
+                let source = mounts::open_source(&path)?;
+                let (attributes, reach) = (MountAttrFlags::empty(), Reach::Tree);
+                self.handed.push(Handed::Bind { source, attributes, reach, subject: path });
+                RootSource::Parent
+            }
+            (RootFs::Folder(path), Authority::User) => {
+                RootSource::Folder(mounts::host_path(&path)?)
+            }
+        };
+        self.steps.push(Step::Root(source));
+        Ok(())
+    }
+
+    /// Whom the program's pipes are given to by a parent that is root.
+    fn host_owner(&self, identity: &Identity) -> Result<Option<(Uid, Gid)>, PlanError> {
+        let (uid, gid) = (identity.uid, identity.gid);
+        let Some(ids) = &self.ids else {
+            return Ok(Some((Uid::from_raw(uid.number()), Gid::from_raw(gid.number()))));
+        };
+        let unmapped = || PlanError::UnmappedUser { uid, gid };
+        let uid = ids.host_uid(uid).ok_or_else(unmapped)?;
+        let gid = ids.host_gid(gid).ok_or_else(unmapped)?;
+        let owner = (Uid::from_raw(uid.number()), Gid::from_raw(gid.number()));
+        Ok((self.authority == Authority::Root).then_some(owner))
+    }
+
+    /// What the plan does, one line for each step, for people.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.steps.iter().map(Step::doing)
+    }
+
+    /// How many bytes the system call filter has, where there is one.
+    pub fn filter_instructions(&self) -> Option<usize> {
+        self.seccomp.as_ref().map(|program| program.instructions().len())
+    }
+}
+
+/// The new namespaces that are wanted. The control group namespace is made later, in the
+/// group that is to be its root.
+fn namespaces(wanted: &[Namespace]) -> Result<UnshareFlags, PlanError> {
+    let mut flags = UnshareFlags::empty();
+    for namespace in wanted {
+        if !namespace.path.is_empty() {
+            return Err(PlanError::Unsupported("joining a namespace by its path"));
+        }
+        flags |= match namespace.kind {
+            NamespaceKind::Pid => UnshareFlags::NEWPID,
+            NamespaceKind::Network => UnshareFlags::NEWNET,
+            NamespaceKind::Mount => UnshareFlags::NEWNS,
+            NamespaceKind::Ipc => UnshareFlags::NEWIPC,
+            NamespaceKind::Uts => UnshareFlags::NEWUTS,
+            NamespaceKind::User => UnshareFlags::NEWUSER,
+            NamespaceKind::Cgroup => continue,
+            NamespaceKind::Time => return Err(PlanError::Unsupported("time namespaces")),
+        };
+    }
+    let needed = UnshareFlags::NEWPID | UnshareFlags::NEWNS;
+    if !flags.contains(needed) {
+        return Err(PlanError::Unsupported("sharing the host's processes or mounts"));
+    }
+    Ok(flags)
+}
+
+/// A string for the kernel.
+fn text(subject: &'static str, text: &str) -> Result<CString, PlanError> {
+    CString::new(text).map_err(|source| PlanError::NullByte { subject, source })
+}

@@ -1,0 +1,163 @@
+//! The process of a specification as steps: what it sees, what it may do, what it is.
+
+use std::ffi::CString;
+
+use coffer_confine::confinement::{Confinement, Host};
+use coffer_confine::user::Identity;
+use coffer_oci::runtime::{Process, Spec};
+use coffer_sys::exec::Strings;
+use rustix::thread::{Gid, Uid, UnshareFlags};
+
+use super::{Execute, Plan, PlanError, Step, Target, text};
+use crate::spec::Init;
+
+/// Where programs are looked for when the environment does not say. Source: docker's default.
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The mask of a program that is not given another one.
+const UMASK: u32 = 0o022;
+
+/// Refuses what would otherwise be left out silently.
+pub(super) fn check_supported(spec: &Spec) -> Result<(), PlanError> {
+    let (process, linux) = (spec.process.as_ref(), spec.linux.as_ref());
+    let asked = [
+        (spec.hooks.is_some(), "a hook"),
+        (process.is_some_and(|p| !p.apparmor_profile.is_empty()), "an AppArmor profile"),
+        (process.is_some_and(|p| !p.selinux_label.is_empty()), "an SELinux label"),
+        (process.is_some_and(|p| p.scheduler.is_some()), "a scheduler"),
+        (process.is_some_and(|p| p.io_priority.is_some()), "an I/O priority"),
+        (linux.is_some_and(|l| !l.devices.is_empty()), "a device"),
+        (linux.is_some_and(|l| !l.net_devices.is_empty()), "a network device"),
+        (linux.is_some_and(|l| !l.mount_label.is_empty()), "an SELinux mount label"),
+        (linux.is_some_and(|l| l.intel_rdt.is_some()), "Intel RDT"),
+        (linux.is_some_and(|l| l.memory_policy.is_some()), "a memory policy"),
+        (linux.is_some_and(|l| l.personality.is_some()), "a personality"),
+        (linux.is_some_and(|l| !l.time_offsets.is_empty()), "a time namespace"),
+    ];
+    match asked.into_iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(PlanError::Unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+impl Plan {
+    /// The steps between the mounts and the fence: parameters, names, masks, the pivot.
+    pub(super) fn inner_steps(
+        &mut self,
+        spec: &Spec,
+        confinement: &Confinement,
+        process: &Process,
+    ) -> Result<(), PlanError> {
+        for sysctl in &confinement.sysctls {
+            let file = text("a kernel parameter", &format!("sys/{}", sysctl.path()))?;
+            self.steps.push(Step::Sysctl(file, text("a kernel parameter", &sysctl.value)?));
+        }
+        if !spec.hostname.is_empty() {
+            self.steps.push(Step::Hostname(text("the host name", &spec.hostname)?));
+        }
+        if !spec.domainname.is_empty() {
+            self.steps.push(Step::Domainname(text("the domain name", &spec.domainname)?));
+        }
+        if self.namespaces.contains(UnshareFlags::NEWNET) {
+            self.steps.push(Step::Loopback);
+        }
+        for path in &confinement.masked_paths {
+            self.steps.push(Step::Mask(text("a masked path", path)?));
+        }
+        for path in &confinement.readonly_paths {
+            self.steps.push(Step::ReadOnly(text("a read-only path", path)?));
+        }
+        self.steps.push(Step::WorkingFolder(Target::folder(&process.cwd)?));
+        if spec.root.as_ref().is_some_and(|root| root.readonly) {
+            self.steps.push(Step::RootReadOnly);
+        }
+        self.steps.extend([Step::Pivot, Step::EnterFolder]);
+        Ok(())
+    }
+
+    /// The fence, from the limits to the program.
+    pub(super) fn fence_steps(
+        &mut self,
+        confinement: &Confinement,
+        host: &Host,
+        process: &Process,
+        init: Init,
+    ) -> Result<(), PlanError> {
+        for limit in &confinement.rlimits {
+            let (resource, limit) = limit.kernel().map_err(PlanError::Limit)?;
+            self.steps.push(Step::Limit(resource, limit));
+        }
+        self.steps.push(Step::Umask(process.user.umask.unwrap_or(UMASK)));
+        self.steps.push(Step::Bounding(host.capabilities));
+        let Identity { uid, gid, groups, .. } = &confinement.identity;
+        if self.capabilities.outlive_root(*uid) {
+            self.steps.push(Step::KeepCapabilities);
+        }
+        if self.may_set_groups() {
+            let groups = groups.iter().map(|group| Gid::from_raw(group.number())).collect();
+            self.steps.push(Step::Groups(groups));
+        }
+        self.steps.push(Step::Ids(Uid::from_raw(uid.number()), Gid::from_raw(gid.number())));
+        self.steps.push(Step::Capabilities);
+        if init == Init::Tiny {
+            self.steps.push(Step::Undumpable);
+        }
+        self.steps.extend([Step::NoNewPrivileges, Step::CloseOnExec, Step::Gate]);
+        if self.seccomp.is_some() {
+            self.steps.push(Step::Seccomp);
+        }
+        if init == Init::Tiny {
+            self.steps.push(Step::Init);
+        }
+        self.steps.push(Step::Execute(execute(process)?));
+        Ok(())
+    }
+
+    /// Whether the user namespace lets groups be set: not where an ordinary user has mapped
+    /// nobody but itself. Source: man 7 user_namespaces, "/proc/pid/setgroups".
+    fn may_set_groups(&self) -> bool {
+        self.ids.as_ref().is_none_or(|ids| ids.gids.iter().map(|range| range.size).sum::<u32>() > 1)
+    }
+}
+
+/// The program, with every file that it could be.
+fn execute(process: &Process) -> Result<Execute, PlanError> {
+    let program = process.args.first().filter(|name| !name.is_empty());
+    let program = program.ok_or(PlanError::NoProgram)?;
+    let list = |subject: &'static str, words: &[String]| -> Result<Vec<CString>, PlanError> {
+        words.iter().map(|word| text(subject, word)).collect()
+    };
+    let candidates = candidates(program, &process.env);
+    Ok(Execute {
+        candidates: list("the program", &candidates)?,
+        argv: Strings::new(list("an argument", &process.args)?),
+        envp: Strings::new(list("the environment", &process.env)?),
+    })
+}
+
+/// The files that `program` could be. Source: man 3 exec, "Special semantics for execlp".
+fn candidates(program: &str, env: &[String]) -> Vec<String> {
+    if program.contains('/') {
+        return vec![program.to_owned()];
+    }
+    let path = env.iter().find_map(|entry| entry.strip_prefix("PATH="));
+    let folder = |folder: &str| match folder {
+        "" => format!("./{program}"),
+        folder => format!("{}/{program}", folder.trim_end_matches('/')),
+    };
+    path.unwrap_or(DEFAULT_PATH).split(':').map(folder).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_looked_for_along_the_path() {
+        let env = ["A=1".to_owned(), "PATH=/x:/y/".to_owned()];
+        assert_eq!(candidates("sh", &env), ["/x/sh", "/y/sh"]);
+        assert_eq!(candidates("./sh", &env), ["./sh"]);
+        assert_eq!(candidates("sh", &[]).len(), 6);
+    }
+}

@@ -1,0 +1,257 @@
+//! The steps that a new process takes, one after the other, before it becomes the program.
+
+use std::ffi::{CStr, CString};
+use std::path::PathBuf;
+
+use coffer_confine::capability::CapSet;
+use coffer_sys::exec::Strings;
+use rustix::mount::MountAttrFlags;
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{Gid, Uid};
+
+use super::Target;
+
+/// One thing that the child does. All strings and numbers are ready; the child adds only the
+/// descriptors that it gets on the way.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Starts a session of its own. Source: man 2 setsid.
+    Session,
+    /// Cuts the mounts that were copied from the host off from the host's.
+    PrivateMounts,
+    /// Waits for the parent: ids are mapped, the control group is joined, mounts are handed over.
+    Receive,
+    /// Becomes root of the user namespace, so that what it makes belongs to an id that exists.
+    ContainerRoot,
+    /// Takes the present control group as the root of those that are seen.
+    CgroupNamespace,
+    /// Puts the root file system where it can be pivoted to.
+    Root(RootSource),
+    /// Mounts a file system of the kernel's.
+    Filesystem(Filesystem),
+    /// Mounts a file or folder of the host.
+    Bind(Bind),
+    /// Binds one device of the host into the new `/dev`.
+    Device(Device),
+    /// Makes the links of `/dev`. Source: runtime-spec config-linux.md, "Default Devices".
+    DeviceLinks,
+    /// Takes a pty from the container's own devpts, as standard input, output, error and console.
+    Terminal(Terminal),
+    /// Puts the three standard descriptors in their places, and gives pipes to this user where
+    /// the parent has no right to.
+    Stdio(Option<Uid>),
+    /// Opens the folder to start in, and makes it where it is missing.
+    WorkingFolder(Target),
+    /// Sets a kernel parameter of the container's namespaces: a file below `/proc/sys`, a value.
+    Sysctl(CString, CString),
+    /// Sets the host name.
+    Hostname(CString),
+    /// Sets the NIS domain name.
+    Domainname(CString),
+    /// Brings up the loopback interface.
+    Loopback,
+    /// Hides a path: nothing can be read there. No such path is no error.
+    Mask(CString),
+    /// Makes a path and what is mounted below it read-only. No such path is no error.
+    ReadOnly(CString),
+    /// Makes the root file system read-only.
+    RootReadOnly,
+    /// Leaves the host's file systems behind.
+    Pivot,
+    /// Goes to the folder that was opened before.
+    EnterFolder,
+    /// Sets a resource limit.
+    Limit(Resource, Rlimit),
+    /// Sets the file mode creation mask.
+    Umask(u32),
+    /// Drops what a file could give: all of the first set that are not in the plan's bounding set.
+    Bounding(CapSet),
+    /// Keeps the permitted set over the change of ids.
+    KeepCapabilities,
+    /// Sets the supplementary groups.
+    Groups(Vec<Gid>),
+    /// Sets real, effective and saved ids.
+    Ids(Uid, Gid),
+    /// Gives up or takes on the five capability sets.
+    Capabilities,
+    /// Cannot be looked into by others of the same ids.
+    Undumpable,
+    /// Executing a file never gives more rights.
+    NoNewPrivileges,
+    /// Everything beyond the standard descriptors closes when the program starts.
+    CloseOnExec,
+    /// Says that all is ready, and waits to be let go.
+    Gate,
+    /// Puts the system call filter in force.
+    Seccomp,
+    /// Splits in two: process 1 stays as a tiny init, its child goes on.
+    Init,
+    /// Becomes the program.
+    Execute(Execute),
+}
+
+/// Where the root file system comes from.
+#[derive(Debug)]
+pub(crate) enum RootSource {
+    /// The parent has mounted it and handed it over.
+    Parent,
+    /// The child mounts the overlay, with the rights of its user namespace.
+    Overlay(Box<dyn MountRoot>),
+    /// A folder of the caller's, by its path on the host.
+    Folder(CString),
+}
+
+/// What mounts a root file system without being attached anywhere.
+///
+/// The one implementation outside tests is `rootfs::OverlayPlan`; it must not allocate much, lock
+/// or parse, since it is called between fork and exec.
+pub trait MountRoot: std::fmt::Debug + Send + Sync {
+    /// Makes the detached mount, with its layers mapped by `idmap` where it is given.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    fn mount(
+        &self,
+        idmap: Option<std::os::fd::BorrowedFd<'_>>,
+    ) -> std::io::Result<std::os::fd::OwnedFd>;
+}
+
+/// A file system of the kernel's.
+#[derive(Debug)]
+pub(crate) struct Filesystem {
+    /// Its kind, such as `tmpfs`.
+    pub(crate) kind: CString,
+    /// Its options; those without a value are flags.
+    pub(crate) options: Vec<(CString, Option<CString>)>,
+    /// Attributes of the mount.
+    pub(crate) attributes: MountAttrFlags,
+    /// Where it goes.
+    pub(crate) target: Target,
+    /// Whether a later step needs it.
+    pub(crate) keep: Keep,
+}
+
+/// Which of the child's own mounts a later step needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// None does.
+    Nothing,
+    /// It is `/proc`; sysctls are set in it.
+    Proc,
+    /// It is `/dev`; devices are put in it.
+    Dev,
+    /// It is `/dev/pts`; the terminal comes from it.
+    Pts,
+}
+
+/// A file or folder of the host, to be mounted in the container.
+#[derive(Debug)]
+pub(crate) struct Bind {
+    /// Where it comes from.
+    pub(crate) source: BindSource,
+    /// Where it goes.
+    pub(crate) target: Target,
+    /// What it is called in messages.
+    pub(crate) subject: PathBuf,
+}
+
+/// Where a bind mount comes from.
+#[derive(Debug)]
+pub(crate) enum BindSource {
+    /// The parent has made the mount; it is the one of this number.
+    Parent(usize),
+    /// The child makes it by the caller's own path, with the caller's own rights.
+    Path {
+        /// The path on the host.
+        path: CString,
+        /// Attributes of the mount.
+        attributes: MountAttrFlags,
+        /// Whether the mounts below it come along.
+        reach: coffer_sys::mount::Reach,
+    },
+}
+
+/// A device of the host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Device {
+    /// Its path on the host.
+    pub(crate) path: &'static CStr,
+    /// Its name below `/dev`.
+    pub(crate) name: &'static CStr,
+    /// Its major and minor number; another node of that name is refused.
+    pub(crate) number: (u32, u32),
+}
+
+/// The terminal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terminal {
+    /// Rows and columns, where they are known.
+    pub(crate) size: Option<(u16, u16)>,
+    /// Who owns it.
+    pub(crate) owner: Uid,
+}
+
+/// The program.
+#[derive(Debug)]
+pub(crate) struct Execute {
+    /// The files to try, in this order.
+    pub(crate) candidates: Vec<CString>,
+    /// Its arguments.
+    pub(crate) argv: Strings,
+    /// Its environment.
+    pub(crate) envp: Strings,
+}
+
+impl Step {
+    /// What the step does, for a person: "mount proc on /proc".
+    pub(crate) fn doing(&self) -> String {
+        match self {
+            Self::Session => "start a session".to_owned(),
+            Self::PrivateMounts => "make mounts private".to_owned(),
+            Self::Receive => "receive the mounts from coffer".to_owned(),
+            Self::ContainerRoot => "become root of the user namespace".to_owned(),
+            Self::CgroupNamespace => "make a cgroup namespace".to_owned(),
+            Self::Root(_) => "mount the root file system".to_owned(),
+            Self::Filesystem(fs) => format!("mount {} on {}", show(&fs.kind), fs.target),
+            Self::Bind(bind) => format!("mount {} on {}", bind.subject.display(), bind.target),
+            Self::Device(device) => format!("put {} into the container", show(device.path)),
+            Self::DeviceLinks => "make the links of /dev".to_owned(),
+            Self::Terminal(_) => "make a terminal".to_owned(),
+            Self::Stdio(_) => "put the standard descriptors in place".to_owned(),
+            Self::WorkingFolder(target) => format!("open the working folder {target}"),
+            Self::Sysctl(file, _) => format!("set {}", show(file)),
+            Self::Hostname(name) => format!("set the host name {}", show(name)),
+            Self::Domainname(name) => format!("set the domain name {}", show(name)),
+            Self::Loopback => "bring up the loopback interface".to_owned(),
+            Self::Mask(path) => format!("mask {}", show(path)),
+            Self::ReadOnly(path) => format!("make {} read-only", show(path)),
+            Self::RootReadOnly => "make the root file system read-only".to_owned(),
+            Self::Pivot => "change to the container's root".to_owned(),
+            Self::EnterFolder => "enter the working folder".to_owned(),
+            Self::Limit(resource, _) => format!("set the limit {resource:?}"),
+            Self::Umask(_) => "set the umask".to_owned(),
+            Self::Bounding(_) => "drop capabilities from the bounding set".to_owned(),
+            Self::KeepCapabilities => "keep capabilities over the change of user".to_owned(),
+            Self::Groups(_) => "set the groups".to_owned(),
+            Self::Ids(uid, gid) => format!("become {}:{}", uid.as_raw(), gid.as_raw()),
+            Self::Capabilities => "set capabilities".to_owned(),
+            Self::Undumpable => "close itself to tracers".to_owned(),
+            Self::NoNewPrivileges => "set no_new_privs".to_owned(),
+            Self::CloseOnExec => "mark descriptors close-on-exec".to_owned(),
+            Self::Gate => "wait at the start gate".to_owned(),
+            Self::Seccomp => "load the system call filter".to_owned(),
+            Self::Init => "fork the program from its init".to_owned(),
+            Self::Execute(execute) => {
+                format!(
+                    "execute {}",
+                    execute.argv.get().first().map_or("".into(), |name| show(name))
+                )
+            }
+        }
+    }
+}
+
+/// A C string as text; what is not UTF-8 is replaced.
+fn show(text: &CStr) -> std::borrow::Cow<'_, str> {
+    text.to_string_lossy()
+}

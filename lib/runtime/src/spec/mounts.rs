@@ -1,0 +1,110 @@
+//! The mounts of a container: the kernel's, our three files, the image's, the caller's.
+
+use std::path::Path;
+
+use coffer_oci::ImageConfig;
+use coffer_oci::runtime::Mount;
+
+use super::{
+    Access, BindMount, Exec, MountRequest, Recursion, Request, RootAccess, SpecError, TmpfsMount,
+};
+
+/// How much `/dev/shm` holds. Source: docker's default for `--shm-size`.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// Files of ours that a container sees, by their names in `/etc`.
+pub const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+
+fn mount(destination: &str, kind: &str, options: &[&str]) -> Mount {
+    Mount {
+        destination: destination.to_owned(),
+        kind: kind.to_owned(),
+        source: kind.to_owned(),
+        options: options.iter().map(|option| (*option).to_owned()).collect(),
+        ..Mount::default()
+    }
+}
+
+/// The kernel's file systems, in the order in which they are mounted. Source: docker's defaults.
+pub(super) fn of_kernel(shm_size: Option<u64>, tty_group: bool) -> Vec<Mount> {
+    let inert = ["nosuid", "noexec", "nodev"];
+    let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+    if tty_group {
+        pts.push("gid=5");
+    }
+    let size = format!("size={}", shm_size.unwrap_or(SHM_SIZE));
+    vec![
+        mount("/proc", "proc", &inert),
+        mount("/dev", "tmpfs", &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
+        mount("/dev/pts", "devpts", &pts),
+        mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", &size]),
+        mount("/dev/mqueue", "mqueue", &inert),
+        mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+        mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "ro"]),
+    ]
+}
+
+/// Our files in `/etc`, from the container's folder.
+pub(super) fn of_files(folder: &Path) -> Result<Vec<Mount>, SpecError> {
+    let folder = folder.to_str().ok_or_else(|| SpecError::NotUtf8(folder.to_owned()))?;
+    let file = |name: &&str| Mount {
+        destination: format!("/etc/{name}"),
+        kind: "bind".to_owned(),
+        source: format!("{folder}/{name}"),
+        options: ["nosuid", "noexec", "nodev"].map(str::to_owned).to_vec(),
+        ..Mount::default()
+    };
+    Ok(FILES.iter().map(file).collect())
+}
+
+/// The image's volumes. They are folders of the container's own writable layer; only where the
+/// root cannot be written do they need a place of their own, which is memory.
+pub(super) fn of_image(image: &ImageConfig, request: &Request) -> Vec<Mount> {
+    if request.root == RootAccess::Writable {
+        return Vec::new();
+    }
+    let taken = |path: &str| request.mounts.iter().any(|mount| mount.target() == path);
+    let volumes = image.config.volumes.keys().filter(|path| !taken(path));
+    volumes.map(|path| mount(path, "tmpfs", &["nosuid", "nodev", "mode=1777"])).collect()
+}
+
+/// What the caller asked for.
+pub(super) fn of_request(request: &Request) -> Result<Vec<Mount>, SpecError> {
+    request.mounts.iter().map(one).collect()
+}
+
+fn one(request: &MountRequest) -> Result<Mount, SpecError> {
+    match request {
+        MountRequest::Bind(bind) => of_bind(bind),
+        MountRequest::Tmpfs(tmpfs) => Ok(of_tmpfs(tmpfs)),
+    }
+}
+
+fn of_bind(bind: &BindMount) -> Result<Mount, SpecError> {
+    let source = bind.source.to_str().ok_or_else(|| SpecError::NotUtf8(bind.source.clone()))?;
+    let reach = match bind.recursion {
+        Recursion::Recursive => "rbind",
+        Recursion::Single => "bind",
+    };
+    let mut made = mount(&bind.target, "bind", &[reach, "nosuid", "nodev"]);
+    source.clone_into(&mut made.source);
+    add_access(&mut made, bind.access);
+    Ok(made)
+}
+
+fn of_tmpfs(tmpfs: &TmpfsMount) -> Mount {
+    let mut made = mount(&tmpfs.target, "tmpfs", &["nosuid", "nodev"]);
+    made.options.push(format!("mode={:o}", tmpfs.mode.unwrap_or(0o1777)));
+    made.options.extend(tmpfs.size.map(|size| format!("size={size}")));
+    if tmpfs.exec == Exec::Refused {
+        made.options.push("noexec".to_owned());
+    }
+    add_access(&mut made, tmpfs.access);
+    made
+}
+
+fn add_access(mount: &mut Mount, access: Access) {
+    if access == Access::ReadOnly {
+        mount.options.push("ro".to_owned());
+    }
+}

@@ -1,0 +1,163 @@
+//! A container from a bare folder: busybox, three files, and whatever a test changes.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "the tests' own folders")]
+
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use coffer_confine::Confinement;
+use coffer_confine::confinement::Host;
+use coffer_confine::ids::{ContainerGid, ContainerUid, IdMap};
+use coffer_confine::user::Identity;
+use coffer_oci::ImageConfig;
+use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch};
+use coffer_runtime::plan::{Authority, CgroupView, Inputs, Plan, RootFs};
+use coffer_runtime::spec::{Facts, Request, Userns, build, wishes};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+/// Commands of busybox that the tests use.
+const APPLETS: [&str; 20] = [
+    "sh", "cat", "echo", "ls", "id", "mount", "stat", "touch", "true", "false", "sleep", "kill",
+    "hostname", "pwd", "env", "readlink", "tty", "mkdir", "grep", "test",
+];
+
+/// The first id of the tests' containers: in nobody's range.
+pub(crate) const FIRST_ID: u32 = 0x7ff0_0000;
+
+/// Says why a test is skipped, if it is.
+pub(crate) fn needs_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        println!("skipped: needs root");
+    }
+    root
+}
+
+/// A container to be.
+pub(crate) struct Bench {
+    folder: tempfile::TempDir,
+    pub(crate) image: ImageConfig,
+    pub(crate) request: Request,
+    pub(crate) identity: Identity,
+    pub(crate) ids: IdMap,
+    pub(crate) authority: Authority,
+    pub(crate) cgroups: CgroupView,
+}
+
+/// How a container ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) output: String,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("rootfs");
+        for name in ["bin", "etc", "proc", "sys", "dev", "tmp", "run"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        std::fs::set_permissions(root.join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+        for applet in APPLETS {
+            symlink("busybox", root.join("bin").join(applet)).unwrap();
+        }
+        for file in coffer_runtime::spec::FILES {
+            std::fs::write(folder.path().join(file), format!("ours: {file}\n")).unwrap();
+        }
+        let root = ContainerUid::ROOT;
+        Self {
+            folder,
+            image: ImageConfig::default(),
+            request: Request::default(),
+            identity: Identity {
+                uid: root,
+                gid: ContainerGid::ROOT,
+                groups: vec![ContainerGid::ROOT],
+                home: "/root".to_owned(),
+            },
+            ids: IdMap::contiguous(FIRST_ID, 65536),
+            authority: Authority::Root,
+            cgroups: CgroupView::None,
+        }
+    }
+
+    /// The same, to run a line of shell.
+    pub(crate) fn shell(line: &str) -> Self {
+        let mut bench = Self::new();
+        bench.command(&["sh", "-c", line]);
+        bench
+    }
+
+    pub(crate) fn command(&mut self, words: &[&str]) {
+        self.request.command = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    pub(crate) fn user(&mut self, uid: u32, gid: u32) {
+        self.identity.uid = ContainerUid::new(uid);
+        self.identity.gid = ContainerGid::new(gid);
+        self.identity.groups = vec![ContainerGid::new(gid)];
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("rootfs")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        let ids = (self.request.userns == Userns::Private).then(|| self.ids.clone());
+        let host = Host::read();
+        let facts = Facts {
+            identity: &self.identity,
+            ids: ids.as_ref(),
+            id: "0123456789abcdef",
+            files: self.folder.path(),
+        };
+        let spec = build(&self.image, &self.request, facts).unwrap();
+        let wishes = wishes(&self.request, self.identity.clone(), ids);
+        let confinement = Confinement::new(wishes, &host).unwrap();
+        Plan::new(Inputs {
+            spec: &spec,
+            confinement: &confinement,
+            host: &host,
+            root: RootFs::Folder(self.root()),
+            authority: self.authority,
+            cgroups: self.cgroups.clone(),
+            init: self.request.init,
+        })
+        .unwrap()
+    }
+
+    /// Runs it to its end, with its output in a pipe.
+    pub(crate) fn run(&self) -> Result<Ended, LaunchError> {
+        let (reader, launched) = self.start(Gate::Open)?;
+        Ok(finish(reader, &launched))
+    }
+
+    /// Starts it, with its output in a pipe.
+    pub(crate) fn start(&self, gate: Gate<'_>) -> Result<(OwnedFd, Launched), LaunchError> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (input, _) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let stdio = Stdio::Fds([input.as_fd(), writer.as_fd(), writer.as_fd()]);
+        let how = Launch { cgroup: None, stdio, gate };
+        Ok((reader, launch(&self.plan(), &how, &mut |_| Ok(()))?))
+    }
+}
+
+/// Waits for the end and reads what came out.
+pub(crate) fn finish(reader: OwnedFd, launched: &Launched) -> Ended {
+    let mut output = String::new();
+    std::fs::File::from(reader).read_to_string(&mut output).unwrap();
+    let end =
+        waitid(WaitId::PidFd(launched.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+    Ended { status: end.exit_status(), signal: end.terminating_signal(), output }
+}
