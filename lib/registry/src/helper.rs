@@ -158,7 +158,7 @@ mod tests {
         let guard = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("docker-credential-test");
-        let options = std::fs::File::options().write(true).create(true).mode(0o700).open(&path);
+        let options = std::fs::File::options().write(true).create_new(true).mode(0o700).open(&path);
         options.unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
         let helper = Helper::find("test", &[folder.path().to_owned()]).unwrap();
         (guard, folder, helper)

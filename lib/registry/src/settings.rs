@@ -8,7 +8,7 @@ use crate::{Host, Proxies};
 
 /// What a [`Client`](crate::Client) may do and how patient it is. The default speaks TLS only,
 /// trusts the host's own roots, has no credentials and no proxy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Hosts that are spoken to in plain HTTP, and only so. A token service of such a registry
     /// that is not behind TLS itself has to be named here too.
@@ -51,20 +51,6 @@ pub struct Retries {
     pub cap: Duration,
     /// The longest `Retry-After` to wait for. A registry that asks for more gets no further try.
     pub patience: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            plain_http: Vec::new(),
-            certs_dirs: Vec::new(),
-            roots: None,
-            proxies: Proxies::default(),
-            credentials: crate::Credentials::default(),
-            timeouts: Timeouts::default(),
-            retries: Retries::default(),
-        }
-    }
 }
 
 impl Default for Timeouts {

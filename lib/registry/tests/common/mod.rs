@@ -1,6 +1,13 @@
 //! Debian's docker-registry on loopback, for the tests of this crate and of intake.
 
-#![allow(dead_code, unreachable_pub, reason = "several test binaries each use a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "fixtures: several test binaries each use a part of them, and what fails ends the test"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
