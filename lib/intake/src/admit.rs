@@ -1,0 +1,169 @@
+//! From a name to an image with leave to run.
+
+use coffer_oci::{Descriptor, ImageName, Platform, Reference};
+use coffer_policy::{Admitted, Facts, Policy, Refusal};
+use coffer_registry::Client;
+use coffer_store::{Image, ImageError, IndexError, Store, StoreError};
+
+use crate::{Progress, PullError, Pulled, pull};
+
+/// When to ask the registry. Source: docker run, `--pull`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// When the image is not here.
+    #[default]
+    Missing,
+    /// Each time.
+    Always,
+    /// Never: what is not here is an error.
+    Never,
+}
+
+/// Which image is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: &'a ImageName,
+    /// For which platform.
+    pub platform: &'a Platform,
+    /// When to ask the registry for it.
+    pub policy: PullPolicy,
+}
+
+/// An image with leave to run.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// The leave.
+    pub admitted: Admitted,
+    /// The image.
+    pub image: Image,
+    /// What its name was resolved to: an index, or the image's manifest itself.
+    pub target: Descriptor,
+    /// What was fetched, if the registry was asked.
+    pub pulled: Option<Pulled>,
+}
+
+/// Why an image may not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// It is not here, and is not to be fetched.
+    #[error("image {name} for {platform} is not here, and nothing is to be fetched")]
+    NotHere {
+        /// The image.
+        name: Reference,
+        /// For which platform.
+        platform: Platform,
+    },
+    /// It could not be pulled.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// It could not be read from its file.
+    #[error(transparent)]
+    Import(#[from] coffer_store::TransportError),
+    /// It is damaged or no image that runs.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The names in the store could not be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The policy refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl AdmitError {
+    /// What to do about it, where there is something to do: what to type, after `help: `.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::NotHere { name, .. } => {
+                Some(format!("fetch it first: coffer pull {}", name.familiar()))
+            }
+            Self::Pull(error) => error.help(),
+            _ => None,
+        }
+    }
+}
+
+/// Finds the image that is wanted, fetches it if it may, and asks the policy.
+///
+/// `client` is called at most once, and only where something has to be fetched.
+///
+/// # Errors
+/// See [`AdmitError`].
+pub fn admit(
+    store: &Store,
+    wanted: Wanted<'_>,
+    client: impl FnOnce() -> Client,
+    progress: &dyn Progress,
+) -> Result<Intake, AdmitError> {
+    let found = match wanted.name {
+        ImageName::Registry(name) => from_registry(store, name, wanted, client, progress)?,
+        file => {
+            let target = store.import(file, wanted.platform)?.descriptor;
+            let manifest = store.choose(&target, wanted.platform)?;
+            Found { image: store.image(&manifest)?, target, pulled: None }
+        }
+    };
+    let Found { image, target, pulled } = found;
+    let facts = Facts {
+        name: wanted.name.to_string(),
+        manifest: image.descriptor.digest.clone(),
+        platform: platform_of(&image),
+        host: Platform::host(),
+    };
+    Ok(Intake { admitted: Policy.decide(facts)?, image, target, pulled })
+}
+
+/// An image before anybody was asked about it.
+struct Found {
+    image: Image,
+    target: Descriptor,
+    pulled: Option<Pulled>,
+}
+
+fn from_registry(
+    store: &Store,
+    name: &Reference,
+    wanted: Wanted<'_>,
+    client: impl FnOnce() -> Client,
+    progress: &dyn Progress,
+) -> Result<Found, AdmitError> {
+    if wanted.policy != PullPolicy::Always
+        && let Some(found) = from_store(store, name, wanted.platform)?
+    {
+        return Ok(found);
+    }
+    if wanted.policy == PullPolicy::Never {
+        let platform = wanted.platform.clone();
+        return Err(AdmitError::NotHere { name: name.clone(), platform });
+    }
+    let pulled = pull(store, &client(), name, wanted.platform, progress)?;
+    let image = store.image(&pulled.manifest)?;
+    Ok(Found { image, target: pulled.target.clone(), pulled: Some(pulled) })
+}
+
+/// The image as it is in the store. One of which parts are missing is not here.
+fn from_store(
+    store: &Store,
+    name: &Reference,
+    platform: &Platform,
+) -> Result<Option<Found>, AdmitError> {
+    let Some(target) = store.resolve(name)? else { return Ok(None) };
+    let image = store.choose(&target, platform).and_then(|manifest| store.image(&manifest));
+    match image {
+        Ok(image) => Ok(Some(Found { image, target, pulled: None })),
+        Err(ImageError::Store(StoreError::Missing(_))) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What an image's configuration says that it is for.
+fn platform_of(image: &Image) -> Platform {
+    Platform {
+        architecture: image.config.architecture.clone(),
+        os: image.config.os.clone(),
+        variant: image.config.variant.clone(),
+        os_version: None,
+        os_features: Vec::new(),
+    }
+}
