@@ -32,8 +32,7 @@ impl Fetch<'_> {
     /// Fetches `blob` unless it is here. Returns how many bytes travelled.
     pub(crate) fn blob(&self, blob: &Descriptor) -> Result<u64, PullError> {
         let mut moved = 0;
-        // A bad beginning was removed with the part, so the second try begins at nothing.
-        for _ in 0..2 {
+        loop {
             let Some(writer) = self.store.writer(blob)? else {
                 self.progress.event(Event::Present(blob));
                 return Ok(moved);
@@ -41,12 +40,14 @@ impl Fetch<'_> {
             let start = writer.offset();
             moved += blob.size - start;
             match self.fill(writer, blob)? {
-                Outcome::Whole => break,
+                // It was removed with the part, so the next try begins at nothing.
                 Outcome::BadStart => {}
+                Outcome::Whole => {
+                    self.progress.event(Event::Done(blob));
+                    return Ok(moved);
+                }
             }
         }
-        self.progress.event(Event::Done(blob));
-        Ok(moved)
     }
 
     fn fill(&self, mut writer: BlobWriter, blob: &Descriptor) -> Result<Outcome, PullError> {
@@ -61,7 +62,8 @@ impl Fetch<'_> {
                 Ok(read) => buffer.get(..read).unwrap_or_default(),
                 Err(error) => return Err(of_source(error)),
             };
-            io::Write::write_all(&mut writer, piece).map_err(|error| writer.failed(error))?;
+            io::Write::write_all(&mut writer, piece)
+                .map_err(|error| self.unwritten(writer.failed(error)))?;
             if writer.offset() - reported >= REPORT {
                 reported = writer.offset();
                 self.progress.event(Event::Moving { blob, done: reported });
@@ -69,8 +71,12 @@ impl Fetch<'_> {
         }
         match writer.commit() {
             Err(WriteError::Digest { .. }) if start > 0 => Ok(Outcome::BadStart),
-            committed => Ok(committed.map(|()| Outcome::Whole)?),
+            committed => committed.map(|()| Outcome::Whole).map_err(|error| self.unwritten(error)),
         }
+    }
+
+    pub(crate) fn unwritten(&self, source: WriteError) -> PullError {
+        PullError::Write { name: self.name.clone(), source }
     }
 }
 

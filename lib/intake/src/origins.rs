@@ -15,9 +15,10 @@ pub(crate) fn of(
 ) -> Result<HashMap<Digest, Reference>, IndexError> {
     let mut found = HashMap::new();
     for entry in store.images()? {
-        let Some(other) = entry.name.filter(|other| {
-            other.host() == name.host() && other.repository() != name.repository()
-        }) else {
+        let Some(other) = entry
+            .name
+            .filter(|other| other.host() == name.host() && other.repository() != name.repository())
+        else {
             continue;
         };
         for digest in blobs(store, &entry.descriptor) {

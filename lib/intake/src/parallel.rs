@@ -79,7 +79,11 @@ mod tests {
         let blobs = blobs(20);
         let cancel = Cancel::default();
         let failed = each(&distinct(blobs.iter()), &cancel, |blob| {
-            if cancel.is_cancelled() { Err("second") } else { Err(if blob.size > 9 { "first" } else { "late" }) }
+            if cancel.is_cancelled() {
+                Err("second")
+            } else {
+                Err(if blob.size > 9 { "first" } else { "late" })
+            }
         });
         assert_eq!(failed, Err("first"));
         assert!(cancel.is_cancelled());

@@ -8,7 +8,9 @@ use coffer_oci::{
     Reference,
 };
 use coffer_registry::{Cause, Client, Error as RegistryError, IMAGE_TYPES};
-use coffer_store::{ImageError, IndexError, MAX_CONFIG, MAX_LAYERS, Store, StoreError, WriteError};
+use coffer_store::{
+    BlobWriter, ImageError, IndexError, MAX_CONFIG, MAX_LAYERS, Store, StoreError, WriteError,
+};
 
 use crate::fetch::Fetch;
 use crate::{Event, Progress, parallel};
@@ -84,8 +86,14 @@ pub enum PullError {
     #[error(transparent)]
     Image(#[from] ImageError),
     /// A blob could not be written, or is not what it should be.
-    #[error(transparent)]
-    Write(#[from] WriteError),
+    #[error("cannot take in a part of {name}")]
+    Write {
+        /// The image.
+        name: Reference,
+        /// What is wrong with the blob, or with the disk.
+        #[source]
+        source: WriteError,
+    },
     /// The store could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -105,7 +113,7 @@ impl PullError {
             Self::Platform { there, .. } => {
                 there.first().map(|first| format!("take another platform: --platform {first}"))
             }
-            Self::Write(WriteError::Full { .. }) => {
+            Self::Write { source: WriteError::Full { .. }, .. } => {
                 Some("make room: coffer system prune".to_owned())
             }
             _ => None,
@@ -192,9 +200,11 @@ impl Fetch<'_> {
             }
         })?;
         if let Some(mut writer) = self.store.writer(&descriptor)? {
-            writer.restart()?;
-            io::Write::write_all(&mut writer, &bytes).map_err(|error| writer.failed(error))?;
-            writer.commit()?;
+            let put = |writer: &mut BlobWriter| {
+                writer.restart()?;
+                io::Write::write_all(writer, &bytes).map_err(|error| writer.failed(error))
+            };
+            put(&mut writer).and_then(|()| writer.commit()).map_err(|e| self.unwritten(e))?;
         }
         Ok((descriptor, document))
     }

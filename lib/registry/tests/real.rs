@@ -1,9 +1,6 @@
 //! Against Debian's docker-registry: plain, TLS by a private CA, passwords, tokens.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests: what fails ends the test"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails ends the test")]
 
 mod common;
 
