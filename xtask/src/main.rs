@@ -27,7 +27,7 @@ const USAGE: &str = "\
 usage: cargo xtask VERB
 
   test [FILTER]   install what the tests need, build coffer, run all tests
-  bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory";
+  bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory, pull";
 
 fn main() -> ExitCode {
     match run() {
@@ -45,6 +45,10 @@ fn run() -> Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["test", rest @ ..] => test::run(rest),
+        ["floor-pull", host, repository, tag, folder] => {
+            bench::floor_pull::run(host, repository, tag, folder.as_ref())
+                .map(|()| ExitCode::SUCCESS)
+        }
         ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

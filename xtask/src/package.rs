@@ -30,8 +30,11 @@ pub(crate) const FOR_BENCHES: &[Package] = &[
     package("busybox-static", "the smallest image"),
     package("conmon", "the monitor below podman"),
     package("crun", "a runtime to compare with"),
+    package("docker-registry", "a real registry on loopback"),
+    package("e2fsprogs", "file systems in a file"),
     package("podman", "an engine to compare with"),
     package("runc", "a runtime to compare with"),
+    package("skopeo", "fetches to compare with"),
     package("umoci", "makes the image, and unpacks to compare with"),
 ];
 

@@ -38,6 +38,7 @@ pub(crate) fn enter() -> Result<()> {
             .arg(std::env::current_exe().context("our own path")?)
             .args(std::env::args_os().skip(1))
             .env(INSIDE, "1")
+            .env("TMPDIR", target_dir().join("room"))
             .exec();
         return Err(error).context("unshare --mount");
     }

@@ -1,43 +1,32 @@
 //! The image and the bundle in which /bin/true is run: busybox and nothing else.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use coffer_tests::image::catalogue;
 use serde_json::{Value, json};
 
 use super::peer;
 
-/// An image of busybox as an OCI layout below `folder`, named `oci:FOLDER/layout:busybox`.
-///
-/// # Errors
-/// umoci is missing or fails.
-pub(crate) fn busybox(folder: &Path) -> Result<String> {
-    let layout = folder.join("layout");
-    let name = format!("{}:busybox", layout.display());
-    let umoci = |arguments: &[&str]| peer::prepare(Command::new("umoci").args(arguments));
-    let bundle = folder.join("unpacked");
-    let bundle_name = bundle.to_string_lossy();
-    umoci(&["init", "--layout", &layout.to_string_lossy()])?;
-    umoci(&["new", "--image", &name])?;
-    umoci(&["unpack", "--image", &name, &bundle_name])?;
-    fill(&bundle.join("rootfs"))?;
-    umoci(&["repack", "--image", &name, &bundle_name])?;
-    umoci(&["config", "--image", &name, "--config.cmd", "sh"])?;
-    Ok(format!("oci:{name}"))
+/// The busybox image, by the name that coffer and podman take.
+pub(crate) fn busybox() -> String {
+    format!("oci:{}:latest", catalogue::BUSYBOX.layout().display())
 }
 
-/// A bundle with the default specification of runc and a seccomp profile as docker's.
+/// The same image as a bundle, with the default specification of runc and a seccomp profile as
+/// docker's.
 ///
 /// # Errors
-/// runc is missing, or a file cannot be written.
+/// umoci or runc is missing or fails, or a file cannot be written.
 pub(crate) fn bundle(folder: &Path, profile: &Path) -> Result<PathBuf> {
     let bundle = folder.join("bundle");
-    fill(&bundle.join("rootfs"))?;
-    peer::prepare(Command::new("runc").arg("spec").arg("--bundle").arg(&bundle))?;
+    let layout = format!("{}:latest", catalogue::BUSYBOX.layout().display());
+    peer::prepare(Command::new("umoci").args(["unpack", "--image", &layout]).arg(&bundle))?;
     let file = bundle.join("config.json");
+    fs::remove_file(&file)?;
+    peer::prepare(Command::new("runc").arg("spec").arg("--bundle").arg(&bundle))?;
     let mut config: Value = serde_json::from_slice(&fs::read(&file)?)?;
     config["process"]["terminal"] = json!(false);
     config["process"]["args"] = json!(["/bin/true"]);
@@ -47,25 +36,12 @@ pub(crate) fn bundle(folder: &Path, profile: &Path) -> Result<PathBuf> {
     Ok(bundle)
 }
 
-fn fill(rootfs: &Path) -> Result<()> {
-    for name in ["bin", "etc", "proc", "sys", "dev", "tmp"] {
-        fs::create_dir_all(rootfs.join(name))?;
-    }
-    fs::copy("/bin/busybox", rootfs.join("bin/busybox")).context("copy busybox-static")?;
-    for name in ["sh", "true", "sleep"] {
-        symlink("busybox", rootfs.join("bin").join(name))?;
-    }
-    fs::write(rootfs.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
-    Ok(())
-}
-
 /// containers' profile has conditions that a runtime does not know: only what is unconditional
 /// is kept.
 fn flat(profile: &Value) -> Value {
     let unconditional = |rule: &&Value| {
-        ["includes", "excludes"]
-            .iter()
-            .all(|c| rule[c].as_object().is_none_or(serde_json::Map::is_empty))
+        let empty = |key| rule[key].as_object().is_none_or(serde_json::Map::is_empty);
+        empty("includes") && empty("excludes")
     };
     let rules: Vec<Value> = profile["syscalls"]
         .as_array()

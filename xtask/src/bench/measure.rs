@@ -12,12 +12,20 @@ pub(crate) struct Contestant {
     pub(crate) name: String,
     /// Makes the command anew for each run.
     pub(crate) command: Box<dyn Fn() -> Command>,
+    /// Undoes what a run left behind; not measured.
+    pub(crate) reset: Box<dyn Fn() -> Result<()>>,
 }
 
 impl Contestant {
     /// A contestant that leaves nothing behind.
     pub(crate) fn new(name: &str, command: impl Fn() -> Command + 'static) -> Self {
-        Self { name: name.to_owned(), command: Box::new(command) }
+        Self { name: name.to_owned(), command: Box::new(command), reset: Box::new(|| Ok(())) }
+    }
+
+    /// With something to undo after each run.
+    pub(crate) fn reset_by(mut self, reset: impl Fn() -> Result<()> + 'static) -> Self {
+        self.reset = Box::new(reset);
+        self
     }
 
     fn run(&self) -> Result<Sample> {
@@ -32,6 +40,7 @@ impl Contestant {
         if !status.success() {
             bail!("{}: {command:?}: {status}\n{said}", self.name);
         }
+        (self.reset)()?;
         Ok(Sample { wall, cpu: used.cpu, peak_kib: used.peak_kib, switches: used.switches })
     }
 }

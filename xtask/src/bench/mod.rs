@@ -3,10 +3,12 @@
 //! Everything happens in a private mount namespace. A peer that is not installed has no row, and
 //! the table says which; a number is never made up, and a timing never fails a test.
 
+pub(crate) mod floor_pull;
 mod image;
 mod measure;
 mod memory;
 mod peer;
+mod pull;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -35,12 +37,13 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     room::enter()?;
     let bench = Bench::prepare()?;
-    let all = ["run", "runtime", "memory"];
+    let all = ["run", "runtime", "memory", "pull"];
     for word in if words.is_empty() { &all[..] } else { words } {
         match *word {
             "run" => start::images(&bench)?,
             "runtime" => start::bundles(&bench)?,
             "memory" => memory::kept(&bench)?,
+            "pull" => pull::images(&bench)?,
             other => bail!("no bench {other:?}; there are {}", all.join(", ")),
         }
     }

@@ -18,9 +18,10 @@ const PROFILE: &str = "/usr/share/containers/seccomp.json";
 /// A contestant fails.
 pub(crate) fn images(bench: &Bench) -> Result<()> {
     let folder = bench.folder("run")?;
-    let name = image::busybox(&folder)?;
+    let name = image::busybox();
     let (store, pods) = (folder.join("coffer"), folder.join("podman"));
     let local = take_in(bench, &store, &name)?;
+    let bundle = image::bundle(&folder, Path::new(PROFILE))?;
     peer::prepare(&mut peer::podman(&pods, &["pull", "--quiet", &name]))?;
     let in_podman = peer::prepare(&mut peer::podman(&pods, &["images", "--quiet"]))?;
     let program = bench.coffer.clone();
@@ -31,7 +32,7 @@ pub(crate) fn images(bench: &Bench) -> Result<()> {
             command.args(peer::PODMAN_RUN).args([&in_podman, "/bin/true"]);
             command
         }),
-        floor(bench, &folder.join("unpacked/rootfs"))?,
+        floor(bench, &bundle.join("rootfs"))?,
     ];
     println!("{}", race("run of /bin/true from a local image", ROUNDS, &contestants)?);
     Ok(())
@@ -43,7 +44,7 @@ pub(crate) fn images(bench: &Bench) -> Result<()> {
 /// A contestant fails.
 pub(crate) fn bundles(bench: &Bench) -> Result<()> {
     let folder = bench.folder("runtime")?;
-    let name = image::busybox(&folder)?;
+    let name = image::busybox();
     let bundle = image::bundle(&folder, Path::new(PROFILE))?;
     let store = folder.join("coffer");
     let local = take_in(bench, &store, &name)?;
