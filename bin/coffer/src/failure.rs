@@ -77,6 +77,11 @@ impl Failure {
         Self { exit, ..self }
     }
 
+    /// Whether there is something to type.
+    pub(crate) fn has_help(&self) -> bool {
+        !self.help.is_empty()
+    }
+
     /// The exit status it leads to.
     pub(crate) fn exit(&self) -> Exit {
         self.exit

@@ -3,7 +3,9 @@
 
 use std::error::Error;
 
+use coffer_intake::{AdmitError, PullError, PushError};
 use coffer_policy::Refusal;
+use coffer_registry::Error as RegistryError;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,7 +22,23 @@ fn add_one(failure: Failure, error: &(dyn Error + 'static)) -> Failure {
             .exits(Exit::REFUSED)
             .help(format!("ask for an image for this host: --platform {platform}"));
     }
-    failure
+    match help(error) {
+        Some(help) if !failure.has_help() => failure.help(help),
+        _ => failure,
+    }
+}
+
+/// What the libraries know to do about their own errors.
+fn help(error: &(dyn Error + 'static)) -> Option<String> {
+    let ask = |error: &(dyn Error + 'static)| {
+        error
+            .downcast_ref::<AdmitError>()
+            .map(AdmitError::help)
+            .or_else(|| error.downcast_ref::<PullError>().map(PullError::help))
+            .or_else(|| error.downcast_ref::<PushError>().map(PushError::help))
+            .or_else(|| error.downcast_ref::<RegistryError>().map(RegistryError::help))
+    };
+    ask(error).flatten()
 }
 
 /// The error and all that caused it.

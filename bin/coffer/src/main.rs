@@ -4,6 +4,7 @@
 //! so that a `run` does not pay for the rest. The libraries below never touch the terminal or
 //! the environment: [`ui`] and [`environment`] do, for all of them.
 
+mod acquire;
 mod command;
 mod context;
 mod environment;
@@ -17,6 +18,7 @@ mod lookup;
 mod missing;
 mod network;
 mod ui;
+mod unpack;
 mod verb;
 
 use std::ffi::OsString;

@@ -53,6 +53,8 @@ use Group::{Coffer, Containers, Hidden, Images};
 #[rustfmt::skip]
 pub(crate) static VERBS: &[Verb] = &[
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
+    verb::<command::pull::Pull>        ("pull",    Images,     "Fetch an image"),
+    verb::<command::push::Push>        ("push",    Images,     "Send an image to a registry"),
     verb::<command::images::Images>    ("images",  Images,     "List images"),
     verb::<command::rmi::Rmi>          ("rmi",     Images,     "Remove images"),
     verb::<command::tag::Tag>          ("tag",     Images,     "Give an image another name"),
@@ -69,40 +71,10 @@ pub(crate) static VERBS: &[Verb] = &[
 
 /// Docker's verbs that coffer does not have, so that the error can say so.
 const DOCKERS: &[&str] = &[
-    "attach",
-    "build",
-    "builder",
-    "buildx",
-    "commit",
-    "compose",
-    "container",
-    "context",
-    "cp",
-    "diff",
-    "events",
-    "export",
-    "history",
-    "image",
-    "import",
-    "info",
-    "manifest",
-    "network",
-    "node",
-    "pause",
-    "plugin",
-    "port",
-    "rename",
-    "restart",
-    "search",
-    "secret",
-    "service",
-    "stack",
-    "stats",
-    "swarm",
-    "trust",
-    "unpause",
-    "update",
-    "volume",
+    "attach", "build", "builder", "buildx", "commit", "compose", "container", "context", "cp",
+    "diff", "events", "export", "history", "image", "import", "info", "manifest", "network",
+    "node", "pause", "plugin", "port", "rename", "restart", "search", "secret", "service", "stack",
+    "stats", "swarm", "trust", "unpause", "update", "volume",
 ];
 
 const fn verb<C: Command>(name: &'static str, group: Group, about: &'static str) -> Verb {
@@ -217,6 +189,7 @@ mod tests {
         fn check<C: Command>() {
             C::command().debug_assert();
         }
+        check::<command::pull::Pull>();
         check::<command::system::System>();
     }
 }

@@ -8,6 +8,8 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod probe;
 pub(crate) mod ps;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod save;
