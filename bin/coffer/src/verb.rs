@@ -53,6 +53,8 @@ use Group::{Coffer, Containers, Hidden, Images};
 #[rustfmt::skip]
 pub(crate) static VERBS: &[Verb] = &[
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
+    verb::<command::logs::Logs>        ("logs",    Containers, "Print what a container has written"),
+    verb::<command::inspect::Inspect>  ("inspect", Containers, "Print all that is known of containers or images"),
     verb::<command::pull::Pull>        ("pull",    Images,     "Fetch an image"),
     verb::<command::push::Push>        ("push",    Images,     "Send an image to a registry"),
     verb::<command::images::Images>    ("images",  Images,     "List images"),
@@ -189,6 +191,7 @@ mod tests {
         fn check<C: Command>() {
             C::command().debug_assert();
         }
+        check::<command::logs::Logs>();
         check::<command::pull::Pull>();
         check::<command::system::System>();
     }

@@ -3,9 +3,11 @@
 pub(crate) mod demo;
 pub(crate) mod help;
 pub(crate) mod images;
+pub(crate) mod inspect;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod logs;
 pub(crate) mod probe;
 pub(crate) mod ps;
 pub(crate) mod pull;

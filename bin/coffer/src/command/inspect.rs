@@ -1,0 +1,166 @@
+//! `coffer inspect`: docker's fields where they mean the same.
+
+use coffer_oci::{Platform, Reference};
+use coffer_runtime::state::{Containers, Listed, StateError, Status};
+use coffer_store::{Entry, Store};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::flags::{Common, Json};
+use crate::lookup;
+use crate::verb::Command;
+
+/// Print all that is known of containers or images, as JSON
+#[derive(Debug, clap::Parser)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Inspect {
+    /// Names or ids
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// Look among these alone: container or image
+    #[arg(long, value_name = "TYPE")]
+    r#type: Option<Type>,
+    #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What a name may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Container,
+    Image,
+}
+
+impl std::str::FromStr for Type {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "container" => Ok(Self::Container),
+            "image" => Ok(Self::Image),
+            _ => Err("types are container and image"),
+        }
+    }
+}
+
+impl Command for Inspect {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self, context: Context) -> Outcome {
+        let store = context.store()?;
+        let containers = Containers::open(store.root())?;
+        let one = |name: &String| self.one(&store, &containers, name);
+        let found: Vec<Value> = self.names.iter().map(one).collect::<Result<_, _>>()?;
+        context.ui.json(&found)?;
+        Ok(Exit::DONE)
+    }
+}
+
+impl Inspect {
+    /// A container comes first, as with docker.
+    fn one(&self, store: &Store, containers: &Containers, name: &str) -> Result<Value, Failure> {
+        if self.r#type != Some(Type::Image) {
+            match containers.find(name) {
+                Ok(folder) => return container(containers, &folder),
+                Err(StateError::NotFound { .. }) if self.r#type.is_none() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let entry = lookup::image(store, name).map_err(|failure| match self.r#type {
+            None => Failure::new(format!("there is no container or image {name:?}"))
+                .help("coffer ps --all and coffer images list those that are"),
+            Some(_) => failure,
+        })?;
+        image(store, &entry)
+    }
+}
+
+/// docker's `State`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: &'static str,
+    running: bool,
+    pid: i32,
+    exit_code: u8,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    started_at: Option<jiff::Timestamp>,
+    finished_at: Option<jiff::Timestamp>,
+}
+
+impl State {
+    fn of(status: &Status) -> Self {
+        let (running, exit) = match status {
+            Status::Running(running) => (Some(running), None),
+            Status::Stopped(exit) => (None, Some(exit)),
+            _ => (None, None),
+        };
+        Self {
+            status: super::ps::word(status),
+            running: running.is_some(),
+            pid: running.map_or(0, |running| running.init.pid),
+            exit_code: exit.map_or(0, |exit| exit.outcome.code()),
+            oom_killed: exit.is_some_and(|exit| exit.oom_killed),
+            started_at: running.map(|running| running.started),
+            finished_at: exit.map(|exit| exit.finished),
+        }
+    }
+}
+
+fn container(
+    containers: &Containers,
+    folder: &coffer_runtime::state::Folder,
+) -> Result<Value, Failure> {
+    let (record, status) = folder.status(containers.boot())?;
+    let listed = Listed { id: folder.id().clone(), record, status };
+    let Some(record) = &listed.record else {
+        return Ok(json!({ "Id": listed.id, "State": State::of(&listed.status) }));
+    };
+    let config: Value = serde_json::from_slice(&folder.config()?)?;
+    Ok(json!({
+        "Id": listed.id,
+        "Name": record.name,
+        "Created": record.created,
+        "Image": record.manifest,
+        "Path": record.command.first(),
+        "Args": record.command.get(1..),
+        "State": State::of(&listed.status),
+        "Config": { "Image": record.image, "Labels": record.labels },
+        "Coffer": config,
+    }))
+}
+
+fn image(store: &Store, entry: &Entry) -> Result<Value, Failure> {
+    let image = lookup::for_platform(store, &entry.descriptor, &Platform::host())?;
+    let all = store.images()?;
+    let same = all.iter().filter(|other| other.descriptor.digest == entry.descriptor.digest);
+    let names: Vec<String> = same.filter_map(|e| e.name.as_ref().map(Reference::familiar)).collect();
+    let repositories = names.iter().filter_map(|name| name.parse::<Reference>().ok());
+    let digests: Vec<String> = repositories
+        .map(|name| name.with_digest(entry.descriptor.digest.clone()).familiar())
+        .collect();
+    Ok(json!({
+        "Id": entry.descriptor.digest,
+        "RepoTags": names,
+        "RepoDigests": digests,
+        "Manifest": image.descriptor.digest,
+        "Created": image.config.created,
+        "Author": image.config.author,
+        "Architecture": image.config.architecture,
+        "Variant": image.config.variant,
+        "Os": image.config.os,
+        "Size": super::images::size(&image),
+        "Config": image.config.config,
+        "RootFS": { "Type": "layers", "Layers": image.config.rootfs.diff_ids },
+        "Layers": image.manifest.layers,
+        "History": image.config.history,
+    }))
+}
