@@ -23,7 +23,7 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     follow: bool,
     /// Only the last N lines
-    #[arg(short = 'n', long, visible_alias = "tail", value_name = "N", default_value = "all")]
+    #[arg(short = 'n', long, value_name = "N", default_value = "all")]
     tail: Tail,
     /// Only what was written since then: 2026-11-23T20:00:00Z, or 10m ago
     #[arg(long, value_name = "TIME")]

@@ -1,0 +1,106 @@
+//! What a person sees when something is wrong: every word of it.
+
+mod common;
+
+use common::coffer;
+
+#[track_caller]
+fn fails(line: &str, code: i32, message: &str) {
+    let ran = coffer(line);
+    assert_eq!(ran.stderr, message);
+    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""));
+}
+
+#[test]
+fn no_verb() {
+    fails("", 125, "error: there is no verb\nhelp: coffer help lists the verbs\n");
+}
+
+#[test]
+fn a_misspelt_verb() {
+    fails("imagse", 125, "error: coffer has no verb \"imagse\"\nhelp: did you mean images?\n");
+    fails("xyzzy", 125, "error: coffer has no verb \"xyzzy\"\nhelp: coffer help lists the verbs\n");
+}
+
+#[test]
+fn a_verb_that_docker_has() {
+    fails(
+        "swarm init",
+        125,
+        "error: coffer does not have docker's \"swarm\"\nhelp: coffer help lists the verbs\n",
+    );
+}
+
+#[test]
+fn a_misspelt_flag() {
+    fails(
+        "images --digest",
+        125,
+        "error: `coffer images` has no flag --digest\n\
+         help: did you mean --digests?\n\
+         help: coffer images --help lists the flags\n",
+    );
+}
+
+#[test]
+fn a_misspelt_global_flag() {
+    fails(
+        "--rooot /x images",
+        125,
+        "error: coffer has no flag --rooot before the verb\nhelp: did you mean --root?\n",
+    );
+}
+
+#[test]
+fn go_templates() {
+    fails(
+        "images --format {{.ID}}",
+        125,
+        "error: `coffer images` does not have docker's --format\n\
+         \x20  = Go templates are not supported\n\
+         help: take the data as JSON and choose with jq: --json | jq …\n\
+         help: coffer images --help lists the flags\n",
+    );
+}
+
+#[test]
+fn no_place_to_keep_things() {
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        return;
+    }
+    let mut command = common::command();
+    let ran = common::finish(command.env_remove("HOME").arg("images").output().unwrap());
+    assert!(ran.stderr.starts_with("error: there is no place to keep images"), "{}", ran.stderr);
+}
+
+#[test]
+fn somebody_elses_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+    std::fs::set_permissions(folder.path(), mode).unwrap();
+    let ran = common::coffer_at(folder.path(), &["images"]);
+    assert_eq!(ran.code, 125);
+    assert!(ran.stderr.contains("it must be yours, with mode 700"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_image_that_is_not_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    let ran = common::coffer_at(&root, &["tag", "busybox", "b:1"]);
+    assert_eq!(
+        ran.stderr,
+        "error: image busybox is not here\nhelp: coffer pull busybox:latest\n"
+    );
+}
+
+#[test]
+fn the_probe_runs_in_containers_only() {
+    fails(
+        "demo-probe",
+        125,
+        "error: demo-probe runs as the first process of a container only\nhelp: coffer demo\n",
+    );
+}

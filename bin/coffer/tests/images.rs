@@ -1,0 +1,101 @@
+//! The verbs of images, on a small image in a folder.
+
+mod common;
+
+use std::path::Path;
+
+use coffer_oci::{Descriptor, Digest, MediaType};
+use common::{coffer_at, good};
+use serde_json::{Value, json};
+
+/// Writes an image layout with one image, tagged `v1`: one empty layer.
+fn layout(folder: &Path) {
+    let layer = vec![0; 1024];
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "created": "2026-01-02T03:04:05Z",
+        "config": { "Cmd": ["/bin/true"], "Labels": { "who": "\u{1b}[31mred" } },
+        "rootfs": { "type": "layers", "diff_ids": [Digest::of(&layer)] },
+    });
+    let layer = blob(folder, MediaType::OCI_LAYER, &layer);
+    let config = blob(folder, MediaType::OCI_CONFIG, config.to_string().as_bytes());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST,
+        "config": config, "layers": [layer],
+    });
+    let mut manifest = blob(folder, MediaType::OCI_MANIFEST, manifest.to_string().as_bytes());
+    manifest.annotations.insert(coffer_oci::REF_NAME.to_owned(), "v1".to_owned());
+    let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
+    put(&folder.join("index.json"), index.to_string().as_bytes());
+    put(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#);
+}
+
+fn blob(folder: &Path, media_type: &str, bytes: &[u8]) -> Descriptor {
+    let descriptor = Descriptor::of(media_type, bytes);
+    put(&folder.join("blobs/sha256").join(descriptor.digest.hex()), bytes);
+    descriptor
+}
+
+fn put(path: &Path, bytes: &[u8]) {
+    #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn root_a_folders_image_is_named_saved_loaded_and_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (from, root) = (folder.path().join("from"), folder.path().join("root"));
+    let file = folder.path().join("image.tar").display().to_string();
+    layout(&from);
+    let at = |args: &[&str]| coffer_at(&root, args);
+
+    let digest = good(at(&["pull", "--quiet", &format!("oci:{}:v1", from.display())]));
+    let digest = digest.trim();
+    assert!(digest.starts_with("sha256:"), "{digest}");
+    good(at(&["tag", &digest[7..19], "shop/web:1"]));
+
+    let list = good(at(&["images"]));
+    assert!(list.starts_with("REPOSITORY   TAG   IMAGE ID       CREATED"), "{list}");
+    assert!(list.contains(&format!("\nshop/web     1     {}   ", &digest[7..19])), "{list}");
+    assert_eq!(good(at(&["images", "--quiet", "--no-trunc"])), format!("{digest}\n"));
+    let json: Value = serde_json::from_str(&good(at(&["images", "--json"]))).unwrap();
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["images"][0]["name"], "docker.io/shop/web:1");
+    assert_eq!(json["images"][0]["layers"], 1);
+
+    let json: Value = serde_json::from_str(&good(at(&["inspect", "shop/web:1"]))).unwrap();
+    assert_eq!(json[0]["RepoTags"][0], "shop/web:1");
+    assert_eq!(json[0]["Config"]["Cmd"][0], "/bin/true");
+
+    good(at(&["save", "--output", &file, "shop/web:1"]));
+    assert_eq!(good(at(&["rmi", "shop/web:1"])), format!("Untagged: shop/web:1\nDeleted: {digest}\n"));
+    assert_eq!(good(at(&["images", "--quiet"])), "");
+    let pruned = good(at(&["system", "prune", "--json"]));
+    let pruned: Value = serde_json::from_str(&pruned).unwrap();
+    assert_eq!(pruned["blobs"], 3);
+    assert_eq!(good(at(&["load", "--input", &file])), "Loaded image: shop/web:1\n");
+    let check = good(at(&["system", "check"]));
+    assert!(check.ends_with("1 images followed: 0 findings\n"), "{check}");
+}
+
+#[test]
+fn root_what_is_damaged_is_found() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (from, root) = (folder.path().join("from"), folder.path().join("root"));
+    layout(&from);
+    good(coffer_at(&root, &["pull", "-q", &format!("oci:{}", from.display())]));
+    let blob = root.join("blobs/sha256").join(Digest::of(&[0; 1024]).hex());
+    #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+    std::fs::remove_file(&blob).unwrap();
+    put(&blob, &[1; 1024]);
+    let ran = coffer_at(&root, &["system", "check"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
+    assert!(ran.stdout.contains("is corrupt"), "{}", ran.stdout);
+}
