@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use coffer_confine::ids;
 use coffer_rootfs::limits::Limits;
 use coffer_rootfs::{Flavour, Layers, Stack};
 use coffer_store::{Image, Store};
@@ -21,17 +22,34 @@ pub(crate) fn unpack(
         return Ok(stack);
     }
     let began = Instant::now();
-    let (stack, report) = layers.ensure(store, image, limits, &|_, _| {})?;
+    let entries = ensure(&layers, store, image, limits)?;
     ui.step("unpacked", format_args!(
-        "{} entries, {} in {}",
-        ui::thousands(report.entries),
-        ui::bytes(report.bytes),
+        "{} files in {}",
+        ui::thousands(entries),
         ui::duration(began.elapsed())
     ));
-    Ok(stack)
+    layers.stack(&image.config)?.ok_or_else(|| {
+        Failure::new("an image's layers have gone again").help("try again")
+    })
+}
+
+/// Unpacks, and gives the number of entries. An ordinary user's layers are unpacked inside a user
+/// namespace, where the image's owners exist.
+fn ensure(
+    layers: &Layers,
+    store: &Store,
+    image: &Image,
+    limits: &Limits,
+) -> Result<u64, Failure> {
+    let work = || layers.ensure(store, image, limits, &|_, _| {}).map(|(_, report)| report.entries);
+    if rustix::process::geteuid().is_root() {
+        return Ok(work()?);
+    }
+    let ids = ids::subid::of_caller()?;
+    Ok(ids::in_user_namespace(&ids, work)?)
 }
 
 /// How overlay keeps its marks here: an ordinary user cannot write trusted attributes.
 pub(crate) fn flavour() -> Flavour {
-    if rustix::process::geteuid().is_root() { Flavour::Trusted } else { Flavour::User }
+    if rustix::process::geteuid().is_root() { Flavour::Root } else { Flavour::User }
 }
