@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use coffer_intake::{Event, Intake, Progress as Watch, Pulled, PullPolicy, Wanted, admit};
+use coffer_intake::{Event, Intake, Progress as Watch, PullPolicy, Pulled, Wanted, admit};
 use coffer_oci::{Descriptor, ImageName, Platform};
 use coffer_policy::Admitted;
 use coffer_rootfs::Stack;
@@ -57,8 +57,10 @@ impl Wish<'_> {
 
     fn policy(&self) -> Result<PullPolicy, Failure> {
         match (self.pull, self.flags.offline) {
-            (Pull::Always, true) => Err(Failure::new("--offline and --pull always contradict each other")
-                .help("leave one of them out")),
+            (Pull::Always, true) => {
+                Err(Failure::new("--offline and --pull always contradict each other")
+                    .help("leave one of them out"))
+            }
             (Pull::Never, _) | (_, true) => Ok(PullPolicy::Never),
             (Pull::Missing, false) => Ok(PullPolicy::Missing),
             (Pull::Always, false) => Ok(PullPolicy::Always),
@@ -88,11 +90,14 @@ impl<'a> Shown<'a> {
         let time = ui::duration(self.began.elapsed());
         match pulled.layers {
             0 if pulled.bytes == 0 => self.ui.step("pulled", "nothing new"),
-            count => self.ui.step("pulled", format_args!(
-                "{count} {}, {} in {time}",
-                if count == 1 { "layer" } else { "layers" },
-                ui::bytes(pulled.bytes)
-            )),
+            count => self.ui.step(
+                "pulled",
+                format_args!(
+                    "{count} {}, {} in {time}",
+                    if count == 1 { "layer" } else { "layers" },
+                    ui::bytes(pulled.bytes)
+                ),
+            ),
         }
     }
 

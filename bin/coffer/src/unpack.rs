@@ -23,24 +23,18 @@ pub(crate) fn unpack(
     }
     let began = Instant::now();
     let entries = ensure(&layers, store, image, limits)?;
-    ui.step("unpacked", format_args!(
-        "{} files in {}",
-        ui::thousands(entries),
-        ui::duration(began.elapsed())
-    ));
-    layers.stack(&image.config)?.ok_or_else(|| {
-        Failure::new("an image's layers have gone again").help("try again")
-    })
+    ui.step(
+        "unpacked",
+        format_args!("{} files in {}", ui::thousands(entries), ui::duration(began.elapsed())),
+    );
+    layers
+        .stack(&image.config)?
+        .ok_or_else(|| Failure::new("an image's layers have gone again").help("try again"))
 }
 
 /// Unpacks, and gives the number of entries. An ordinary user's layers are unpacked inside a user
 /// namespace, where the image's owners exist.
-fn ensure(
-    layers: &Layers,
-    store: &Store,
-    image: &Image,
-    limits: &Limits,
-) -> Result<u64, Failure> {
+fn ensure(layers: &Layers, store: &Store, image: &Image, limits: &Limits) -> Result<u64, Failure> {
     let work = || layers.ensure(store, image, limits, &|_, _| {}).map(|(_, report)| report.entries);
     if rustix::process::geteuid().is_root() {
         return Ok(work()?);

@@ -90,10 +90,7 @@ fn an_image_that_is_not_here() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
     let ran = common::coffer_at(&root, &["tag", "busybox", "b:1"]);
-    assert_eq!(
-        ran.stderr,
-        "error: image busybox is not here\nhelp: coffer pull busybox:latest\n"
-    );
+    assert_eq!(ran.stderr, "error: image busybox is not here\nhelp: coffer pull busybox:latest\n");
 }
 
 #[test]

@@ -72,7 +72,10 @@ fn root_a_folders_image_is_named_saved_loaded_and_removed() {
     assert_eq!(json[0]["Config"]["Cmd"][0], "/bin/true");
 
     good(at(&["save", "--output", &file, "shop/web:1"]));
-    assert_eq!(good(at(&["rmi", "shop/web:1"])), format!("Untagged: shop/web:1\nDeleted: {digest}\n"));
+    assert_eq!(
+        good(at(&["rmi", "shop/web:1"])),
+        format!("Untagged: shop/web:1\nDeleted: {digest}\n")
+    );
     assert_eq!(good(at(&["images", "--quiet"])), "");
     let pruned = good(at(&["system", "prune", "--json"]));
     let pruned: Value = serde_json::from_str(&pruned).unwrap();

@@ -142,7 +142,8 @@ fn image(store: &Store, entry: &Entry) -> Result<Value, Failure> {
     let image = lookup::for_platform(store, &entry.descriptor, &Platform::host())?;
     let all = store.images()?;
     let same = all.iter().filter(|other| other.descriptor.digest == entry.descriptor.digest);
-    let names: Vec<String> = same.filter_map(|e| e.name.as_ref().map(Reference::familiar)).collect();
+    let names: Vec<String> =
+        same.filter_map(|e| e.name.as_ref().map(Reference::familiar)).collect();
     let repositories = names.iter().filter_map(|name| name.parse::<Reference>().ok());
     let digests: Vec<String> = repositories
         .map(|name| name.with_digest(entry.descriptor.digest.clone()).familiar())

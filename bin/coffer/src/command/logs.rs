@@ -121,7 +121,9 @@ impl Printer {
             text.push(b'\n');
         }
         let written = match line.stream {
-            Stream::Stdout => io::stdout().lock().write_all(&text).and_then(|()| io::stdout().flush()),
+            Stream::Stdout => {
+                io::stdout().lock().write_all(&text).and_then(|()| io::stdout().flush())
+            }
             Stream::Stderr => io::stderr().lock().write_all(&text),
         };
         self.is_cut_off |= written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe);

@@ -51,7 +51,8 @@ impl Command for Push {
             }
             ImageName::OciArchive(path, tag) => {
                 let name = tag.map(|tag| self.image_named(&entry, &tag)).transpose()?;
-                self.contents(&store, &[(name, entry.descriptor)], Format::Oci).write_file(&path)?;
+                self.contents(&store, &[(name, entry.descriptor)], Format::Oci)
+                    .write_file(&path)?;
             }
             ImageName::DockerArchive(path, name) => {
                 let name = name.or(entry.name);
