@@ -170,8 +170,10 @@ impl Fetch<'_> {
     fn is_current(&self, known: &Descriptor) -> Result<bool, PullError> {
         match self.client.resolve(self.name) {
             Ok(digest) => Ok(digest == known.digest),
-            // Some registries do not say it before they send it.
-            Err(RegistryError { cause: Cause::Header { .. }, .. }) => Ok(false),
+            // Some registries do not say it before they send it, or take no HEAD.
+            Err(RegistryError { cause: Cause::Header { .. } | Cause::Status { .. }, .. }) => {
+                Ok(false)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -6,14 +6,16 @@
 mod common;
 mod sample;
 
-use std::io::Write as _;
-use std::sync::Mutex;
+use std::io::{Read as _, Write as _};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 
 use coffer_intake::{
     AdmitError, Event, Extent, Progress, PullError, PullPolicy, Silent, Wanted, admit, pull, push,
 };
-use coffer_oci::{ImageName, Kind, MediaType, Platform};
-use coffer_registry::{Cause, Client, Error};
+use coffer_oci::{ImageName, Kind, MediaType, Platform, Reference};
+use coffer_registry::{Cause, Client, Error, Host};
 use coffer_store::{Store, WriteError};
 use common::hostile::reply;
 use common::{Registry, client, run, settings};
@@ -202,6 +204,57 @@ fn a_wrong_beginning_is_fetched_again() {
     let pulled = pull(&store, &client(&server.host), &name, &amd64(), &Silent).unwrap();
     assert_eq!(store.image(&pulled.manifest).unwrap().manifest.layers.len(), 3);
     assert_eq!(store.read(&layer, 1 << 20).unwrap(), sample.blobs[&layer.digest]);
+}
+
+/// The child of the next test: pulls until it is killed.
+#[test]
+fn child_pulls_until_it_is_killed() {
+    let Ok(job) = std::env::var("COFFER_TEST_PULL") else { return };
+    let (path, name) = job.split_once(' ').unwrap();
+    let name: Reference = name.parse().unwrap();
+    let store = Store::open(path.as_ref()).unwrap();
+    let client = client(&Host::of(&name));
+    drop(pull(&store, &client, &name, &amd64(), &Silent));
+}
+
+#[test]
+fn a_killed_pull_is_gone_on_with() {
+    const SENT: usize = 9000;
+    let sample = Sample::new(&["linux/amd64"]);
+    let (sent, stalled) = mpsc::channel();
+    let (victim, healthy) = (sample.layer(2), AtomicBool::new(false));
+    let (digest, bytes) = (victim.to_string(), sample.blobs[&victim].clone());
+    let server = sample.serve_with(move |asked, stream| {
+        if !asked.target.ends_with(&digest) || healthy.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        let length = format!("Content-Length: {}", bytes.len());
+        let begun = reply(stream, 200, &[&length], &bytes[..SENT]);
+        sent.send(()).unwrap();
+        // Ends when the child is gone.
+        Some(begun.and_then(|()| stream.read(&mut [0])).map(drop))
+    });
+    let (folder, first) = store();
+    drop(first);
+    let (root, name) = (folder.path().join("root"), server.name("a:1"));
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_pulls_until_it_is_killed"])
+        .env("COFFER_TEST_PULL", format!("{} {name}", root.display()))
+        .spawn()
+        .unwrap();
+    stalled.recv().unwrap();
+    let part = root.join("ingest").join(format!("sha256-{}", victim.hex()));
+    while part.symlink_metadata().map_or(0, |part| part.len()) < SENT as u64 {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let store = Store::open(&root).unwrap();
+    assert_eq!(store.resolve(&name).unwrap(), None);
+    pull(&store, &client(&server.host), &name, &amd64(), &Silent).unwrap();
+    let last = server.asked().into_iter().rfind(|a| a.target.ends_with(&victim.to_string()));
+    assert_eq!(last.unwrap().header("range"), Some(&*format!("bytes={SENT}-")));
 }
 
 #[test]

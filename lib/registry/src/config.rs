@@ -2,20 +2,25 @@
 //!
 //! Members that coffer does not know are kept as they are.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use coffer_sys::dir::{self, Durability};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 
 use crate::{Credential, Host};
 
 /// The longest config.json that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
+/// How many links may lead to it.
+const MAX_LINKS: usize = 8;
 
 /// A config.json in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,16 +77,8 @@ impl DockerConfig {
     /// Where it cannot be read, or is no JSON object of at most 1 MiB.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-        let (folder, name) = split(path).map_err(failed)?;
-        let folder = match dir::open(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            folder => folder.map_err(failed)?,
-        };
-        match dir::read(folder.as_fd(), name, MAX_CONFIG).map_err(failed)? {
-            None => Ok(Self::default()),
-            Some(bytes) => Self::parse(&bytes)
-                .map_err(|source| ConfigError::Json { path: path.to_owned(), source }),
-        }
+        let Some(bytes) = read_file(path).map_err(failed)? else { return Ok(Self::default()) };
+        Self::parse(&bytes).map_err(|source| ConfigError::Json { path: path.to_owned(), source })
     }
 
     fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
@@ -165,6 +162,33 @@ fn decode(auth: &str) -> Option<Credential> {
     Some(Credential::kept(username.to_owned(), password.trim_end_matches('\0').to_owned()))
 }
 
+/// Reads the file, or says `None` where there is none.
+fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let path = follow(path)?;
+    let (folder, name) = split(&path)?;
+    match dir::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        folder => dir::read(folder?.as_fd(), name, MAX_CONFIG),
+    }
+}
+
+/// The file itself where the caller keeps a link to it, as people do who keep such files
+/// elsewhere: written through, not replaced.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match rustix::fs::readlink(&path, Vec::new()) {
+            Ok(target) => {
+                let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                path = path.parent().unwrap_or(Path::new("")).join(target);
+            }
+            Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) => return Ok(path),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(Errno::LOOP.into())
+}
+
 fn split(path: &Path) -> io::Result<(&Path, &str)> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| io::Error::other("the path names no file"))?;
@@ -174,7 +198,8 @@ fn split(path: &Path) -> io::Result<(&Path, &str)> {
 
 fn write_text(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let (folder, name) = split(path)?;
+    let path = follow(path)?;
+    let (folder, name) = split(&path)?;
     // The caller's own path, which only the caller's own rights can make.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let folder = dir::open(folder)?;
@@ -234,6 +259,20 @@ mod tests {
         assert_eq!(again.credential(&host("r.example")).unwrap(), Some(credential));
         assert!(again.remove(&host("r.example")) && !again.remove(&host("r.example")));
         assert_eq!(again.0["psFormat"], "x");
+    }
+
+    #[test]
+    fn a_link_is_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let [link, file] = ["config.json", "elsewhere.json"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("elsewhere.json", &link).unwrap();
+        assert_eq!(DockerConfig::read(&link).unwrap(), DockerConfig::default());
+        config(r#"{"a":1}"#).write(&link).unwrap();
+        assert_eq!(DockerConfig::read(&file).unwrap(), config(r#"{"a":1}"#));
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        let circle = folder.path().join("circle");
+        std::os::unix::fs::symlink("circle", &circle).unwrap();
+        assert!(DockerConfig::read(&circle).is_err());
     }
 
     proptest::proptest! {

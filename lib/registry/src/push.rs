@@ -186,7 +186,11 @@ fn more_telling(first: Cause, second: Cause) -> Cause {
 /// How many bytes a registry has: one more than the last byte of `0-last`. Source:
 /// distribution-spec, "Pushing a blob in chunks".
 fn received(answer: &Response<Body>) -> Option<u64> {
-    let text = answer.headers().get(header::RANGE)?.to_str().ok()?;
+    count(answer.headers().get(header::RANGE)?.to_str().ok()?)
+}
+
+/// From `0-last` to how many bytes that are.
+fn count(text: &str) -> Option<u64> {
     let last = text.strip_prefix("bytes=").unwrap_or(text).strip_prefix("0-")?;
     // An empty upload has no last byte; registries then say 0-0, or 0--1.
     let last: i64 = last.parse().ok()?;
@@ -204,4 +208,28 @@ fn acknowledged(host: &str, expected: &Digest, answer: &Response<Body>) -> Resul
 
 fn push_scope(name: &Reference) -> Scope {
     vec![format!("repository:{}:pull,push", name.repository())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn a_range_says_how_many_bytes_are_there() {
+        assert_eq!(count("0-199"), Some(200));
+        assert_eq!(count("bytes=0-199"), Some(200));
+        for empty in ["0-0", "0--1"] {
+            assert_eq!(count(empty), Some(0));
+        }
+        for bad in ["", "5-9", "0-", "0-x", "0-99999999999999999999"] {
+            assert_eq!(count(bad), None, "{bad:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "(bytes=)?(0-)?\\PC{0,24}") {
+            count(&text);
+        }
+    }
 }

@@ -56,7 +56,7 @@ pub struct Retries {
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(20), stall: seconds(30), answer: seconds(120) }
+        Self { connect: seconds(20), stall: seconds(60), answer: seconds(180) }
     }
 }
 

@@ -492,6 +492,20 @@ fn a_proxy_is_asked_for_what_is_not_exempt() {
 }
 
 #[test]
+fn names_are_looked_up() {
+    let server = Hostile::start(|_, stream| reply(stream, 200, &[TYPE], b"{}"));
+    let (_, port) = server.host.as_str().split_once(':').unwrap();
+    let host = format!("localhost:{port}");
+    let name = format!("{host}/a:1").parse().unwrap();
+    client(&host.parse().unwrap()).manifest(&name, &IMAGE_TYPES).unwrap();
+
+    let nowhere = "nowhere.invalid".parse().unwrap();
+    let name = "nowhere.invalid/a:1".parse().unwrap();
+    let error = client(&nowhere).manifest(&name, &IMAGE_TYPES).unwrap_err();
+    assert!(matches!(error.cause, Cause::Connect { .. } | Cause::Stalled { .. }), "{error:?}");
+}
+
+#[test]
 fn nobody_at_home_is_told_at_once() {
     let host = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
