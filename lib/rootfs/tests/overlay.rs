@@ -1,4 +1,5 @@
 //! The stack mounted by the kernel, and what a container writes to it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[path = "common/bed.rs"]
 mod bed;

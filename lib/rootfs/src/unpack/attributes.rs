@@ -127,12 +127,12 @@ pub(super) fn apply_by_name(
 
 /// The extended attributes of an open file or folder, without those that a layer may not set.
 fn read_xattrs(fd: BorrowedFd<'_>) -> Result<Xattrs, Errno> {
-    let mut names = vec![0_u8; rfs::flistxattr(fd, &mut [0_u8; 0])?];
+    let mut names = vec![0_u8; rfs::flistxattr_query(fd)?];
     let length = rfs::flistxattr(fd, &mut names[..])?;
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let mut xattrs = Vec::new();
     for name in names.filter(|name| may_be_set(name)) {
-        let mut value = vec![0_u8; rfs::fgetxattr(fd, name, &mut [0_u8; 0])?];
+        let mut value = vec![0_u8; rfs::fgetxattr_query(fd, name)?];
         let length = rfs::fgetxattr(fd, name, &mut value[..])?;
         value.truncate(length);
         xattrs.push((name.to_vec(), value));

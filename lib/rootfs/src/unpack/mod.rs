@@ -182,11 +182,11 @@ impl<'a> Unpacker<'a> {
 
     /// Makes a whiteout, or makes its folder opaque.
     fn hide(&mut self, clean: &mut Vec<u8>) -> Result<(), UnpackError> {
-        match self.real_parent(clean) {
-            // An archive may take away /a and then /a/b (containers/storage: ENOTDIR).
-            Err(UnpackError::ParentNotFolder { .. }) => return Ok(()),
-            other => other?,
+        // An archive may take away /a and then /a/b; there is nothing left to hide then.
+        if let Err(Errno::NOTDIR) = self.parents.open(path::split(clean).0) {
+            return Ok(());
         }
+        self.real_parent(clean)?;
         let (parent, name) = path::split(clean);
         let Some(hidden) = name.strip_prefix(b".wh.") else { return Ok(()) };
         if name == b".wh..wh..opq" {

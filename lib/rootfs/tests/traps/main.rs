@@ -1,11 +1,19 @@
 //! Every trap that a layer can set, each as a layer that the test makes.
 //!
 //! Owners, devices and `trusted.*` attributes need root, and so do these tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[path = "common/bed.rs"]
+#[path = "../common/bed.rs"]
 mod bed;
-#[path = "common/mod.rs"]
+#[path = "../common/mod.rs"]
 mod common;
+
+mod attributes;
+mod bombs;
+mod hard_links;
+mod names;
+mod parents;
+mod whiteouts;
 
 use bed::{Bed, is_root};
 use common::{file, folder, symlink};
