@@ -86,38 +86,59 @@ impl Exclusive<'_> {
     /// taken: a container that was made before then could otherwise lose its image.
     pub fn prune(&self, keep: &[Descriptor]) -> Result<Pruned, PruneError> {
         let store = self.0;
+        let entries = store.images()?;
         let kept: HashSet<&Digest> = keep.iter().map(|image| &image.digest).collect();
-        let (left, dropped): (Vec<_>, Vec<_>) = store
-            .images()?
-            .into_iter()
+        let (left, dropped): (Vec<_>, Vec<_>) = entries
+            .iter()
+            .cloned()
             .partition(|entry| entry.name.is_some() || kept.contains(&entry.descriptor.digest));
+        let images = dropped.iter().map(|entry| entry.descriptor.digest.clone()).collect();
+        let mut pruned = Pruned { images, ..Pruned::default() };
+        // First what nothing at all reaches, which needs no change of the index and so works on a
+        // full disk. Then names go before what they stand for: none ever stands for nothing.
+        let reach = self.reach(entries.iter().map(|entry| &entry.descriptor).chain(keep))?;
+        self.sweep(&reach.live, &mut pruned)?;
+        if dropped.is_empty() {
+            return Ok(Pruned { chains: reach.chains, ..pruned });
+        }
+        let reach = self.reach(left.iter().map(|entry| &entry.descriptor).chain(keep))?;
+        store.change_index(|entries| *entries = left)?;
+        self.sweep(&reach.live, &mut pruned)?;
+        Ok(Pruned { chains: reach.chains, ..pruned })
+    }
+
+    fn reach<'d>(
+        &self,
+        targets: impl Iterator<Item = &'d Descriptor>,
+    ) -> Result<Reach, PruneError> {
         let mut reach = Reach::default();
-        for target in left.iter().map(|entry| &entry.descriptor).chain(keep) {
+        for target in targets {
             reach
-                .follow(store, target)
+                .follow(self.0, target)
                 .map_err(|source| PruneError::Follow { digest: target.digest.clone(), source })?;
         }
-        // Names go before what they stand for, so that none ever stands for nothing.
-        store.change_index(|entries| *entries = left)?;
-        let images = dropped.into_iter().map(|entry| entry.descriptor.digest).collect();
-        let mut pruned = Pruned { images, chains: reach.chains, ..Pruned::default() };
-        for algorithm in layout::ALGORITHMS {
-            let folder = format!("{}/{}", layout::BLOBS, algorithm.name());
-            self.sweep(&folder, |name| {
-                let digest: Digest = format!("{}:{name}", algorithm.name()).parse().ok()?;
-                (!reach.live.contains(&digest)).then(|| pruned.blobs.push(digest))
-            })
-            .map(|bytes| pruned.bytes += bytes)?;
-        }
-        pruned.bytes += self.sweep(layout::INGEST, |_| {
-            pruned.parts += 1;
+        Ok(reach)
+    }
+
+    /// Removes all parts, and all blobs but those that are `live`.
+    fn sweep(&self, live: &HashSet<Digest>, pruned: &mut Pruned) -> Result<(), StoreError> {
+        let Pruned { blobs, parts, bytes, .. } = pruned;
+        *bytes += self.sweep_folder(layout::INGEST, |_| {
+            *parts += 1;
             Some(())
         })?;
-        Ok(pruned)
+        for algorithm in layout::ALGORITHMS {
+            let folder = format!("{}/{}", layout::BLOBS, algorithm.name());
+            *bytes += self.sweep_folder(&folder, |name| {
+                let digest: Digest = format!("{}:{name}", algorithm.name()).parse().ok()?;
+                (!live.contains(&digest)).then(|| blobs.push(digest))
+            })?;
+        }
+        Ok(())
     }
 
     /// Removes the files in `folder` for which `condemn` says so. Gives their size in bytes.
-    fn sweep(
+    fn sweep_folder(
         &self,
         folder: &str,
         mut condemn: impl FnMut(&str) -> Option<()>,

@@ -1,7 +1,8 @@
 //! What the tests of the store share: stores, and images made of bytes.
 
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use coffer_oci::{Descriptor, Digest, MediaType, Reference};
 use coffer_store::Store;
@@ -95,7 +96,18 @@ pub(crate) fn tar(items: &[Item<'_>]) -> Vec<u8> {
     archive
 }
 
-/// How many files are in the folder.
-pub(crate) fn count(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
+/// What lies below the root: files by their path.
+pub(crate) fn files(root: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut ahead = vec![root.to_owned()];
+    while let Some(folder) = ahead.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            match entry.file_type().unwrap().is_dir() {
+                true => ahead.push(entry.path()),
+                false => drop(found.insert(entry.path().strip_prefix(root).unwrap().to_owned())),
+            }
+        }
+    }
+    found
 }
