@@ -1,6 +1,8 @@
 //! From an admitted image to a running process.
 
 pub mod cgroup;
+pub mod gate;
+pub mod hosts;
 mod init;
 pub mod launch;
 pub mod log;

@@ -7,16 +7,31 @@ use std::mem::MaybeUninit;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-/// The signals that have a number in POSIX.
-const ORDINARY: std::ops::RangeInclusive<i32> = 1..=31;
+/// All signals there are. The C library keeps 32 and 33 to itself and hides them from `sigaction`,
+/// so that a caller who ignores them would hand that on.
+const ALL: std::ops::RangeInclusive<i32> = 1..=64;
+
+/// The kernel's `struct sigaction`: handler, flags, restorer, mask; all zero is the default action.
+/// Source: linux/signal_types.h.
+type Action = [u64; 4];
 
 /// Gives every signal its default action and blocks none: what a program expects to start with.
 /// Rust's start-up code ignores `SIGPIPE`, and the caller's caller may ignore others.
 pub fn reset() {
-    for number in ORDINARY {
-        // SAFETY: SIG_DFL installs no handler. SIGKILL and SIGSTOP give EINVAL and stay as
-        // they are, which is their default action.
-        unsafe { libc::signal(number, libc::SIG_DFL) };
+    let default: Action = [0; 4];
+    for number in ALL {
+        // SAFETY: the default action installs no handler; the kernel reads the 32 bytes of
+        // `default`, and is not asked for the old one. SIGKILL and SIGSTOP give EINVAL and stay
+        // as they are, which is their default action.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                std::ptr::null_mut::<Action>(),
+                size_of::<u64>(),
+            )
+        };
     }
     mask(libc::SIG_SETMASK, &empty_set());
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use coffer_confine::ids::IdsError;
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
@@ -26,7 +27,7 @@ pub enum LaunchError {
     Channel(#[source] Errno),
     /// Its ids could not be mapped.
     #[error("cannot map the container's user and group ids")]
-    Ids(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Ids(#[source] IdsError),
     /// It could not be put into its control group, or be written down.
     #[error("cannot put the new process into its control group")]
     Joined(#[source] io::Error),
@@ -93,11 +94,12 @@ impl std::error::Error for StepError {
 
 impl LaunchError {
     /// What would help, in the words of flags and packages.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Clone { source, .. } => clone_hint(source),
-            Self::Mount { hint, .. } => *hint,
-            Self::Step(step) => step.hint,
+            Self::Clone { source, .. } => clone_hint(source).map(str::to_owned),
+            Self::Ids(error) => error.help(),
+            Self::Mount { hint, .. } => hint.map(str::to_owned),
+            Self::Step(step) => step.hint.map(str::to_owned),
             _ => None,
         }
     }

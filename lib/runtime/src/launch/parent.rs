@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_confine::ids::IdMap;
 use coffer_sys::mount::{Change, Reach, set_attributes};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -19,7 +18,7 @@ pub(super) fn hand_over(
 ) -> Result<(), LaunchError> {
     let pid = launched.pid;
     if let Some(ids) = &plan.ids {
-        write_ids(pid, ids).map_err(|source| LaunchError::Ids(Box::new(source)))?;
+        coffer_confine::ids::write(pid, ids).map_err(LaunchError::Ids)?;
     }
     set_oom_score(plan, pid)?;
     joined(pid).map_err(LaunchError::Joined)?;
@@ -34,15 +33,6 @@ pub(super) fn hand_over(
     }
     let fds: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
     report::send_fds(launched.report.as_fd(), &[1], &fds).map_err(LaunchError::Channel)
-}
-
-/// Writes the maps. Source: man 7 user_namespaces.
-fn write_ids(pid: Pid, ids: &IdMap) -> rustix::io::Result<()> {
-    for (file, lines) in [("uid_map", ids.uid_lines()), ("gid_map", ids.gid_lines())] {
-        let file = proc_file(pid, file, OFlags::WRONLY)?;
-        rustix::io::write(&file, lines.as_bytes())?;
-    }
-    Ok(())
 }
 
 /// Makes one mount that is attached nowhere, its owners mapped by the child's user namespace.

@@ -116,6 +116,15 @@ pub trait MountRoot: std::fmt::Debug + Send + Sync {
     ) -> std::io::Result<std::os::fd::OwnedFd>;
 }
 
+impl MountRoot for coffer_rootfs::OverlayPlan {
+    fn mount(
+        &self,
+        idmap: Option<std::os::fd::BorrowedFd<'_>>,
+    ) -> std::io::Result<std::os::fd::OwnedFd> {
+        Self::mount(self, idmap)
+    }
+}
+
 /// A file system of the kernel's.
 #[derive(Debug)]
 pub(crate) struct Filesystem {

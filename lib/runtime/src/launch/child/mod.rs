@@ -130,6 +130,7 @@ impl<'a> Child<'a> {
     fn wait_at_gate(&self) -> Result<(), Fault> {
         let Some(gate) = self.gate else { return Ok(()) };
         send(self.socket, &Message::Ready)?;
+        // A fifo without a writer is not readable, and does not hang up before there was one.
         retry_on_intr(|| poll(&mut [PollFd::new(&gate, PollFlags::IN)], None))?;
         match retry_on_intr(|| rustix::io::read(gate, &mut [0]))? {
             0 => Err(Cause::Abandoned.with(Errno::PIPE)),
