@@ -173,7 +173,9 @@ impl Layers {
     fn layer(&self, id: &Digest) -> Result<Option<(Layer, Position)>, LayersError> {
         for (folder, position) in [(TREE, Position::Above), (BASE, Position::Base)] {
             let name = format!("{}/{folder}", id.hex());
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // By its path alone: outside of the user namespace, an ordinary user may not be
+            // allowed to read the root of an image.
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             match rfs::openat(&self.folder, &name, flags, Mode::empty()) {
                 Ok(tree) => return Ok(Some((Layer { name, tree }, position))),
                 Err(Errno::NOENT) => {}

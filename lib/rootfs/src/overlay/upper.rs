@@ -5,11 +5,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use coffer_sys::dir;
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 
 use super::Paths;
 use crate::Stack;
 use crate::unpack::copy_folder;
+
+const READ_FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// What the container writes.
 const UPPER: &str = "upper";
@@ -48,7 +50,9 @@ impl Upper {
         let Some(top) = stack.layers().last() else { return Ok(()) };
         if dir::make(container, UPPER, Mode::RWXU).map_err(failed)? == dir::Made::New {
             let upper = dir::open_at(container, UPPER).map_err(failed)?;
-            copy_folder(top.tree(), upper.as_fd()).map_err(|errno| failed(errno.into()))?;
+            let root = rustix::fs::openat(top.tree(), c".", READ_FOLDER, Mode::empty());
+            root.and_then(|root| copy_folder(root.as_fd(), upper.as_fd()))
+                .map_err(|errno| failed(errno.into()))?;
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ pub(crate) mod merged;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
+
 use self::merged::{Folder, LastLink, LookupError, Node};
 use crate::{EntryPath, Flavour};
 
@@ -55,13 +57,15 @@ impl Stack {
     /// where there is no layer at all.
     pub fn root(&self, upper: Option<BorrowedFd<'_>>) -> io::Result<Option<Folder>> {
         let lower = self.layers.iter().rev().map(|layer| layer.tree.as_fd());
-        let parts = upper.into_iter().chain(lower).map(|fd| fd.try_clone_to_owned());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |fd| Ok(rustix::fs::openat(fd, c".", flags, Mode::empty())?);
+        let parts = upper.into_iter().chain(lower).map(open);
         Ok(Folder::of(parts.collect::<io::Result<_>>()?, self.flavour))
     }
 }
 
 impl Layer {
-    /// The root of its tree.
+    /// The root of its tree, opened by its path alone (`O_PATH`).
     pub fn tree(&self) -> BorrowedFd<'_> {
         self.tree.as_fd()
     }

@@ -27,6 +27,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use coffer_oci::Digest;
 use rustix::fs::{self as rfs, AtFlags, FileType, Mode, XattrFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 pub use error::{LinkFault, UnpackError};
 
@@ -41,7 +42,7 @@ use crate::tar::{Entry, Kind, Reader};
 use crate::{EntryPath, Flavour, Source};
 
 /// What was done, and what could not be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Entries of the archive.
     pub entries: u64,

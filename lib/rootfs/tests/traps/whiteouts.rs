@@ -108,7 +108,7 @@ fn root_whiteouts_do_not_follow_links() {
     let link = symlink("out", folder_outside.to_str().unwrap());
     let whiteout = file(format!("out/.wh.{}", name.to_str().unwrap()), "");
     // In the next layer, the folder of the whiteout takes the place of the link.
-    let made = bed.make(&[&[link.clone()], std::slice::from_ref(&whiteout)]);
+    let made = bed.make(&[std::slice::from_ref(&link), std::slice::from_ref(&whiteout)]);
     assert_eq!(made.list(), ["/out folder 755 0:0"]);
     // In the same layer, there is no such folder in the tree.
     let error = bed.refused(&[&[link, whiteout]]);
