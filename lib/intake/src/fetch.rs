@@ -1,4 +1,8 @@
 //! One blob from a registry into the store.
+//!
+//! The store's writer hashes what it is given and knows how far an earlier try came; the
+//! registry's reader rides out faults. What is left to do here is to join the two, and to begin
+//! anew once where what lay in the store was no beginning of this blob.
 
 use std::io::{self, Read};
 
@@ -23,6 +27,7 @@ pub(crate) struct Fetch<'a> {
 
 /// How far a blob's writer came.
 enum Outcome {
+    /// All of it is in the store.
     Whole,
     /// The bytes that an earlier try left were not the beginning of this blob.
     BadStart,
@@ -50,6 +55,7 @@ impl Fetch<'_> {
         }
     }
 
+    /// Reads the rest of the blob into `writer`, and lets the store check all of it.
     fn fill(&self, mut writer: BlobWriter, blob: &Descriptor) -> Result<Outcome, PullError> {
         let start = writer.offset();
         let mut source = self.client.blob(self.name, blob, start)?;
@@ -75,6 +81,7 @@ impl Fetch<'_> {
         }
     }
 
+    /// The store's error, with the image that it is about.
     pub(crate) fn unwritten(&self, source: WriteError) -> PullError {
         PullError::Write { name: self.name.clone(), source }
     }

@@ -1,4 +1,7 @@
 //! A few threads for a list of blobs; the first that fails ends them all.
+//!
+//! Each thread takes the next blob when it is done with one, so that none of them has to know
+//! beforehand how fast a blob will come.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,8 @@
 //! Pulling: a name in a registry becomes an image in the store, whole or not at all.
+//!
+//! The order is what makes it so: index and manifest, then the configuration, which is checked
+//! against the manifest, then the layers side by side, and the name at the very end. Killed at any
+//! point, it leaves blobs that nothing names and parts of blobs; the next pull finds both.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -154,6 +154,7 @@ struct Push<'a> {
 }
 
 impl Push<'_> {
+    /// Makes sure that the registry has `blob`.
     fn blob(&self, blob: &Descriptor) -> Result<(), PushError> {
         let source = FromStore { push: self, blob };
         let other = self.origins.get(&blob.digest);
@@ -165,6 +166,7 @@ impl Push<'_> {
         Ok(())
     }
 
+    /// Pushes an index or a manifest, whose parts are there.
     fn document(&self, document: &Descriptor, name: &Reference) -> Result<(), PushError> {
         let bytes = self.store.read(document, MAX_MANIFEST)?;
         Ok(self.client.push_manifest(name, document, &bytes)?)

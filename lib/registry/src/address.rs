@@ -1,4 +1,7 @@
 //! URLs, as far as registries use them. Source: RFC 3986.
+//!
+//! A registry names addresses in three places: the realm of a challenge, redirects, and uploads.
+//! All of them are parsed here, and nothing but `http` and `https` comes out.
 
 use std::fmt;
 
@@ -75,6 +78,8 @@ impl Origin {
 }
 
 impl Url {
+    /// Parses an absolute URL. A user name in it is refused: it would be a credential that nobody
+    /// gave us, or a host made to look like another one.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         let error = || UrlError(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| error())?;
@@ -91,6 +96,7 @@ impl Url {
     }
 
     /// What a `Location` of an answer to this URL means: a URL, or a path with the same origin.
+    /// `//host/path`, which changes the host in passing, is refused.
     pub(crate) fn join(&self, location: &str) -> Result<Self, UrlError> {
         match location {
             path if path.starts_with('/') && !path.starts_with("//") => {

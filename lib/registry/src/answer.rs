@@ -1,4 +1,7 @@
 //! Reading answers that are not blobs: bounded in length and in time.
+//!
+//! The stall time-out of a connection restarts with each read, so that a server which sends a byte
+//! now and then could hold us for ever; the deadline here is for the whole answer.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -57,7 +60,8 @@ pub(crate) fn read(
     }
 }
 
-/// What an answer that is no success means.
+/// What an answer that is no success means. Which of them may pass is for
+/// [`Cause::outlook`] to say.
 pub(crate) fn refusal(origin: &str, answer: &mut Response<Body>, time: Duration) -> Cause {
     let host = origin.to_owned();
     let status = answer.status().as_u16();
@@ -93,7 +97,8 @@ fn detail(host: &str, answer: &mut Response<Body>, time: Duration) -> Detail {
     Detail(body.map(|body| words(&body)).unwrap_or_default())
 }
 
-/// The messages of a registry's error document, or the beginning of a plain text.
+/// The messages of a registry's error document, or the beginning of a plain text. It may come from
+/// anybody, and is shown on terminals: what could steer one is dropped.
 fn words(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<Errors>(body) {
         Ok(Errors { errors }) => {
@@ -112,7 +117,8 @@ fn words(body: &[u8]) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect::<String>().trim().to_owned()
 }
 
-/// Seconds, or a date. Source: RFC 9110, 10.2.3.
+/// Seconds, or a date. Source: RFC 9110, 10.2.3. A date that has passed means now; one with the
+/// wrong day of the week is taken as it is, as other clients do.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("retry-after")?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {

@@ -1,4 +1,8 @@
 //! Which Authorization goes with a request: learned from 401 answers, kept while it is good.
+//!
+//! Nothing is shown to a registry that did not ask. The first request goes without; its 401 says
+//! what is wanted, which is remembered for the host, so that later requests go with it at once.
+//! Credentials are looked up only then, and at most once for each host.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +23,8 @@ use crate::{Cause, Credential, Host, Settings};
 /// Source: distribution's docs/spec/auth/scope.md.
 pub(crate) type Scope = Vec<String>;
 
-/// What is known of each registry.
+/// What is known of each registry. One lock for all of it: what is done under it is rare, and
+/// threads that wait for it would want the same token.
 #[derive(Default)]
 pub(crate) struct Auth {
     known: Mutex<Memory>,
@@ -27,8 +32,11 @@ pub(crate) struct Auth {
 
 #[derive(Default)]
 struct Memory {
+    /// What each registry last asked for.
     challenges: HashMap<Host, Challenge>,
+    /// What was found for each registry; `None` where there is nothing.
     credentials: HashMap<Host, Option<Credential>>,
+    /// The tokens that were bought, by what they are good for.
     tokens: HashMap<(Host, Scope), Token>,
 }
 

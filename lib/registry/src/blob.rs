@@ -1,4 +1,8 @@
 //! Reading blobs: from any byte on, over as many connections as it takes.
+//!
+//! No `If-Range` and no `ETag` are needed to join the pieces of several answers: the name of a
+//! blob is its digest, and who reads it checks that over all pieces. A registry that changed the
+//! bytes between two answers is found out there.
 
 use std::io::{self, Read};
 
@@ -25,6 +29,7 @@ pub struct Blob {
     /// The open answer, and how many of its bytes come before `position`.
     answer: Option<(BodyReader<'static>, u64)>,
     backoff: Backoff,
+    /// How many bytes came without a fault, for [`FORGIVEN_AFTER`].
     since_fault: u64,
 }
 
@@ -91,6 +96,8 @@ impl Blob {
         }
     }
 
+    /// A registry that announces another length than the descriptor's is told off before a byte of
+    /// it is read.
     fn check_length(&self, answer: &Response<Body>, first: u64) -> Result<(), Cause> {
         match answer.body().content_length() {
             Some(length) if first.saturating_add(length) != self.blob.size => {
@@ -144,6 +151,8 @@ impl Blob {
 }
 
 impl Read for Blob {
+    /// Reads on, and asks again for the rest after a fault that may pass. Ends after as many bytes
+    /// as the descriptor says, whatever else the registry has to send.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.blob.size - self.position;
         if left == 0 || buffer.is_empty() {

@@ -1,5 +1,8 @@
 //! Whom to trust: the host's roots, and what `certs.d` adds for one registry.
 //!
+//! The host's roots are read from its bundle, and nothing is built in: who is trusted is for the
+//! host's owner to say. What certs.d has for one host is never used for another.
+//!
 //! Source: docker's documentation, "Verify repository client with certificates":
 //! `<dir>/<host:port>/*.crt` are roots, `X.cert` with `X.key` is a client certificate.
 
@@ -60,7 +63,9 @@ pub enum CertsError {
 /// What certs.d holds for one host.
 #[derive(Default)]
 struct Extra {
+    /// More roots, for this host alone.
     roots: Vec<Certificate<'static>>,
+    /// What we show to prove who we are.
     client: Option<ClientCert>,
 }
 
@@ -91,6 +96,7 @@ pub(crate) fn tls(
 }
 
 impl Extra {
+    /// Adds what the folder `path` holds, if there is one.
     fn add(&mut self, path: &Path, provider: &CryptoProvider) -> Result<(), CertsError> {
         let failed = |source| CertsError::Read { path: path.to_owned(), source };
         let folder = match dir::open(path) {
@@ -135,6 +141,7 @@ fn file(path: &Path) -> Result<Vec<u8>, CertsError> {
     read().map_err(|source| CertsError::Read { path: path.to_owned(), source })
 }
 
+/// All certificates of a file; a file without any is a mistake, and named.
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<Certificate<'static>>, CertsError> {
     let error = || CertsError::Pem { path: path.to_owned(), expected: "certificate in PEM form" };
     let mut found = Vec::new();

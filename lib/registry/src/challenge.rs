@@ -14,14 +14,19 @@ pub(crate) enum Challenge {
 /// Where a token is to be had and what for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bearer {
+    /// The address of the token service; not checked yet.
     pub(crate) realm: String,
+    /// By which name the service knows the registry.
     pub(crate) service: Option<String>,
+    /// What the token has to be good for, in the registry's opinion.
     pub(crate) scope: Option<String>,
 }
 
 /// One scheme with its parameters.
 struct Offer {
+    /// Lower case.
     scheme: String,
+    /// Names in lower case, values as they are.
     parameters: Vec<(String, String)>,
 }
 
@@ -36,6 +41,7 @@ impl Challenge {
 }
 
 impl Offer {
+    /// As a token challenge. One without a realm is none: there is nowhere to go.
     fn bearer(&self) -> Option<Bearer> {
         let get = |name: &str| {
             let found = self.parameters.iter().find(|(key, _)| key == name);
@@ -93,6 +99,7 @@ fn value_of(text: &str) -> (String, &str) {
     (value, characters.as_str())
 }
 
+/// Source: RFC 9110, 5.6.2.
 fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }

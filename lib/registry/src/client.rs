@@ -34,6 +34,7 @@ pub struct Client {
     cancel: Cancel,
 }
 
+/// What all clones of a client have in common.
 struct Shared {
     settings: Arc<Settings>,
     wire: Wire,
@@ -110,6 +111,7 @@ impl Client {
         self.fetch_manifest(name, accept).map_err(task)
     }
 
+    /// Tries again where the answer breaks off, too; [`Client::send`] alone stops at its headers.
     fn fetch_manifest(
         &self,
         name: &Reference,
@@ -128,6 +130,8 @@ impl Client {
         }
     }
 
+    /// Checks an answer in the order of cost: what it says it is, what it promises to be, how long
+    /// it is, and what it hashes to.
     fn take_manifest(
         &self,
         name: &Reference,
@@ -206,6 +210,7 @@ impl Client {
         }
     }
 
+    /// What to show after a 401, where there is something else than before.
     fn second_leave(
         &self,
         host: &Host,
@@ -217,10 +222,12 @@ impl Client {
         auth.learn(wire, settings, (host, scope), used, answer)
     }
 
+    /// The tries of a new request.
     pub(crate) fn backoff(&self) -> Backoff {
         Backoff::new(self.shared.settings.retries)
     }
 
+    /// The switch that ends the waits of this client.
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
     }
@@ -248,6 +255,7 @@ pub(crate) fn version(name: &Reference) -> String {
     digest.or_else(|| name.tag().map(str::to_owned)).unwrap_or_default()
 }
 
+/// Leave to read the repository of `name`.
 pub(crate) fn pull_scope(name: &Reference) -> Scope {
     vec![format!("repository:{}:pull", name.repository())]
 }
@@ -264,6 +272,7 @@ fn bad_digest(host: &str, value: &str) -> Cause {
     Cause::Header { host, name: "Docker-Content-Digest", value }
 }
 
+/// Whether `bytes` have the digest that was asked for or promised.
 fn check(host: &str, expected: &Digest, bytes: &[u8]) -> Result<(), Cause> {
     let mut hasher = Hasher::new(expected.algorithm());
     hasher.update(bytes);

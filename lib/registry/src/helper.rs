@@ -92,6 +92,7 @@ impl Helper {
         Ok((!secret.is_empty()).then(|| Credential::kept(username, secret)))
     }
 
+    /// Lets it keep a credential.
     pub(crate) fn store(&self, server: &str, credential: &Credential) -> Result<(), HelperError> {
         let (username, secret) = credential.parts();
         let entry =
@@ -100,6 +101,7 @@ impl Helper {
         self.run("store", &text).map(drop)
     }
 
+    /// Lets it forget; that it knew nothing is no error.
     pub(crate) fn erase(&self, server: &str) -> Result<(), HelperError> {
         match self.run("erase", server.as_bytes()) {
             Err(HelperError::Failed { said, .. }) if said.contains(NOT_FOUND) => Ok(()),
@@ -107,6 +109,7 @@ impl Helper {
         }
     }
 
+    /// One conversation. What the helper prints in failing goes to stdout, by the protocol.
     fn run(&self, verb: &str, input: &[u8]) -> Result<Vec<u8>, HelperError> {
         let mut child = Command::new(&self.program)
             .arg(verb)

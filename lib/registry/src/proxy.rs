@@ -43,6 +43,11 @@ impl Proxies {
         let Some(address) = address.as_deref().filter(|address| !address.is_empty()) else {
             return Ok(None);
         };
+        // As in Go: what is on this host is never asked for through another.
+        let is_local = origin.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if is_local || origin.host() == "localhost" {
+            return Ok(None);
+        }
         if self.exempt.split(',').any(|rule| is_exempt(rule.trim(), origin)) {
             return Ok(None);
         }
@@ -50,6 +55,7 @@ impl Proxies {
     }
 }
 
+/// Whether one rule of NO_PROXY covers `origin`. A rule that makes no sense covers nothing.
 fn is_exempt(rule: &str, origin: &Origin) -> bool {
     if rule == "*" {
         return true;
@@ -144,6 +150,9 @@ mod tests {
         let https = proxies.choose(&Origin::new(Scheme::Https, "r.example")).unwrap();
         assert_eq!(https.unwrap().port(), 3128);
         assert!(proxies.choose(&Origin::new(Scheme::Http, "r.example")).unwrap().is_none());
+        for local in ["localhost:5000", "127.0.0.1", "[::1]:5000"] {
+            assert!(proxies.choose(&Origin::new(Scheme::Https, local)).unwrap().is_none());
+        }
         let secret = Proxies { https: Some("http://u:secret@p::".into()), ..Proxies::default() };
         let error = secret.choose(&Origin::new(Scheme::Https, "r.example")).unwrap_err();
         assert!(!format!("{error} {secret:?}").contains("secret"));

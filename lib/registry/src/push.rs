@@ -1,4 +1,8 @@
 //! Pushing: blobs, then what names them. Source: distribution-spec, "Push".
+//!
+//! A blob goes in one PUT, the fastest way where nothing breaks. Where something does, the
+//! registry is asked how much it has, and the rest follows as a chunk; a registry that knows
+//! nothing of the upload any more gets a new one.
 
 use std::io::{self, Read};
 
@@ -108,6 +112,7 @@ impl Upload<'_> {
         }
     }
 
+    /// Whether the repository has the blob, which is cheaper to ask than to send.
     fn exists(&self) -> Result<bool, Cause> {
         let url = self.client.url(self.name, &format!("blobs/{}", self.blob.digest));
         let expect = |status| matches!(status, StatusCode::OK | StatusCode::NOT_FOUND);
@@ -166,6 +171,7 @@ impl Upload<'_> {
         acknowledged(self.host.as_str(), &self.blob.digest, &answer)
     }
 
+    /// The blob from `offset` on.
     fn payload(&self, offset: u64) -> Payload<'_> {
         Payload::Stream { source: self.source, offset, size: self.blob.size }
     }
@@ -197,6 +203,8 @@ fn count(text: &str) -> Option<u64> {
     if last <= 0 { Some(0) } else { u64::try_from(last).ok()?.checked_add(1) }
 }
 
+/// Whether the registry got what was sent, as far as it says. It may name the content by another
+/// algorithm than we do.
 fn acknowledged(host: &str, expected: &Digest, answer: &Response<Body>) -> Result<(), Cause> {
     match promised(host, answer)? {
         Some(found) if found != *expected && found.algorithm() == expected.algorithm() => {

@@ -1,4 +1,8 @@
 //! Trying again: exponential back-off with jitter, Retry-After where there is one.
+//!
+//! What may pass is tried again: stalls, broken connections, 408, 429 and the 500s of gateways.
+//! What will not is told at once: nobody listening, an unknown name, a certificate that is not
+//! trusted, a wrong digest.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -11,10 +15,12 @@ use crate::{Cause, Retries};
 #[derive(Debug)]
 pub(crate) struct Backoff {
     retries: Retries,
+    /// How many tries have failed.
     failed: u32,
 }
 
 impl Backoff {
+    /// Before the first try.
     pub(crate) fn new(retries: Retries) -> Self {
         Self { retries, failed: 0 }
     }

@@ -55,6 +55,7 @@ pub(crate) struct Token {
     pub(crate) until: Instant,
 }
 
+/// What a token service answers; older ones say `token`, OAuth2 says `access_token`.
 #[derive(Deserialize)]
 struct Issued {
     token: Option<String>,
@@ -64,9 +65,13 @@ struct Issued {
 
 /// What a token is for.
 pub(crate) struct Purchase<'a> {
+    /// The registry that wants it.
     pub(crate) host: &'a Host,
+    /// What the registry said.
     pub(crate) bearer: &'a Bearer,
+    /// What it is to be good for.
     pub(crate) scopes: &'a [String],
+    /// Who buys it; nobody in particular, for what is public.
     pub(crate) credential: Option<&'a Credential>,
 }
 
@@ -93,6 +98,7 @@ impl Purchase<'_> {
         parse(&body).ok_or_else(|| TokenError::Answer { realm: realm.origin.to_string() }.into())
     }
 
+    /// A password goes into a GET as Basic; an identity token into a form, with POST.
     fn request<'f>(&self, realm: &Url, form: &'f [u8]) -> (Request<'f>, Option<Authorization>) {
         if let Some(Credential::Identity(_)) = self.credential {
             let request = Request::new(Method::POST, realm.clone())
@@ -136,6 +142,7 @@ fn realm(host: &Host, text: &str, settings: &Settings) -> Result<Url, TokenError
     Ok(realm)
 }
 
+/// A token is put into a header, so one with blanks or line ends is none.
 fn parse(body: &[u8]) -> Option<Token> {
     let issued: Issued = serde_json::from_slice(body).ok()?;
     let text = issued.token.or(issued.access_token).filter(|token| !token.is_empty())?;

@@ -1,4 +1,8 @@
 //! Single requests: connections, TLS, proxies and redirects. No credentials of its own, no retries.
+//!
+//! Each origin has connections, TLS settings and a proxy of its own, made when it is first asked.
+//! Redirects are followed here rather than by ureq, because each step has to be looked at: whether
+//! it stays in TLS, and whether it stays with the origin that the Authorization is for.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -14,7 +18,7 @@ use crate::{Cause, Settings, Source, certs};
 const MAX_REDIRECTS: usize = 5;
 /// Connections kept open to one host: as many as intake has threads.
 const IDLE_PER_HOST: usize = 4;
-/// Layers come faster with larger reads than ureq's 128 KiB only on loopback; headers are bounded.
+/// The longest headers of an answer, in bytes.
 const MAX_HEADERS: usize = 64 << 10;
 
 /// What to ask.
@@ -52,11 +56,13 @@ impl<'a> Request<'a> {
         Self { method, url, headers: Vec::new(), payload: Payload::None }
     }
 
+    /// The same with one header more.
     pub(crate) fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
+    /// The same with something to send.
     pub(crate) fn payload(mut self, payload: Payload<'a>) -> Self {
         self.payload = payload;
         self
@@ -136,6 +142,7 @@ impl Wire {
         Ok(agent)
     }
 
+    /// ureq would look for proxies in the environment by itself; the settings are set always.
     fn connect(&self, origin: &Origin) -> Result<Agent, Cause> {
         let Settings { roots, certs_dirs, proxies, timeouts, .. } = &*self.settings;
         let config = Agent::config_builder()
@@ -160,7 +167,8 @@ impl Wire {
     }
 }
 
-/// Where an answer redirects to, if it does and `request` may follow.
+/// Where an answer redirects to, if it does and `request` may follow: with the same method and
+/// payload after 307 and 308, else only where there is no payload. Source: RFC 9110, 15.4.
 fn redirect(request: &Request<'_>, answer: &Response<Body>) -> Result<Option<Url>, Cause> {
     let follows = match answer.status() {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,

@@ -4,12 +4,14 @@
 
 mod common;
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 use coffer_oci::{Descriptor, Digest, MediaType, Reference};
 use coffer_registry::{
-    Cause, Client, Credential, Error, IMAGE_TYPES, Kept, Known, Pushed, Settings,
+    Cause, Client, Credential, Error, IMAGE_TYPES, Kept, Known, Proxies, Pushed, Settings,
 };
+use common::hostile::Hostile;
 use common::{Registry, client, credentials, make_certificates, run, settings, tokens, write};
 
 fn source(bytes: &'static [u8]) -> impl Fn(u64) -> std::io::Result<Box<dyn Read>> {
@@ -143,6 +145,36 @@ fn plain_http_is_spoken_only_where_it_was_asked_for() {
     }
 }
 
+#[test]
+fn a_proxy_leads_to_the_registry() {
+    let tls = "  tls: {certificate: DIR/server.crt, key: DIR/server.key}";
+    let registry = Registry::start(tls, "", |folder| drop(make_certificates(folder)));
+    let target = registry.host.clone();
+    let proxy = Hostile::start(move |asked, stream| {
+        assert_eq!((asked.method.as_str(), asked.target.as_str()), ("CONNECT", "r.example:443"));
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
+        let inside = TcpStream::connect(target.as_str())?;
+        let (mut from, mut to) = (stream.try_clone()?, inside.try_clone()?);
+        let there = std::thread::spawn(move || {
+            drop(std::io::copy(&mut from, &mut to));
+            to.shutdown(Shutdown::Write)
+        });
+        std::io::copy(&mut { inside }, stream)?;
+        stream.shutdown(Shutdown::Both)?;
+        there.join().unwrap()
+    });
+    let settings = Settings {
+        roots: Some(registry.folder.path().join("ca.crt")),
+        proxies: Proxies { https: Some(proxy.host.to_string()), ..Proxies::default() },
+        ..settings(&[])
+    };
+    let client = Client::new(settings);
+    let name = "r.example/shop/web:1".parse().unwrap();
+    let pushed = push(&client, &name).unwrap();
+    assert_eq!(client.manifest(&name, &IMAGE_TYPES).unwrap(), pushed);
+    assert!(!proxy.asked().is_empty());
+}
+
 fn with_passwords() -> Registry {
     let auth = "auth:\n  htpasswd: {realm: test, path: DIR/htpasswd}";
     Registry::start("", auth, |folder| {
@@ -179,7 +211,7 @@ fn a_password_is_checked_kept_and_forgotten() {
 }
 
 /// A registry that wants tokens of a service, and the service.
-fn with_tokens() -> (Registry, common::hostile::Hostile) {
+fn with_tokens() -> (Registry, Hostile) {
     let folder = tempfile::tempdir().unwrap();
     tokens::make_key(folder.path());
     let certificate = folder.path().join("token.crt").to_str().unwrap().to_owned();

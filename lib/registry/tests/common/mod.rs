@@ -131,7 +131,7 @@ pub fn run(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A private CA, and a certificate of it for 127.0.0.1: `ca.crt`, `server.crt`, `server.key`.
+/// A private CA, and a certificate of it for 127.0.0.1 and r.example: `ca.crt`, `server.crt`, `server.key`.
 pub fn make_certificates(folder: &Path) -> PathBuf {
     let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let common = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -146,7 +146,7 @@ pub fn make_certificates(folder: &Path) -> PathBuf {
         args.extend(["-days", "2", "-subj", &subject, "-keyout", &key, "-out", &crt]);
         args.extend(["-CA", &ca[1], "-CAkey", &ca[0]]);
         let usage = format!("extendedKeyUsage={usage}");
-        args.extend(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", &usage]);
+        args.extend(["-addext", "subjectAltName=IP:127.0.0.1,DNS:r.example", "-addext", &usage]);
         args.extend(["-addext", "basicConstraints=critical,CA:FALSE"]);
         run("openssl", &args);
     }
