@@ -9,7 +9,8 @@ use std::net::{Shutdown, TcpStream};
 
 use coffer_oci::{Descriptor, Digest, MediaType, Reference};
 use coffer_registry::{
-    Cause, Client, Credential, Error, IMAGE_TYPES, Kept, Known, Proxies, Pushed, Settings,
+    Cause, Client, Credential, Credentials, Error, IMAGE_TYPES, Kept, Known, Proxies, Pushed,
+    Settings,
 };
 use common::hostile::Hostile;
 use common::{Registry, client, credentials, make_certificates, run, settings, tokens, write};
@@ -208,6 +209,40 @@ fn a_password_is_checked_kept_and_forgotten() {
     push(&client(), &name).unwrap();
     assert!(settings.credentials.forget(&registry.host).unwrap());
     assert!(push(&client(), &name).is_err());
+}
+
+#[test]
+fn a_helper_keeps_the_password() {
+    let registry = with_passwords();
+    let folder = registry.folder.path();
+    // Written by another process: a program that this one has open for writing cannot be run.
+    let script = r#"cat > "$0/docker-credential-test" <<'END'
+#!/bin/sh
+cd "${0%/*}"
+case $1 in
+store) cat > kept;;
+get) [ -e kept ] && cat kept || { echo credentials not found in native keychain; exit 1; };;
+erase) rm -f kept;;
+esac
+END
+chmod +x "$0/docker-credential-test"; mkdir "$0/docker"
+echo '{"credsStore":"test"}' > "$0/docker/config.json""#;
+    run("sh", &["-c", script, folder.to_str().unwrap()]);
+    let credentials = Credentials { helper_dirs: vec![folder.to_owned()], ..credentials(folder) };
+    let settings = Settings { credentials: credentials.clone(), ..settings(&[&registry.host]) };
+    let pushed = || push(&Client::new(settings.clone()), &registry.name("web:1"));
+    assert!(matches!(pushed().unwrap_err().cause, Cause::Unauthorized { .. }));
+    let password = "correct horse".to_owned();
+    let ann = Credential::Password { username: "ann".to_owned(), password };
+    let kept = credentials.store(&registry.host, &ann).unwrap();
+    assert_eq!(kept, Kept::Helper("test".to_owned()));
+    pushed().unwrap();
+    assert!(credentials.forget(&registry.host).unwrap());
+    assert!(!credentials.forget(&registry.host).unwrap());
+    let config = std::io::read_to_string(
+        std::fs::File::options().read(true).open(folder.join("docker/config.json")).unwrap(),
+    );
+    assert!(!config.unwrap().contains("127.0.0.1"));
 }
 
 /// A registry that wants tokens of a service, and the service.
