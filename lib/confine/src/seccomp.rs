@@ -19,6 +19,8 @@ mod table;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use super::machine::{Call, Reading, run};
 use super::*;
 use crate::capability::{CapSet, Capability};
 
-const ARCHES: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
+pub(super) const ARCHES: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 
 fn calls(number: u32, arch: Arch, arguments: [u64; 6]) -> Call {
     Call { number, arch: arch.audit(), arguments }
@@ -18,7 +18,7 @@ fn numbers() -> impl Iterator<Item = u32> {
 }
 
 /// Values at and around everything that the conditions on one argument compare with.
-fn boundaries(reading: &Reading<'_>, number: u32) -> Vec<u64> {
+pub(super) fn boundaries(reading: &Reading<'_>, number: u32) -> Vec<u64> {
     let mut values = vec![0, 1, u64::MAX, u64::from(u32::MAX), 1 << 32];
     for rule in reading.rules(number) {
         for condition in &rule.when {
@@ -221,7 +221,7 @@ fn rules_that_hold_nothing_back_are_errors() {
     assert!(matches!(compiled("mount", Action::Fail(4096)), Err(CompileError::Errno { .. })));
 }
 
-fn conditions() -> impl Strategy<Value = Condition> {
+pub(super) fn conditions() -> impl Strategy<Value = Condition> {
     let edge =
         prop_oneof![any::<u64>(), 0..4_u64, Just(u64::MAX), (0..4_u64).prop_map(|v| v << 32)];
     (0..6_u8, 0..7, edge.clone(), edge).prop_map(|(argument, kind, value, second)| {

@@ -1,0 +1,102 @@
+//! The default filter, loaded for real. A filter binds its thread and what that starts, so each
+//! test loads it in a thread of its own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::io;
+use std::process::Command;
+
+use coffer_confine::capability::CapSet;
+use coffer_confine::seccomp::{Arch, compile, default};
+use coffer_sys::attempt::{Attempt, attempt};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, netlink, socket};
+
+/// Runs `work` in a thread behind the default filter.
+fn behind<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::spawn(|| {
+        let program = compile(&default::profile(CapSet::DEFAULT), Arch::HOST).unwrap();
+        rustix::thread::set_no_new_privs(true).unwrap();
+        program.load().unwrap();
+        work()
+    });
+    thread.join().unwrap()
+}
+
+#[test]
+fn programs_run_behind_the_filter() {
+    let words = "echo $(expr 20 + 22); exec 3<>/dev/null; sleep 0 & wait; umask; ulimit -n >&3";
+    let output = behind(move || Command::new("/bin/sh").args(["-ec", words]).output()).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.starts_with(b"42\n"));
+}
+
+/// The C library asks for clone3, is told that there is none, and takes clone.
+#[test]
+fn threads_start_behind_the_filter() {
+    let sum: u32 = behind(|| {
+        let threads: Vec<_> = (0..4_u32).map(|n| std::thread::spawn(move || n)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(sum, 6);
+}
+
+#[test]
+fn what_a_container_should_not_reach_is_refused() {
+    let errno = |what: Attempt| {
+        let error: io::Result<()> = behind(move || attempt(what));
+        error.err().and_then(|error| error.raw_os_error()).and_then(|n| u16::try_from(n).ok())
+    };
+    let (perm, no_call) = (Some(1), Some(38));
+    for what in [
+        Attempt::LoadModule,
+        Attempt::Reboot,
+        Attempt::SetClock,
+        Attempt::Swap,
+        Attempt::Bpf,
+        Attempt::Perf,
+        Attempt::PageFaults,
+        Attempt::KernelLog,
+        Attempt::OpenFileSystem,
+        Attempt::PivotRoot,
+        Attempt::UserNamespace,
+    ] {
+        assert_eq!(errno(what), perm, "{what:?}");
+    }
+    for what in [Attempt::IoUring, Attempt::Keys] {
+        assert_eq!(errno(what), no_call, "{what:?}");
+    }
+}
+
+#[test]
+fn sockets_are_had_by_family() {
+    let open = |family| behind(move || socket(family, SocketType::DGRAM, None).map(drop));
+    for family in
+        [AddressFamily::UNIX, AddressFamily::INET, AddressFamily::INET6, AddressFamily::NETLINK]
+    {
+        // A host without IPv6 says so itself.
+        let answer = open(family);
+        assert!(answer.is_ok() || family == AddressFamily::INET6, "{family:?} {answer:?}");
+    }
+    for family in [AddressFamily::PACKET, AddressFamily::VSOCK, AddressFamily::BLUETOOTH] {
+        assert_eq!(open(family), Err(Errno::AFNOSUPPORT), "{family:?}");
+    }
+    let audit =
+        behind(|| socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::AUDIT)).map(drop));
+    assert_eq!(audit, Err(Errno::PROTONOSUPPORT));
+}
+
+/// What it costs to make and load the program; printed, for the benches to be held against.
+#[test]
+fn making_and_loading_is_quick() {
+    let (made, loaded) = behind(|| {
+        let start = std::time::Instant::now();
+        let program = compile(&default::profile(CapSet::DEFAULT), Arch::HOST).unwrap();
+        let made = start.elapsed();
+        let start = std::time::Instant::now();
+        program.load().unwrap();
+        (made, start.elapsed())
+    });
+    println!("made in {made:?}, loaded in {loaded:?}");
+    assert!(loaded < std::time::Duration::from_millis(50));
+}
