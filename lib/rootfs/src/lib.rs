@@ -1,4 +1,15 @@
 //! Layers to one tree of files.
+//!
+//! [`Layers::ensure`] unpacks what is missing of an image, several layers at once, each into a
+//! folder of its own with overlay's marks; [`Stack`] is what an image is made of then, and can be
+//! read without a mount; [`OverlayPlan`] mounts it, under a container's own [`Upper`].
+//!
+//! A layer is written by somebody else. Its archive is read by [`tar`], within [`limits`], and its
+//! tree is made through directory fds alone: no path of an archive is ever resolved by string, no
+//! link in a tree is followed by the kernel, and what cannot be represented is an error.
+//!
+//! Things this crate does not do: no network, no choice of an image, no namespaces of its own (an
+//! ordinary user's caller enters one first), no diff back to a layer.
 
 mod flavour;
 mod layers;
