@@ -21,6 +21,7 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     package("e2fsprogs", "file systems in a file"),
     package("openssl", "a private certificate authority"),
     package("podman", "the peer whose results ours are compared with"),
+    package("python3-seccomp", "libseccomp, an oracle for system call filters"),
     package("skopeo", "pushes the test images"),
     package("uidmap", "sub-ids for an ordinary user"),
 ];

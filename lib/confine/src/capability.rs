@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use names::Capability;
 pub use sets::{AmbientBefore, ApplyError, CapabilitySets};
-pub use tweak::{CapWord, GRANTED, Grant, WITHHELD, tweak};
+pub use tweak::{CapWord, GRANTED, Grant, WITHHELD, granted, tweak, words};
 
 /// Why a text names no capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use coffer_confine::capability;
+use coffer_confine::confinement as fence;
+use coffer_confine::seccomp::docker;
 use coffer_oci::runtime::ConsoleSize;
 use coffer_runtime::spec::{
     Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
@@ -122,7 +125,7 @@ impl FenceFlags {
     fn choose(&self, request: &mut Request) -> Result<(), Failure> {
         for option in &self.security_opt {
             match option {
-                SecurityOption::SeccompFile(file) => request.seccomp = profile(file)?,
+                SecurityOption::SeccompFile(file) => request.seccomp = self.profile(file)?,
                 SecurityOption::SeccompUnconfined => request.seccomp = SeccompChoice::Unconfined,
                 SecurityOption::PathsUnconfined => request.system_paths = SystemPaths::Unconfined,
                 SecurityOption::NoNewPrivileges => {}
@@ -130,18 +133,26 @@ impl FenceFlags {
         }
         Ok(())
     }
+
+    /// A profile in docker's form or the runtime specification's. Its conditions are held against
+    /// what this container is granted.
+    fn profile(&self, file: &Path) -> Result<SeccompChoice, Failure> {
+        let known = fence::Host::read().capabilities;
+        let granted = capability::granted(&self.cap_add, &self.cap_drop, known)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let profile = docker::parse(read(file)?.as_bytes(), granted, docker::Host::read());
+        let profile = profile.map_err(|error| {
+            let failure = Failure::new(error.to_string()).at(file.display().to_string());
+            match std::error::Error::source(&error) {
+                Some(cause) => failure.because(cause.to_string()),
+                None => failure,
+            }
+        })?;
+        Ok(SeccompChoice::Profile(Box::new(profile)))
+    }
 }
 
-fn profile(file: &Path) -> Result<SeccompChoice, Failure> {
-    let profile = serde_json::from_str(&read(file)?).map_err(|error| {
-        Failure::new("a file is not a seccomp profile")
-            .at(file.display().to_string())
-            .because(error.to_string())
-    })?;
-    Ok(SeccompChoice::Profile(Box::new(profile)))
-}
-
-/// Words of a command; the runtime specification can hold no others.
+ords of a command; the runtime specification can hold no others.
 pub(crate) fn utf8(word: &OsString) -> Result<String, Failure> {
     word.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::new("a word of the command is not UTF-8").at(word.to_string_lossy().into_owned())

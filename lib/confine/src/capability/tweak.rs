@@ -106,6 +106,22 @@ pub fn tweak(basics: CapSet, known: CapSet, add: &[CapWord], drop: &[CapWord]) -
     }
 }
 
+/// The capabilities of a container with these flags, over the default.
+///
+/// # Errors
+/// A [`CapabilityError`] for the first word that names none.
+pub fn granted(add: &[String], drop: &[String], known: CapSet) -> Result<CapSet, CapabilityError> {
+    Ok(tweak(CapSet::DEFAULT, known, &words(add)?, &words(drop)?))
+}
+
+/// Reads the words of a flag.
+///
+/// # Errors
+/// A [`CapabilityError`] for the first that names no capability.
+pub fn words(texts: &[String]) -> Result<Vec<CapWord>, CapabilityError> {
+    texts.iter().map(|text| text.parse()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use coffer_oci::runtime::{Namespace, NamespaceKind, Rlimit, Seccomp};
 use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 
 use super::{Confinement, ConfinementError, SystemCalls};
-use crate::capability::{CapSet, CapWord, Capability, tweak};
+use crate::capability::{CapSet, Capability, tweak, words};
 use crate::ids::IdMap;
 use crate::paths::{self, MASKED, READ_ONLY};
 use crate::rlimit::{self, HostLimits};
@@ -110,10 +110,6 @@ impl Confinement {
         confinement.check(host)?;
         Ok(confinement)
     }
-}
-
-fn words(texts: &[String]) -> Result<Vec<CapWord>, ConfinementError> {
-    Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
 }
 
 impl Filter<'_> {

@@ -18,6 +18,18 @@ pub struct Host {
     pub kernel: (u32, u32),
 }
 
+impl Host {
+    /// This program's architecture and the running kernel. A version that cannot be read counts
+    /// as 0.0, on which nothing that asks for a newer kernel is allowed.
+    pub fn read() -> Self {
+        let name = rustix::system::uname();
+        let release = name.release().to_string_lossy();
+        let mut numbers = release.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+        let kernel = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        Self { arch: Arch::HOST, kernel }
+    }
+}
+
 /// Why bytes are not a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum DockerError {
@@ -179,6 +191,11 @@ mod tests {
         .join(",");
         assert_eq!(names(&list, CapSet::DEFAULT), ["b", "c", "e", "g"]);
         assert_eq!(names(&list, CapSet::ALL), ["a", "c", "e", "g"]);
+    }
+
+    #[test]
+    fn the_running_kernel_has_a_version() {
+        assert!(Host::read().kernel >= (5, 0));
     }
 
     #[test]

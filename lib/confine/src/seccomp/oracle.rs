@@ -108,7 +108,11 @@ fn libseccomp_decides_the_same() {
     let rules = proptest::collection::hash_map(proptest::sample::select(names), condition, 0..60)
         .prop_map(|calls| calls.into_iter().map(rule).collect::<Vec<Rule>>());
     let mut runner = TestRunner::new(ProptestConfig::with_cases(6));
-    runner.run(&rules, |rules| Ok(assert!(compare(&plain(rules))))).unwrap();
+    let compared = runner.run(&rules, |rules| {
+        prop_assert!(compare(&plain(rules)));
+        Ok(())
+    });
+    compared.unwrap();
 }
 
 fn rule((call, tests): (&'static str, BTreeMap<u8, Condition>)) -> Rule {
