@@ -152,7 +152,7 @@ impl FenceFlags {
     }
 }
 
-ords of a command; the runtime specification can hold no others.
+/// Words of a command; the runtime specification can hold no others.
 pub(crate) fn utf8(word: &OsString) -> Result<String, Failure> {
     word.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::new("a word of the command is not UTF-8").at(word.to_string_lossy().into_owned())
