@@ -1,6 +1,7 @@
 //! Images by what a person types: a name, or the beginning of a digest.
 
 use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
+use coffer_runtime::state::Containers;
 use coffer_store::{Entry, Image, Store};
 
 use crate::failure::Failure;
@@ -72,6 +73,29 @@ pub(crate) fn by_own_words(store: &Store, digest: &Digest) -> Result<Option<Desc
         descriptor.media_type = own;
     }
     Ok(Some(descriptor))
+}
+
+/// What containers need.
+pub(crate) struct Needed {
+    /// The images that they were made from.
+    pub(crate) images: Vec<Descriptor>,
+    /// How many were made from an image that is not here any more: nobody knows their layers.
+    pub(crate) unknown: usize,
+}
+
+impl Needed {
+    /// Asks every container's record.
+    pub(crate) fn read(store: &Store, containers: &Containers) -> Result<Self, Failure> {
+        let mut needed = Self { images: Vec::new(), unknown: 0 };
+        for listed in containers.list()? {
+            let Some(digest) = listed.record.and_then(|record| record.manifest) else { continue };
+            match by_own_words(store, &digest)? {
+                Some(image) => needed.images.push(image),
+                None => needed.unknown += 1,
+            }
+        }
+        Ok(needed)
+    }
 }
 
 /// The name as `images` shows it, in repository and tag.

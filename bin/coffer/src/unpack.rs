@@ -1,5 +1,6 @@
 //! Unpacking the layers of an image, as root or inside a user namespace.
 
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use coffer_confine::ids;
@@ -36,6 +37,18 @@ pub(crate) fn unpack(
 /// namespace, where the image's owners exist.
 fn ensure(layers: &Layers, store: &Store, image: &Image, limits: &Limits) -> Result<u64, Failure> {
     let work = || layers.ensure(store, image, limits, &|_, _| {}).map(|(_, report)| report.entries);
+    if rustix::process::geteuid().is_root() {
+        return Ok(work()?);
+    }
+    let ids = ids::subid::of_caller()?;
+    Ok(ids::in_user_namespace(&ids, work)?)
+}
+
+/// Removes the unpacked layers for which `goes` says so, and what unpacking left half made. Gives
+/// how many. Whoever calls this holds the store's exclusive lock.
+pub(crate) fn remove(root: BorrowedFd<'_>, goes: &dyn Fn(&str) -> bool) -> Result<u64, Failure> {
+    let layers = Layers::open(root, flavour())?;
+    let work = || layers.prune(&|name| !goes(name));
     if rustix::process::geteuid().is_root() {
         return Ok(work()?);
     }

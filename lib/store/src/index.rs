@@ -216,3 +216,53 @@ pub(crate) fn new_index(manifests: Vec<Descriptor>) -> Index {
         annotations: BTreeMap::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn image(content: u8) -> Descriptor {
+        Descriptor::of(MediaType::OCI_MANIFEST, &[content])
+    }
+
+    fn reference(number: u8, pinned: u8) -> Reference {
+        let name: Reference = format!("web:{number}").parse().unwrap();
+        if pinned < 4 { name.with_digest(image(pinned).digest) } else { name }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_occurs_once_and_nothing_is_lost(
+            steps in prop::collection::vec((0u8..4, 0u8..9, 0u8..4, any::<bool>()), 0..40)
+        ) {
+            let mut entries = Vec::new();
+            let mut put = std::collections::HashSet::new();
+            for (number, pinned, content, named) in steps {
+                let (name, target) = (reference(number, pinned), image(content));
+                put_name(&mut entries, named.then_some(name.clone()), &target);
+                put.insert(target.digest.clone());
+                let holds = |e: &Entry| !named || e.name.as_ref() == Some(&key(&name));
+                prop_assert!(entries.iter().any(|e| e.descriptor == target && holds(e)));
+            }
+            let names: Vec<_> = entries.iter().filter_map(|e| e.name.as_ref()).collect();
+            let unique: std::collections::HashSet<_> = names.iter().collect();
+            prop_assert_eq!(names.len(), unique.len());
+            for entry in entries.iter().filter(|e| e.name.is_none()) {
+                let same = entries.iter().filter(|e| e.descriptor.digest == entry.descriptor.digest);
+                prop_assert_eq!(same.count(), 1);
+            }
+            let held: std::collections::HashSet<_> =
+                entries.iter().map(|e| e.descriptor.digest.clone()).collect();
+            prop_assert_eq!(held, put);
+        }
+
+        #[test]
+        fn an_entry_comes_back_from_its_descriptor(number in 0u8..4, pinned in 0u8..9) {
+            let name = Some(key(&reference(number, pinned)));
+            let entry = Entry { name, descriptor: image(1) };
+            prop_assert_eq!(Entry::from(Descriptor::from(entry.clone())), entry);
+        }
+    }
+}

@@ -23,7 +23,7 @@ pub use check::{Checked, Finding, Repair};
 pub use error::StoreError;
 pub use image::{Image, ImageError};
 pub use index::{Entry, IndexError};
-pub use prune::{Exclusive, PruneError, Pruned};
+pub use prune::{Collected, Exclusive, PruneError, Pruned};
 pub use store::Store;
 pub use transport::{Format, Found, TransportError};
 pub use writer::{BlobWriter, WriteError};

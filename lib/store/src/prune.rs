@@ -48,6 +48,17 @@ pub struct Pruned {
     pub chains: HashSet<Digest>,
 }
 
+/// What the removal of images freed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Blobs that were removed.
+    pub blobs: Vec<Digest>,
+    /// Bytes freed.
+    pub bytes: u64,
+    /// The chain ids of layers that only the removed images had.
+    pub chains: HashSet<Digest>,
+}
+
 /// The store with nobody else in it.
 ///
 /// While it lives, other commands wait in [`Store::open`]; those that were there have left.
@@ -79,6 +90,33 @@ impl Store {
 }
 
 impl Exclusive<'_> {
+    /// The store, to be read and changed while nobody else can.
+    pub fn store(&self) -> &Store {
+        self.0
+    }
+
+    /// Removes the blobs that only `gone` needed: images whose names were removed. Parts, and
+    /// whatever else nothing names, are left for [`Exclusive::prune`], for which `keep` is said.
+    pub fn collect(
+        &self,
+        gone: &[Descriptor],
+        keep: &[Descriptor],
+    ) -> Result<Collected, PruneError> {
+        let left = self.0.images()?;
+        let left = self.reach(left.iter().map(|entry| &entry.descriptor).chain(keep))?;
+        let gone = self.reach(gone.iter())?;
+        let mut collected = Collected::default();
+        for digest in gone.live.difference(&left.live) {
+            let Some(size) = self.0.has(digest)? else { continue };
+            let name = layout::blob(digest);
+            dir::remove_file(self.0.root(), &name).map_err(StoreError::file(name))?;
+            collected.blobs.push(digest.clone());
+            collected.bytes += size;
+        }
+        collected.chains = gone.chains.difference(&left.chains).cloned().collect();
+        Ok(collected)
+    }
+
     /// Removes what neither a name nor `keep` reaches: images without a name, blobs, and parts of
     /// interrupted downloads.
     ///

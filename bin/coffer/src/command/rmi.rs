@@ -1,6 +1,8 @@
 //! `coffer rmi`.
 
-use coffer_oci::Reference;
+use std::collections::HashSet;
+
+use coffer_oci::{Descriptor, Digest, Reference};
 use coffer_runtime::state::Status;
 use coffer_store::{Entry, Store};
 
@@ -8,13 +10,14 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Common;
-use crate::lookup;
+use crate::lookup::{self, Needed};
+use crate::unpack;
 use crate::verb::Command;
 
 /// Remove images
 ///
-/// A name is taken away; an image that has lost its last name is gone. The space that it took is
-/// freed by `coffer system prune`.
+/// A name is taken away; an image that has lost its last name is gone, with all that only it
+/// needed. While another command uses the store, that is left to `coffer system prune`.
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Rmi {
@@ -34,22 +37,33 @@ impl Command for Rmi {
     }
 
     fn run(self, context: Context) -> Outcome {
-        let store = context.store()?;
+        let mut store = context.store()?;
         let mut outcome = Ok(Exit::DONE);
+        let mut gone = Vec::new();
         for word in &self.images {
-            if let Err(failure) = self.remove(&context, &store, word) {
+            if let Err(failure) = self.remove(&context, &store, word, &mut gone) {
                 // The others are removed all the same, as docker does; the last failure is ours.
                 if let Err(earlier) = std::mem::replace(&mut outcome, Err(failure)) {
                     context.ui.failure(&earlier);
                 }
             }
         }
+        if !gone.is_empty() {
+            free(&context, &mut store, &gone)?;
+        }
         outcome
     }
 }
 
 impl Rmi {
-    fn remove(&self, context: &Context, store: &Store, word: &str) -> Result<(), Failure> {
+    /// Removes a name, or the image with all its names, which is then added to `gone`.
+    fn remove(
+        &self,
+        context: &Context,
+        store: &Store,
+        word: &str,
+        gone: &mut Vec<Descriptor>,
+    ) -> Result<(), Failure> {
         let entry = match lookup::image(store, word) {
             Err(_) if self.force => return Ok(()),
             entry => entry?,
@@ -65,7 +79,9 @@ impl Rmi {
                 for name in &names {
                     context.ui.line(format_args!("Untagged: {}", name.familiar()))?;
                 }
-                context.ui.line(format_args!("Deleted: {}", entry.descriptor.digest))
+                context.ui.line(format_args!("Deleted: {}", entry.descriptor.digest))?;
+                gone.push(entry.descriptor);
+                Ok(())
             }
         }
     }
@@ -89,6 +105,19 @@ impl Rmi {
         }
         Ok(())
     }
+}
+
+/// Frees what only the images that are gone needed, unless another command is in the store.
+fn free(context: &Context, store: &mut Store, gone: &[Descriptor]) -> Result<(), Failure> {
+    let containers = context.containers()?;
+    let Some(exclusive) = store.try_exclusive()? else { return Ok(()) };
+    let needed = Needed::read(exclusive.store(), &containers)?;
+    let collected = exclusive.collect(gone, &needed.images)?;
+    if needed.unknown == 0 && !collected.chains.is_empty() {
+        let chains: HashSet<&str> = collected.chains.iter().map(Digest::hex).collect();
+        unpack::remove(exclusive.store().root(), &|name| chains.contains(name))?;
+    }
+    Ok(())
 }
 
 /// Whether a person typed a name and not a digest.

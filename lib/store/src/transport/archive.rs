@@ -186,3 +186,77 @@ fn clean(from: &[u8], path: &[u8]) -> Option<Vec<u8>> {
 fn refused(path: &[u8], what: &'static str) -> TransportError {
     TransportError::Entry { path: String::from_utf8_lossy(path).into_owned(), what }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads all entries; whatever comes, it ends.
+    fn walk(bytes: &[u8]) -> Result<Vec<(Entry, u64)>, TransportError> {
+        let mut archive = Archive::new(bytes);
+        let mut found = Vec::new();
+        while let Some(entry) = archive.next()? {
+            // Some contents are read, some passed over.
+            let mut length = 0;
+            if found.len() % 2 == 0 {
+                let read = io::copy(&mut archive, &mut io::sink());
+                length = read.map_err(TransportError::Read)?;
+            }
+            found.push((entry, length));
+        }
+        Ok(found)
+    }
+
+    fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (path, content) in files {
+            let mut entry = tar_core::EntryBuilder::new_gnu();
+            entry.path(path).entry_type(EntryType::Regular);
+            entry.mode(0o644).unwrap().size(content.len() as u64).unwrap();
+            bytes.extend(entry.finish_bytes());
+            bytes.extend(content);
+            bytes.resize(bytes.len().next_multiple_of(512), 0);
+        }
+        bytes.resize(bytes.len() + 1024, 0);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_it_ends(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
+            walk(&bytes).ok();
+        }
+
+        #[test]
+        fn files_come_back_and_damage_ends(
+            files in prop::collection::vec(("[a-z]{1,200}(/[a-z]{1,9}){0,3}",
+                prop::collection::vec(any::<u8>(), 0..1500)), 0..6),
+            at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let mut bytes = archive(&files);
+            let found = walk(&bytes).unwrap();
+            prop_assert_eq!(found.len(), files.len());
+            for (number, ((entry, length), (path, content))) in found.iter().zip(&files).enumerate() {
+                prop_assert_eq!(&entry.path, path.as_bytes());
+                prop_assert_eq!(&entry.kind, &Kind::File { size: content.len() as u64 });
+                prop_assert!(number % 2 == 1 || *length == content.len() as u64);
+            }
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            walk(&bytes).ok();
+            walk(&bytes[..at]).ok();
+        }
+
+        #[test]
+        fn clean_paths_stay_inside(from in "[a./]{0,9}", path in "[a-b./]{0,20}") {
+            let from = clean(&[], from.as_bytes()).unwrap_or_default();
+            if let Some(clean) = clean(&from, path.as_bytes()) {
+                let dots = |part: &[u8]| matches!(part, b"." | b"..");
+                prop_assert!(!clean.starts_with(b"/"));
+                prop_assert!(!clean.split(|b| *b == b'/').any(dots));
+            }
+        }
+    }
+}

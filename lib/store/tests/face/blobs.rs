@@ -235,3 +235,26 @@ fn a_hostile_image_hides_nothing_from_prune() {
     let found = store.check(Repair::Report).unwrap().findings;
     assert!(matches!(&found[..], [Finding::Broken { .. }]));
 }
+
+#[test]
+fn collect_takes_only_what_the_removed_image_had() {
+    let (_folder, mut store) = scratch();
+    let [gone, left] = [b"a", b"b"].map(|layer| put_image(&store, layer, 1));
+    store.tag(&name("gone"), &gone).unwrap();
+    store.tag(&name("left"), &left).unwrap();
+    let waste = store.put(b"unnamed", MediaType::OCI_LAYER).unwrap();
+    store.forget(&gone).unwrap();
+    let exclusive = store.exclusive().unwrap();
+    assert_eq!(exclusive.store().images().unwrap().len(), 1);
+    let kept = {
+        let gone = std::slice::from_ref(&gone);
+        exclusive.collect(gone, gone)
+    }
+    .unwrap();
+    assert_eq!(kept, coffer_store::Collected::default());
+    let collected = exclusive.collect(&[gone], &[]).unwrap();
+    assert_eq!((collected.blobs.len(), collected.chains.len()), (3, 1));
+    drop(exclusive);
+    store.image(&left).unwrap();
+    assert_eq!(store.has(&waste.digest).unwrap(), Some(7));
+}

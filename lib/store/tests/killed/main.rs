@@ -17,9 +17,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use coffer_oci::{Descriptor, MediaType};
+use coffer_oci::{Descriptor, Digest, MediaType};
 use coffer_store::{Format, Repair, Store};
-use common::{files, name, put_gzipped, put_image};
+use common::{Item, config, files, name, put_gzipped, put_image, tar};
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -93,15 +93,27 @@ fn work(store: &mut Store) {
     store.tag(&name("web:2"), &two).unwrap();
     store.tag(&name("web:1"), &two).unwrap();
     store.untag(&name("web:2")).unwrap();
-    let large = put_image(store, &vec![7; 2 << 20], 1);
+    let large = put_image(store, &vec![7; 200 << 10], 1);
     let mut archive = Vec::new();
     let platform = "linux/amd64".parse().unwrap();
     let images = [(Some(name("web:3")), large.clone()), (None, one.clone())];
     store.save(&images, &platform, Format::Docker, &mut archive).unwrap();
     store.exclusive().unwrap().prune(&[]).unwrap();
     store.load(&archive[..]).unwrap();
+    store.load(&legacy()[..]).unwrap();
     store.keep_untagged(&two).unwrap();
     store.exclusive().unwrap().prune(std::slice::from_ref(&one)).unwrap();
+}
+
+/// What old dockers write, with a layer that is too large to be held in memory.
+fn legacy() -> Vec<u8> {
+    let layer = vec![9; (1 << 20) + 1];
+    let manifest = r#"[{"Config":"c.json","RepoTags":["old:1"],"Layers":["l.tar"]}]"#;
+    tar(&[
+        Item::File("l.tar", &layer),
+        Item::File("c.json", &config(&[Digest::of(&layer)])),
+        Item::File("manifest.json", manifest.as_bytes()),
+    ])
 }
 
 /// Whether the child, which stands at a system call, is about to change a file.

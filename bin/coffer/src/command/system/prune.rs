@@ -1,6 +1,8 @@
 //! `coffer system prune`: collects what nothing names.
 
-use coffer_oci::Descriptor;
+use std::collections::HashSet;
+
+use coffer_oci::{Descriptor, Digest};
 use coffer_runtime::state::{Containers, Status};
 use coffer_store::Store;
 use serde::Serialize;
@@ -9,8 +11,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Json;
-use crate::lookup;
-use crate::ui;
+use crate::lookup::Needed;
+use crate::{ui, unpack};
 
 /// What becomes of containers that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ struct Report {
     images: Vec<String>,
     blobs: usize,
     parts: usize,
-    layers: usize,
+    layers: u64,
     bytes: u64,
 }
 
@@ -47,14 +49,20 @@ pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json
     let containers = context.containers()?;
     remove_containers(&containers, stopped, &mut report)?;
     let mut store = context.store()?;
-    let keep = needed(&store, &containers)?;
-    if named == Named::RemoveUnused {
-        remove_unused(&store, &keep, &mut report)?;
-    }
+    // Nobody makes a container or an image from here on, so what is needed stays what it is.
     let exclusive = store.exclusive()?;
-    let pruned = exclusive.prune(&keep)?;
+    let needed = Needed::read(exclusive.store(), &containers)?;
+    if named == Named::RemoveUnused {
+        remove_unused(exclusive.store(), &needed.images, &mut report)?;
+    }
+    let pruned = exclusive.prune(&needed.images)?;
     report.images.extend(pruned.images.iter().map(ToString::to_string));
     (report.blobs, report.parts, report.bytes) = (pruned.blobs.len(), pruned.parts, pruned.bytes);
+    if needed.unknown == 0 {
+        let chains: HashSet<&str> = pruned.chains.iter().map(Digest::hex).collect();
+        let root = exclusive.store().root();
+        report.layers = unpack::remove(root, &|name| !chains.contains(name))?;
+    }
     drop(exclusive);
     if json.json {
         context.ui.json(&report)?;
@@ -90,17 +98,6 @@ fn remove_containers(
         }
     }
     Ok(())
-}
-
-/// The images that containers were made from.
-fn needed(store: &Store, containers: &Containers) -> Result<Vec<Descriptor>, Failure> {
-    let mut needed = Vec::new();
-    for listed in containers.list()? {
-        if let Some(digest) = listed.record.and_then(|record| record.manifest) {
-            needed.extend(lookup::by_own_words(store, &digest)?);
-        }
-    }
-    Ok(needed)
 }
 
 fn remove_unused(store: &Store, needed: &[Descriptor], report: &mut Report) -> Result<(), Failure> {
