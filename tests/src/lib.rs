@@ -14,6 +14,11 @@
 )]
 #![expect(clippy::print_stderr, reason = "says why a test did not run")]
 
+pub mod coffer;
+pub mod hostile;
 pub mod image;
+pub mod podman;
 pub mod program;
 pub mod registry;
+pub mod steps;
+pub mod terminal;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::layer::{self, Packed};
+use super::layer;
 use super::{Compression, Content, Layer, Recipe, debian};
 use crate::program;
 
@@ -17,11 +17,15 @@ const VERSION: u32 = 1;
 
 /// The layout of `recipe`; the first to ask builds it while others wait.
 pub(super) fn cached(recipe: &Recipe) -> PathBuf {
-    let work = cargo_target().join("test-images");
-    fs::create_dir_all(&work).unwrap();
+    let layout = layout_of(recipe);
+    if layout.exists() {
+        return layout;
+    }
+    let base = recipe.base.map(cached);
+    let work = work();
     let lock = fs::File::create(work.join("lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let layout = work.join(format!("{}-{}", recipe.name, key(recipe)));
+    assert!(base.is_none_or(|base| base.exists()));
     if !layout.exists() {
         let half = work.join(format!("{}-half", recipe.name));
         if half.exists() {
@@ -31,6 +35,18 @@ pub(super) fn cached(recipe: &Recipe) -> PathBuf {
         fs::rename(&half, &layout).unwrap();
     }
     layout
+}
+
+/// Where `recipe`'s layout is, or will be.
+fn layout_of(recipe: &Recipe) -> PathBuf {
+    work().join(format!("{}-{}", recipe.name, key(recipe)))
+}
+
+/// Where all layouts are.
+fn work() -> PathBuf {
+    let work = cargo_target().join("test-images");
+    fs::create_dir_all(&work).unwrap();
+    work
 }
 
 /// Where cargo builds: the folder above the program's `<target>/<profile>`.
@@ -51,10 +67,12 @@ fn build(recipe: &Recipe, work: &Path, layout: &Path) {
     let blobs = layout.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let mut below = Below::default();
-    let layers: Vec<(Value, Packed)> =
-        recipe.layers.iter().map(|layer| build_layer(layer, work, &blobs, &mut below)).collect();
+    let mut layers = recipe.base.map_or_else(Vec::new, |base| take_over(base, &blobs, &mut below));
+    for layer in recipe.layers {
+        layers.push(build_layer(layer, work, &blobs, &mut below));
+    }
     let config = put(&blobs, "application/vnd.oci.image.config.v1+json", &config(recipe, &layers));
-    let descriptors: Vec<&Value> = layers.iter().map(|(descriptor, _)| descriptor).collect();
+    let descriptors: Vec<&Value> = layers.iter().map(|layer| &layer.descriptor).collect();
     let manifest = put(
         &blobs,
         "application/vnd.oci.image.manifest.v1+json",
@@ -76,10 +94,45 @@ fn build(recipe: &Recipe, work: &Path, layout: &Path) {
 #[derive(Default)]
 struct Below {
     packages: Vec<&'static str>,
-    archives: BTreeSet<PathBuf>,
 }
 
-fn build_layer(layer: &Layer, work: &Path, blobs: &Path, below: &mut Below) -> (Value, Packed) {
+/// A layer's descriptor, and the digest of its tar.
+struct Built {
+    descriptor: Value,
+    diff_id: String,
+}
+
+/// The layers of an image that was built before.
+fn take_over(base: &Recipe, blobs: &Path, below: &mut Below) -> Vec<Built> {
+    for layer in base.layers {
+        if let Content::Packages(packages) = layer.content {
+            below.packages.extend(packages);
+        }
+    }
+    let layout = layout_of(base);
+    let document = |descriptor: &Value| -> Value {
+        serde_json::from_slice(&fs::read(blob(&layout, descriptor)).unwrap()).unwrap()
+    };
+    let index: Value =
+        serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let manifest = document(&index["manifests"][0]);
+    let config = document(&manifest["config"]);
+    let diff_ids = config["rootfs"]["diff_ids"].as_array().unwrap();
+    let layers = manifest["layers"].as_array().unwrap().iter().zip(diff_ids);
+    layers
+        .map(|(descriptor, diff_id)| {
+            let file = blob(&layout, descriptor);
+            fs::hard_link(&file, blobs.join(file.file_name().unwrap())).unwrap();
+            Built { descriptor: descriptor.clone(), diff_id: diff_id.as_str().unwrap().into() }
+        })
+        .collect()
+}
+
+fn blob(layout: &Path, descriptor: &Value) -> PathBuf {
+    layout.join("blobs").join(descriptor["digest"].as_str().unwrap().replace(':', "/"))
+}
+
+fn build_layer(layer: &Layer, work: &Path, blobs: &Path, below: &mut Below) -> Built {
     let tree = tempfile::tempdir().unwrap();
     let root = tree.path().join("root");
     fs::create_dir(&root).unwrap();
@@ -97,7 +150,10 @@ fn build_layer(layer: &Layer, work: &Path, blobs: &Path, below: &mut Below) -> (
         Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
         Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
     };
-    (descriptor(media_type, &packed.digest, packed.size), packed)
+    Built {
+        descriptor: descriptor(media_type, &packed.digest, packed.size),
+        diff_id: format!("sha256:{}", packed.diff_id),
+    }
 }
 
 /// busybox in /bin under all of its names, and the folders and users that programs look for.
@@ -126,10 +182,10 @@ fn install(
     below: &mut Below,
 ) -> &'static [&'static str] {
     let lowest = below.packages.is_empty();
+    let there = if lowest { BTreeSet::new() } else { debian::closure(work, &below.packages) };
     below.packages.extend(packages);
     let all = debian::closure(work, &below.packages);
-    debian::unpack(root, all.difference(&below.archives).cloned());
-    below.archives = all;
+    debian::unpack(root, all.difference(&there).cloned());
     if lowest {
         debian::configure(root);
         return &[];
@@ -164,12 +220,11 @@ fn remove(root: &Path, paths: &[&str]) -> &'static [&'static str] {
     &[]
 }
 
-fn config(recipe: &Recipe, layers: &[(Value, Packed)]) -> Value {
+fn config(recipe: &Recipe, layers: &[Built]) -> Value {
     let start = recipe.start;
-    let diff_ids: Vec<String> =
-        layers.iter().map(|(_, l)| format!("sha256:{}", l.diff_id)).collect();
+    let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
     let history: Vec<Value> =
-        recipe.layers.iter().map(|_| json!({ "created_by": "coffer-tests" })).collect();
+        layers.iter().map(|_| json!({ "created_by": "coffer-tests" })).collect();
     let mut process = json!({ "Env": start.environment, "Cmd": start.command });
     let optional =
         [("User", start.user), ("WorkingDir", start.folder), ("StopSignal", start.stop_signal)];

@@ -19,24 +19,41 @@ const BASE: &[&str] = &[
     "util-linux",
 ];
 
-const BASE_LAYER: Layer = gzip(Content::Packages(BASE));
-
 /// All images, quick ones first.
-pub const ALL: &[Recipe] = &[BUSYBOX, DEBIAN, NGINX, REDIS, POSTGRES, PYTHON];
+pub const ALL: &[Recipe] = &[BUSYBOX, LAYERED, DEBIAN, NGINX, REDIS, POSTGRES, PYTHON];
 
 /// One static program under 300 names.
-pub const BUSYBOX: Recipe =
-    Recipe { name: "busybox", layers: &[gzip(Content::Busybox)], start: Start::command(&["sh"]) };
+pub const BUSYBOX: Recipe = Recipe {
+    name: "busybox",
+    base: None,
+    layers: &[gzip(Content::Busybox)],
+    start: Start::command(&["sh"]),
+};
+
+/// busybox and two small layers on it, one of which deletes.
+pub const LAYERED: Recipe = Recipe {
+    name: "layered",
+    base: Some(&BUSYBOX),
+    layers: &[
+        gzip(Content::Files(&[file("srv/kept", "kept\n"), file("srv/deleted", "deleted\n")])),
+        zstd(Content::Removed(&["srv/deleted"])),
+    ],
+    start: Start::command(&["cat", "/srv/kept"]),
+};
 
 /// A base image as Debian's own: shell, coreutils, dpkg.
-pub const DEBIAN: Recipe =
-    Recipe { name: "debian", layers: &[BASE_LAYER], start: Start::command(&["bash"]) };
+pub const DEBIAN: Recipe = Recipe {
+    name: "debian",
+    base: None,
+    layers: &[gzip(Content::Packages(BASE))],
+    start: Start::command(&["bash"]),
+};
 
 /// Three layers, about 200 packages and 30,000 files; the last layer deletes some of them.
 pub const PYTHON: Recipe = Recipe {
     name: "python",
+    base: Some(&DEBIAN),
     layers: &[
-        BASE_LAYER,
         gzip(Content::Packages(PYTHON_PACKAGES)),
         gzip(Content::Removed(&[
             "usr/share/doc/python3-django",
@@ -78,8 +95,8 @@ const PYTHON_PACKAGES: &[&str] = &[
 /// A web server on port 80 that runs as uid 33 from the start.
 pub const NGINX: Recipe = Recipe {
     name: "nginx",
+    base: Some(&DEBIAN),
     layers: &[
-        BASE_LAYER,
         gzip(Content::Packages(&["nginx-light", "curl"])),
         gzip(Content::Files(&[
             file("etc/nginx/nginx.conf", NGINX_CONF),
@@ -106,8 +123,8 @@ http {
 /// A key-value store that appends to a file on its volume; zstd layers.
 pub const REDIS: Recipe = Recipe {
     name: "redis",
+    base: Some(&DEBIAN),
     layers: &[
-        BASE_LAYER,
         zstd(Content::Packages(&["redis-server", "redis-tools"])),
         zstd(Content::Files(&[folder("data/", 1001)])),
     ],
@@ -121,8 +138,8 @@ pub const REDIS: Recipe = Recipe {
 /// A database that is made on its volume by the first start.
 pub const POSTGRES: Recipe = Recipe {
     name: "postgres",
+    base: Some(&DEBIAN),
     layers: &[
-        BASE_LAYER,
         gzip(Content::Packages(&["postgresql-15"])),
         gzip(Content::Files(&[
             File { mode: 0o755, ..file("usr/local/bin/start", POSTGRES_START) },

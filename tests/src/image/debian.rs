@@ -85,7 +85,8 @@ pub(super) fn unpack(root: &Path, archives: impl IntoIterator<Item = PathBuf>) {
             .expect("dpkg-deb");
         // dpkg-deb -x would replace the links of the merged /usr by folders.
         let tar = Command::new("tar")
-            .args(["--extract", "--keep-directory-symlink", "--same-owner", "-p", "-C"])
+            .args(["--extract", "--keep-directory-symlink", "--same-owner", "-p"])
+            .args(["--exclude=./usr/share/locale", "-C"])
             .arg(root)
             .stdin(files.stdout.take().unwrap())
             .status()

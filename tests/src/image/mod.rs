@@ -5,6 +5,7 @@
 //! the key is everything that went into it, the state of Debian's archive included.
 
 mod build;
+pub(crate) use build::cargo_target;
 pub mod catalogue;
 mod debian;
 mod layer;
@@ -16,6 +17,8 @@ use std::path::PathBuf;
 pub struct Recipe {
     /// Its name in a registry.
     pub name: &'static str,
+    /// The image whose layers are below its own.
+    pub base: Option<&'static Recipe>,
     /// Its layers, lowest first.
     pub layers: &'static [Layer],
     /// How it is started.

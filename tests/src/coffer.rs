@@ -1,0 +1,224 @@
+//! `coffer` with a store of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::image::{Recipe, cargo_target};
+use crate::program::{self, Outcome};
+use crate::registry::Registry;
+
+/// A store, a home and the command that uses them; all containers end with the fixture.
+#[derive(Debug)]
+pub struct Coffer {
+    folder: TempDir,
+}
+
+impl Default for Coffer {
+    fn default() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+}
+
+impl Coffer {
+    /// A store that knows `recipe`, under the name that is given too.
+    ///
+    /// # Panics
+    /// The image cannot be taken in.
+    #[must_use]
+    pub fn with(recipe: &Recipe) -> (Self, String) {
+        let coffer = Self::default();
+        let name = coffer.take_in(recipe);
+        (coffer, name)
+    }
+
+    /// Takes `recipe`'s image in from its layout, without a registry, and gives its name.
+    ///
+    /// # Panics
+    /// That fails.
+    #[must_use]
+    pub fn take_in(&self, recipe: &Recipe) -> String {
+        let layout = format!("oci:{}:latest", recipe.layout().display());
+        self.run(&["pull", "--quiet", &layout]).success().trim().to_owned()
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    /// The home folder of the one who runs it.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// `coffer ARGUMENTS`, not yet started.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        self.prepare(&mut command);
+        command.args(arguments);
+        command
+    }
+
+    /// Gives `command` the store and the home of this fixture.
+    pub fn prepare(&self, command: &mut Command) {
+        command.env("COFFER_ROOT", self.root()).env("HOME", self.home());
+        command.env_remove("XDG_CONFIG_HOME").env_remove("DOCKER_CONFIG");
+    }
+
+    /// Runs `coffer ARGUMENTS` to its end without input.
+    #[must_use]
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        program::run(&mut self.command(arguments))
+    }
+
+    /// Runs `coffer ARGUMENTS`, which must succeed, and gives its standard output.
+    #[track_caller]
+    pub fn must(&self, arguments: &[&str]) -> String {
+        self.run(arguments).success()
+    }
+
+    /// Has this home trust the authority of `registry`.
+    ///
+    /// # Panics
+    /// The folder cannot be written.
+    pub fn trust(&self, registry: &Registry) {
+        let folder = self.home().join(".config/containers/certs.d").join(registry.host());
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy(registry.authority(), folder.join("ca.crt")).unwrap();
+    }
+
+    /// Waits until `container` has logged `text`.
+    ///
+    /// # Panics
+    /// It ended without.
+    #[track_caller]
+    pub fn logs_until(&self, container: &str, text: &str) {
+        let mut follow = Command::new("sh");
+        follow.args(["-c", "exec \"$0\" logs --follow \"$1\" 2>&1"]).arg(binary()).arg(container);
+        self.prepare(&mut follow);
+        let mut follow = follow.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut seen = String::new();
+        let mut lines = BufReader::new(follow.stdout.take().unwrap());
+        while !seen.contains(text) {
+            let more = lines.read_line(&mut seen).unwrap();
+            assert_ne!(more, 0, "{text:?} was never logged:\n{seen}");
+        }
+        follow.kill().unwrap();
+        follow.wait().unwrap();
+    }
+
+    /// Removes all containers, then says what is left of any in this store: folders, mounts,
+    /// processes, control groups.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<String> {
+        let containers = self.root().join("containers");
+        let mut ids = folders(&containers);
+        let listed = self.run(&["ps", "-aq", "--no-trunc"]).stdout;
+        ids.extend(listed.lines().map(str::to_owned));
+        ids.sort();
+        ids.dedup();
+        for id in listed.lines() {
+            let removed = self.run(&["rm", "-f", id]);
+            assert_eq!(removed.status, 0, "rm -f {id}: {removed}");
+        }
+        let mut left = folders(&containers);
+        left.extend(names(&containers.join("names")));
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let root = self.root();
+        let ours = mounts.lines().filter(|line| line.contains(&*root.to_string_lossy()));
+        left.extend(ours.map(|line| format!("mount {line}")));
+        left.extend(self.processes());
+        for id in ids.iter().filter(|id| id.len() >= 12) {
+            left.extend(control_groups(Path::new("/sys/fs/cgroup"), id));
+        }
+        left
+    }
+
+    /// Processes that hold something below the store's folder.
+    fn processes(&self) -> Vec<String> {
+        let root = self.root();
+        let holds = |process: &Path| {
+            let Ok(open) = fs::read_dir(process.join("fd")) else { return false };
+            let mut paths = open.flatten().map(|fd| fd.path()).chain([process.join("cwd")]);
+            paths.any(|path| fs::read_link(path).is_ok_and(|target| target.starts_with(&root)))
+        };
+        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        processes
+            .filter(|path| {
+                path.file_name().is_some_and(|n| n.as_encoded_bytes()[0].is_ascii_digit())
+            })
+            .filter(|path| holds(path))
+            .map(|path| {
+                let line = fs::read(path.join("cmdline")).unwrap_or_default();
+                format!("process {}: {}", path.display(), String::from_utf8_lossy(&line))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Coffer {
+    fn drop(&mut self) {
+        // A store that was never made holds no containers.
+        if !self.root().exists() {
+            return;
+        }
+        let listed = Command::new(binary())
+            .args(["ps", "-aq"])
+            .env("COFFER_ROOT", self.root())
+            .stderr(Stdio::null())
+            .output();
+        let listed = listed.map(|output| output.stdout).unwrap_or_default();
+        for id in String::from_utf8_lossy(&listed).lines() {
+            drop(self.run(&["rm", "-f", id]));
+        }
+    }
+}
+
+/// The binary that is tested: the one that the runner names, or the one built beside the tests.
+///
+/// # Panics
+/// There is none.
+#[must_use]
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("COFFER_TEST_BINARY") {
+        return path.into();
+    }
+    let me = std::env::current_exe().unwrap();
+    let profile = me.ancestors().nth(2).unwrap_or(&cargo_target()).to_owned();
+    let path = profile.join("coffer");
+    assert!(path.exists(), "{} is not built: cargo build -p coffer", path.display());
+    path
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The folders of containers, and of what is not one yet; `names` holds names only.
+fn folders(containers: &Path) -> Vec<String> {
+    names(containers).into_iter().filter(|name| name != "names").collect()
+}
+
+/// Groups named after `id`, in every hierarchy.
+fn control_groups(folder: &Path, id: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let folders = entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders
+        .flat_map(|entry| {
+            let mut found = control_groups(&entry.path(), id);
+            if entry.file_name().to_string_lossy().contains(id) {
+                found.push(format!("control group {}", entry.path().display()));
+            }
+            found
+        })
+        .collect()
+}

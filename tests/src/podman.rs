@@ -1,0 +1,66 @@
+//! podman with a storage of its own, in a mount namespace that it can work in here.
+//!
+//! It wants a control group hierarchy of version 2 alone, and default limits that a root without
+//! `CAP_SYS_RESOURCE` may not set: it gets the first on a mount of its own and no limits.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::program::{self, Outcome};
+
+/// Flags of every `podman run`: the same network as coffer's default, no pid limit.
+const RUN: &[&str] = &[
+    "--network=none",
+    "--cgroups=disabled",
+    "--ulimit=nofile=1024:4096",
+    "--ulimit=nproc=4096:4096",
+];
+
+/// Where podman keeps images and containers for one test.
+#[derive(Debug)]
+pub struct Podman {
+    folder: TempDir,
+}
+
+impl Default for Podman {
+    fn default() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+}
+
+impl Podman {
+    /// `podman ARGUMENTS`, not yet started.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-ec"]);
+        command.arg("mount -t cgroup2 none /sys/fs/cgroup; exec podman \"$@\"").arg("podman");
+        for (flag, folder) in [("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+            command.arg(flag).arg(self.folder.path().join(folder));
+        }
+        command.args(["--storage-driver=overlay", "--events-backend=none"]);
+        command.args(["--cgroup-manager=cgroupfs", "--runtime=crun"]);
+        match arguments {
+            ["run", rest @ ..] => command.arg("run").args(RUN).args(rest),
+            _ => command.args(arguments),
+        };
+        command
+    }
+
+    /// Runs `podman ARGUMENTS` to its end.
+    #[must_use]
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        program::run(&mut self.command(arguments))
+    }
+
+    /// Pulls `name` from a registry on loopback.
+    ///
+    /// # Panics
+    /// That fails.
+    #[track_caller]
+    pub fn pull(&self, name: &str) {
+        self.run(&["pull", "--quiet", "--tls-verify=false", name]).success();
+    }
+}
