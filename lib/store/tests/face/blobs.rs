@@ -246,11 +246,8 @@ fn collect_takes_only_what_the_removed_image_had() {
     store.forget(&gone).unwrap();
     let exclusive = store.exclusive().unwrap();
     assert_eq!(exclusive.store().images().unwrap().len(), 1);
-    let kept = {
-        let gone = std::slice::from_ref(&gone);
-        exclusive.collect(gone, gone)
-    }
-    .unwrap();
+    let both = std::slice::from_ref(&gone);
+    let kept = exclusive.collect(both, both).unwrap();
     assert_eq!(kept, coffer_store::Collected::default());
     let collected = exclusive.collect(&[gone], &[]).unwrap();
     assert_eq!((collected.blobs.len(), collected.chains.len()), (3, 1));
