@@ -5,6 +5,7 @@ use coffer_policy::{Admitted, Facts, Policy, Refusal};
 use coffer_registry::Client;
 use coffer_store::{Image, ImageError, IndexError, Store, StoreError};
 
+use crate::pull::platform_of;
 use crate::{Progress, PullError, Pulled, pull};
 
 /// When to ask the registry. Source: docker run, `--pull`.
@@ -53,6 +54,16 @@ pub enum AdmitError {
         name: Reference,
         /// For which platform.
         platform: Platform,
+    },
+    /// What the file holds is for another platform.
+    #[error("{name} is not there for {wanted}; it is for {found}")]
+    Platform {
+        /// The file.
+        name: String,
+        /// What was asked for.
+        wanted: Platform,
+        /// What there is.
+        found: Platform,
     },
     /// It could not be pulled.
     #[error(transparent)]
@@ -105,10 +116,15 @@ pub fn admit(
         }
     };
     let Found { image, target, pulled } = found;
+    let platform = platform_of(&image);
+    if platform.rank_for(wanted.platform).is_none() {
+        let (name, wanted) = (wanted.name.to_string(), wanted.platform.clone());
+        return Err(AdmitError::Platform { name, wanted, found: platform });
+    }
     let facts = Facts {
         name: wanted.name.to_string(),
         manifest: image.descriptor.digest.clone(),
-        platform: platform_of(&image),
+        platform,
         host: Platform::host(),
     };
     Ok(Intake { admitted: Policy.decide(facts)?, image, target, pulled })
@@ -151,19 +167,10 @@ fn from_store(
     let Some(target) = store.resolve(name)? else { return Ok(None) };
     let image = store.choose(&target, platform).and_then(|manifest| store.image(&manifest));
     match image {
+        // A name without a choice may have been pulled for another platform.
+        Ok(image) if platform_of(&image).rank_for(platform).is_none() => Ok(None),
         Ok(image) => Ok(Some(Found { image, target, pulled: None })),
         Err(ImageError::Store(StoreError::Missing(_))) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What an image's configuration says that it is for.
-fn platform_of(image: &Image) -> Platform {
-    Platform {
-        architecture: image.config.architecture.clone(),
-        os: image.config.os.clone(),
-        variant: image.config.variant.clone(),
-        os_version: None,
-        os_features: Vec::new(),
     }
 }

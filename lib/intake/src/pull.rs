@@ -13,7 +13,8 @@ use coffer_oci::{
 };
 use coffer_registry::{Cause, Client, Error as RegistryError, IMAGE_TYPES};
 use coffer_store::{
-    BlobWriter, ImageError, IndexError, MAX_CONFIG, MAX_LAYERS, Store, StoreError, WriteError,
+    BlobWriter, Image, ImageError, IndexError, MAX_CONFIG, MAX_LAYERS, Store, StoreError,
+    WriteError,
 };
 
 use crate::fetch::Fetch;
@@ -53,7 +54,7 @@ pub enum PullError {
         #[source]
         source: DocumentError,
     },
-    /// The index has nothing for the platform.
+    /// There is nothing for the platform.
     #[error("{name} is not there for {wanted}; it is for {}", list(.there))]
     Platform {
         /// The image.
@@ -145,7 +146,7 @@ pub fn pull(
     check(name, &manifest)?;
     let bytes = AtomicU64::new(fetch.blob(&manifest.config)?);
     // Configuration and manifest are checked before anything large travels.
-    store.image(&descriptor)?;
+    fetch.check_platform(&store.image(&descriptor)?, platform)?;
     let layers = AtomicUsize::new(0);
     parallel::each(&parallel::distinct(manifest.layers.iter()), &cancel, |layer| {
         let moved = fetch.blob(layer)?;
@@ -245,6 +246,16 @@ impl Fetch<'_> {
         })
     }
 
+    /// A name that has no choice of platforms must be for the one that is wanted, too.
+    fn check_platform(&self, image: &Image, wanted: &Platform) -> Result<(), PullError> {
+        let found = platform_of(image);
+        if found.rank_for(wanted).is_some() {
+            return Ok(());
+        }
+        let (name, wanted) = (self.name.clone(), wanted.clone());
+        Err(PullError::Platform { name, wanted, there: vec![found] })
+    }
+
     /// Fetches what an index lists, as what the index says it is.
     fn child(&self, listed: &Descriptor) -> Result<Document, PullError> {
         let pinned = self.name.with_digest(listed.digest.clone());
@@ -254,6 +265,17 @@ impl Fetch<'_> {
         }
         let (expected, found) = (listed.size, found.size);
         Err(StoreError::Size { digest: listed.digest.clone(), expected, found }.into())
+    }
+}
+
+/// What an image's configuration says that it is for.
+pub(crate) fn platform_of(image: &Image) -> Platform {
+    Platform {
+        architecture: image.config.architecture.clone(),
+        os: image.config.os.clone(),
+        variant: image.config.variant.clone(),
+        os_version: None,
+        os_features: Vec::new(),
     }
 }
 

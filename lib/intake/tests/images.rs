@@ -417,3 +417,24 @@ fn a_manifest_that_is_not_what_its_index_says_is_refused() {
         panic!("{pulled:?}");
     };
 }
+
+#[test]
+fn a_name_without_a_choice_is_for_one_platform() {
+    let server = Sample::new(&["linux/amd64"]).serve(|_, _| None);
+    let (folder, store) = store();
+    let name = server.name("a:1");
+    let (amd64, arm64) = (amd64(), "linux/arm64".parse().unwrap());
+    let client = || client(&server.host);
+    let error = pull(&store, &client(), &name, &arm64, &Silent).unwrap_err();
+    assert!(error.to_string().ends_with("is not there for linux/arm64; it is for linux/amd64"));
+    assert_eq!(store.resolve(&name).unwrap(), None);
+
+    pull(&store, &client(), &name, &amd64, &Silent).unwrap();
+    let image = ImageName::Registry(name.clone());
+    let never = wanted(&image, &arm64, PullPolicy::Never);
+    let error = admit(&store, never, client, &Silent).unwrap_err();
+    assert!(matches!(error, AdmitError::NotHere { .. }), "{error:?}");
+    let layout = ImageName::OciDir(folder.path().join("root"), Some(name.to_string()));
+    let error = admit(&store, wanted(&layout, &arm64, PullPolicy::Missing), client, &Silent);
+    assert!(matches!(error, Err(AdmitError::Platform { .. })), "{error:?}");
+}
