@@ -46,6 +46,11 @@ fn image(bed: &Bed, files: usize) -> Image {
     bed.image(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
+/// A data root in memory: what is tested is not the disk.
+fn in_memory() -> Bed {
+    Bed::at(tempfile::tempdir_in("/dev/shm").unwrap(), Flavour::Root)
+}
+
 /// What must be there at the end, however it came about.
 fn check(bed: &Bed, image: &Image, files: usize) {
     let made = bed.ensure(image, &Limits::default()).unwrap();
@@ -69,7 +74,7 @@ fn root_a_layer_is_made_once_whoever_wants_it() {
     if !is_root() {
         return;
     }
-    let bed = Bed::new();
+    let bed = in_memory();
     let image = image(&bed, 300);
     let made = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -92,11 +97,36 @@ fn root_a_layer_is_made_once_whoever_wants_it() {
     check(&bed, &image, 300);
 }
 
+#[test]
+fn root_a_layer_of_another_boot_is_made_again_unless_the_disk_has_it() {
+    if !is_root() {
+        return;
+    }
+    let bed = in_memory();
+    let image = image(&bed, 20);
+    bed.ensure(&image, &Limits::default()).unwrap();
+    let layers = dir::open(&bed.data().join("layers")).unwrap();
+    let name = image.config.chain_ids()[1].hex().to_owned();
+    let layer = dir::open_at(layers.as_fd(), &name).unwrap();
+    // As after a power failure: the mark of another boot, and a file without its content.
+    dir::remove_file(layer.as_fd(), "unsynced").unwrap();
+    rustix::fs::symlinkat("another boot", &layer, "unsynced").unwrap();
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::TRUNC;
+    rustix::fs::openat(&layer, "tree/d1/s0/f0", flags, rustix::fs::Mode::empty()).unwrap();
+    assert!(bed.layers().stack(&image.config).unwrap().is_none());
+    check(&bed, &image, 20);
+    let made = bed.ensure(&image, &Limits::default()).unwrap();
+    assert_eq!(made.read("d1/s0/f0").map(|text| text.len()), Some(100));
+}
+
 /// Kills a child that unpacks after `delay`; says whether it was done before.
 fn kill_after(bed: &Bed, image: &Image, delay: Duration) -> bool {
     let pid = userns::fork(|| i32::from(bed.ensure(image, &Limits::default()).is_err())).unwrap();
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    let delay = Timespec { tv_sec: 0, tv_nsec: i64::from(delay.subsec_nanos()) };
+    let delay = Timespec {
+        tv_sec: delay.as_secs().try_into().unwrap(),
+        tv_nsec: i64::from(delay.subsec_nanos()),
+    };
     let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&delay)).unwrap() > 0;
     kill_process(pid, Signal::KILL).unwrap();
     let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
@@ -109,20 +139,19 @@ fn root_killed_at_any_moment_nothing_is_lost() {
     if !is_root() {
         return;
     }
-    let bed = Bed::new();
+    let bed = in_memory();
     let image = image(&bed, 500);
-    for step in 0_u32.. {
-        let done = kill_after(&bed, &image, Duration::from_micros(200 + u64::from(step) * 1500));
+    let mut delay = Duration::from_micros(200);
+    while !kill_after(&bed, &image, delay) {
         // A layer that has its name is whole, whatever happened to the others.
         if let Some(stack) = bed.layers().stack(&image.config).unwrap() {
             assert_eq!(stack.layers().len(), 3);
         }
-        if step % 8 == 7 {
+        if delay.subsec_micros() % 4 == 0 {
             bed.layers().prune(&|_| true).unwrap();
         }
-        if done || step > 200 {
-            break;
-        }
+        delay = delay * 6 / 5;
+        assert!(delay < Duration::from_secs(60), "it is never done");
     }
     check(&bed, &image, 500);
     // Kills of a first attempt, each on an empty folder.

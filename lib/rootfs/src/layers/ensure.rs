@@ -10,7 +10,7 @@ use coffer_store::{Image, Store};
 use rustix::fs::Mode;
 
 use super::make::{Base, Claim};
-use super::{Layers, LayersError};
+use super::{Layers, LayersError, durable};
 use crate::limits::{Budget, Limits};
 use crate::stack::merged::Folder;
 use crate::unpack::{Below, Unpacked, unpack};
@@ -52,6 +52,7 @@ impl Layers {
                 return Ok((stack, report));
             }
             self.make_empty()?;
+            durable::settle(self.folder.as_fd())?;
             let budget = Budget::new(limits.clone());
             let work = Work {
                 layers: self,

@@ -7,7 +7,10 @@ use coffer_sys::{dir, tree};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode, RenameFlags};
 use rustix::io::Errno;
 
-use super::{BASE, LayersError, TEMPORARY, TREE, folder_error};
+use super::{BASE, LayersError, TEMPORARY, TREE, durable, folder_error};
+
+/// Where a doubtful layer goes before it is removed.
+const DOUBTFUL: &str = "doubtful";
 
 /// A layer's temporary folder, locked: nobody else makes the same layer.
 pub(super) struct Claim<'a> {
@@ -24,7 +27,8 @@ impl<'a> Claim<'a> {
         let name = id.hex().to_owned();
         let temporary = format!("{TEMPORARY}{name}");
         loop {
-            if exists(layers, &name)? {
+            let doubtful = durable::is_doubtful(layers, &name)?;
+            if !doubtful && exists(layers, &name)? {
                 return Ok(None);
             }
             dir::make(layers, &temporary, Mode::RWXU).map_err(folder_error("make", &temporary))?;
@@ -37,6 +41,7 @@ impl<'a> Claim<'a> {
             lock(&folder, &temporary)?;
             if is_still(layers, &temporary, &folder)? {
                 let claim = Self { layers, name, temporary, folder };
+                claim.take_doubtful()?;
                 claim.clear()?;
                 return Ok(Some(claim));
             }
@@ -53,6 +58,7 @@ impl<'a> Claim<'a> {
     /// The layer is whole: gives it its name.
     pub(super) fn publish(self, base: Base) -> Result<(), LayersError> {
         let failed = |errno: Errno| folder_error("rename", &self.temporary)(errno.into());
+        durable::mark(self.folder.as_fd()).map_err(folder_error("mark", &self.temporary))?;
         if base == Base::Yes {
             rfs::renameat(&self.folder, TREE, &self.folder, BASE).map_err(failed)?;
         }
@@ -66,6 +72,17 @@ impl<'a> Claim<'a> {
         self.clear()?;
         rfs::unlinkat(self.layers, &self.temporary, AtFlags::REMOVEDIR)
             .map_err(|errno| folder_error("remove", &self.temporary)(errno.into()))
+    }
+
+    /// Takes a layer that a power failure may have damaged out of the way. Under the lock, nobody
+    /// else gives the layer its name.
+    fn take_doubtful(&self) -> Result<(), LayersError> {
+        if !durable::is_doubtful(self.layers, &self.name)? {
+            return Ok(());
+        }
+        tree::remove(self.folder.as_fd(), DOUBTFUL.as_ref())
+            .and_then(|_| Ok(rfs::renameat(self.layers, &self.name, &self.folder, DOUBTFUL)?))
+            .map_err(folder_error("move away", &self.name))
     }
 
     fn clear(&self) -> Result<(), LayersError> {

@@ -3,6 +3,7 @@
 //! ```text
 //! <root>/layers/<chain id>/tree/   what overlay stacks
 //! <root>/layers/<chain id>/base/   the same, where nothing of the layers below shows
+//! <root>/layers/<chain id>/unsynced the boot in which it was made, until the disk has it
 //! <root>/layers/empty/             a lower folder for images without layers
 //! <root>/layers/tmp-<chain id>/    one that is being made, locked by who makes it
 //! ```
@@ -10,6 +11,7 @@
 //! when it is whole: a name without `tmp-` is always complete. Who is killed leaves a temporary
 //! folder without a lock, which the next one that needs the layer empties and uses.
 
+mod durable;
 mod ensure;
 mod make;
 
@@ -115,6 +117,7 @@ impl Layers {
     ///
     /// The caller sees to it that nobody mounts meanwhile: by the store's exclusive lock.
     pub fn prune(&self, keep: &dyn Fn(&str) -> bool) -> Result<u64, LayersError> {
+        durable::settle(self.folder())?;
         let mut removed = 0;
         for entry in dir::entries(self.folder()).map_err(folder_error("list", ""))? {
             let name = entry.name.to_string_lossy().into_owned();
@@ -171,6 +174,9 @@ impl Layers {
     }
 
     fn layer(&self, id: &Digest) -> Result<Option<(Layer, Position)>, LayersError> {
+        if durable::is_doubtful(self.folder(), id.hex())? {
+            return Ok(None);
+        }
         for (folder, position) in [(TREE, Position::Above), (BASE, Position::Base)] {
             let name = format!("{}/{folder}", id.hex());
             // By its path alone: outside of the user namespace, an ordinary user may not be
