@@ -66,6 +66,18 @@ struct Args {
 /// # Errors
 /// What `clone3` says: `ENOSPC` or `EPERM` where a namespace cannot be had, `EAGAIN` at a limit.
 pub fn spawn(how: Clone3<'_>, child: impl FnOnce() -> i32) -> io::Result<Cloned> {
+    match branch(how)? {
+        Some(cloned) => Ok(cloned),
+        None => exit_now(catch_unwind(AssertUnwindSafe(child)).unwrap_or(125)),
+    }
+}
+
+/// Goes on twice: with the child in the caller, with `None` in the child. For a process that is
+/// itself such a child; everybody else uses [`spawn`], whose child cannot come back.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn branch(how: Clone3<'_>) -> io::Result<Option<Cloned>> {
     let mut pidfd: RawFd = -1;
     let mut args = arguments(how);
     args.pidfd = (&raw mut pidfd) as u64;
@@ -75,15 +87,12 @@ pub fn spawn(how: Clone3<'_>, child: impl FnOnce() -> i32) -> io::Result<Cloned>
     let number = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<Args>()) };
     match number {
         -1 => Err(io::Error::last_os_error()),
-        0 => {
-            let status = catch_unwind(AssertUnwindSafe(child)).unwrap_or(125);
-            exit_now(status)
-        }
+        0 => Ok(None),
         number => {
             // SAFETY: the kernel has put a new descriptor there, which nobody else knows of.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-            Ok(Cloned { pid: pid.ok_or_else(io::Error::last_os_error)?, pidfd })
+            Ok(Some(Cloned { pid: pid.ok_or_else(io::Error::last_os_error)?, pidfd }))
         }
     }
 }

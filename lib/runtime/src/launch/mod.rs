@@ -141,6 +141,7 @@ impl Launched {
     fn listen(&mut self, plan: &Plan, until_gate: bool) -> Result<(), LaunchError> {
         loop {
             match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
+                Some(Message::Split { pid, pidfd }) => self.follow(Cloned { pid, pidfd }),
                 Some(Message::Terminal(master)) => self.terminal = Some(master),
                 Some(Message::Ready) if until_gate => return Ok(()),
                 Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),
@@ -149,6 +150,13 @@ impl Launched {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Goes on with the process in the joined namespaces, and collects the one that made it.
+    fn follow(&mut self, next: Cloned) {
+        let first = std::mem::replace(&mut self.pidfd, next.pidfd);
+        self.pid = next.pid;
+        collect(&first);
     }
 
     /// Ends the child, and says what it may have reported itself: the better answer.
@@ -169,7 +177,12 @@ pub(crate) fn end(cloned: &Cloned) {
     match pidfd_send_signal(&cloned.pidfd, Signal::KILL) {
         Ok(()) | Err(_) => {}
     }
-    match waitid(WaitId::PidFd(cloned.pidfd.as_fd()), WaitIdOptions::EXITED) {
+    collect(&cloned.pidfd);
+}
+
+/// Waits for a child that ends. It fails only where it has been waited for already.
+fn collect(pidfd: &OwnedFd) {
+    match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
         Ok(_) | Err(_) => {}
     }
 }

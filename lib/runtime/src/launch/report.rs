@@ -13,20 +13,24 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
+use rustix::process::Pid;
 
 /// The most descriptors that one message carries (`SCM_MAX_FD`). Source: man 7 unix.
 pub(crate) const MAX_FDS: usize = 253;
 
-/// Bytes of a message: step, cause, errno.
+/// Bytes of a message: step, cause, errno or process.
 const SIZE: usize = 12;
 const READY: u32 = u32::MAX;
 const TERMINAL: u32 = u32::MAX - 1;
+const SPLIT: u32 = u32::MAX - 2;
 
 /// What the child says.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// Here is the master side of its terminal.
     Terminal(OwnedFd),
+    /// The process that goes on is this one, of this number.
+    Split { pid: Pid, pidfd: OwnedFd },
     /// It waits at the start gate.
     Ready,
     /// This step failed.
@@ -87,19 +91,21 @@ pub(crate) fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
 
 /// Sends a message of the child's.
 pub(crate) fn send(socket: BorrowedFd<'_>, message: &Message) -> rustix::io::Result<()> {
-    let (step, fault, fd) = match message {
-        Message::Terminal(fd) => (TERMINAL, None, Some(fd.as_fd())),
-        Message::Ready => (READY, None, None),
+    let (step, cause, number, fd) = match message {
+        Message::Terminal(fd) => (TERMINAL, 0, 0, Some(fd.as_fd())),
+        Message::Split { pid, pidfd } => {
+            (SPLIT, 0, pid.as_raw_nonzero().get(), Some(pidfd.as_fd()))
+        }
+        Message::Ready => (READY, 0, 0, None),
         Message::Failed { step, fault } => {
-            (u32::try_from(*step).unwrap_or(TERMINAL - 1), Some(*fault), None)
+            let step = u32::try_from(*step).unwrap_or(SPLIT - 1);
+            (step, fault.cause as u32, fault.errno.raw_os_error(), None)
         }
     };
-    let (cause, errno) =
-        fault.map_or((0, 0), |fault| (fault.cause as u32, fault.errno.raw_os_error()));
     let mut bytes = [0; SIZE];
     bytes[0..4].copy_from_slice(&step.to_ne_bytes());
     bytes[4..8].copy_from_slice(&cause.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&errno.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&number.to_ne_bytes());
     send_fds(socket, &bytes, fd.as_slice())
 }
 
@@ -158,12 +164,17 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<
         return Ok(None);
     }
     let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+    let number = i32::from_ne_bytes(word(8));
     Ok(Some(match u32::from_ne_bytes(word(0)) {
         READY => Message::Ready,
         TERMINAL => Message::Terminal(fds.pop().flatten().ok_or(Errno::BADMSG)?),
+        SPLIT => Message::Split {
+            pid: Pid::from_raw(number).ok_or(Errno::BADMSG)?,
+            pidfd: fds.pop().flatten().ok_or(Errno::BADMSG)?,
+        },
         step => {
             let cause = usize::try_from(u32::from_ne_bytes(word(4))).unwrap_or(usize::MAX);
-            let errno = Errno::from_raw_os_error(i32::from_ne_bytes(word(8)));
+            let errno = Errno::from_raw_os_error(number);
             let cause = CAUSES.get(cause).copied().ok_or(Errno::BADMSG)?;
             Message::Failed { step: step as usize, fault: cause.with(errno) }
         }

@@ -54,6 +54,9 @@ pub enum PlanError {
         #[source]
         source: Errno,
     },
+    /// The descriptor of the container's process cannot be kept.
+    #[error("cannot keep the container's process open")]
+    Keep(#[source] Errno),
     /// More mounts than can be handed over.
     #[error("{0} volumes are too many; the most is {max}", max = crate::launch::MAX_FDS)]
     TooManyMounts(usize),

@@ -4,6 +4,7 @@
 //! the parent. What coffer cannot do is refused here by name, never left out silently (law 4).
 
 mod error;
+mod join;
 mod mounts;
 mod options;
 mod process;
@@ -25,6 +26,7 @@ use rustix::mount::MountAttrFlags;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
 pub use error::PlanError;
+pub use join::JoinInputs;
 pub use options::OptionError;
 pub(crate) use process::DEFAULT_PATH;
 pub use step::MountRoot;
@@ -152,7 +154,7 @@ impl Plan {
         plan.mount_steps(spec, &cgroups)?;
         plan.stdio_step(process, &confinement.identity)?;
         plan.inner_steps(spec, confinement, process)?;
-        plan.fence_steps(confinement, host, process, init)?;
+        plan.fence_steps(confinement, &confinement.identity, host, process, init)?;
         Ok(plan)
     }
 

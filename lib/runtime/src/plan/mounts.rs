@@ -40,6 +40,10 @@ impl Plan {
                 return Err(PlanError::Missing(missing));
             }
         }
+        let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
+        if terminal && !self.keeps(Keep::Pts) {
+            return Err(PlanError::Missing("mount of devpts on /dev/pts"));
+        }
         if self.handed.len() > crate::launch::MAX_FDS {
             return Err(PlanError::TooManyMounts(self.handed.len()));
         }
@@ -185,9 +189,6 @@ impl Plan {
     ) -> Result<(), PlanError> {
         let owner = Uid::from_raw(identity.uid.number());
         if process.terminal {
-            if !self.keeps(Keep::Pts) {
-                return Err(PlanError::Missing("mount of devpts on /dev/pts"));
-            }
             let size = process.console_size.map(|size| (size.height, size.width));
             self.steps.push(Step::Terminal(Terminal { size, owner }));
         } else {

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use coffer_confine::confinement::{Confinement, Host};
+use coffer_confine::ids::IdMap;
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Process, Spec};
 use coffer_sys::exec::Strings;
@@ -80,6 +81,7 @@ impl Plan {
     pub(super) fn fence_steps(
         &mut self,
         confinement: &Confinement,
+        identity: &Identity,
         host: &Host,
         process: &Process,
         init: Init,
@@ -90,11 +92,11 @@ impl Plan {
         }
         self.steps.push(Step::Umask(process.user.umask.unwrap_or(UMASK)));
         self.steps.push(Step::Bounding(host.capabilities));
-        let Identity { uid, gid, groups, .. } = &confinement.identity;
+        let Identity { uid, gid, groups, .. } = identity;
         if self.capabilities.outlive_root(*uid) {
             self.steps.push(Step::KeepCapabilities);
         }
-        if self.may_set_groups() {
+        if may_set_groups(confinement) {
             let groups = groups.iter().map(|group| Gid::from_raw(group.number())).collect();
             self.steps.push(Step::Groups(groups));
         }
@@ -113,12 +115,13 @@ impl Plan {
         self.steps.push(Step::Execute(execute(process)?));
         Ok(())
     }
+}
 
-    /// Whether the user namespace lets groups be set: not where an ordinary user has mapped
-    /// nobody but itself. Source: man 7 user_namespaces, "/proc/pid/setgroups".
-    fn may_set_groups(&self) -> bool {
-        self.ids.as_ref().is_none_or(|ids| ids.gids.iter().map(|range| range.size).sum::<u32>() > 1)
-    }
+/// Whether the user namespace lets groups be set: not where an ordinary user has mapped nobody
+/// but itself. Source: man 7 user_namespaces, "/proc/pid/setgroups".
+fn may_set_groups(confinement: &Confinement) -> bool {
+    let groups = |ids: &IdMap| ids.gids.iter().map(|range| u64::from(range.size)).sum::<u64>();
+    confinement.ids.as_ref().is_none_or(|ids| groups(ids) > 1)
 }
 
 /// The program, with every file that it could be.

@@ -1,13 +1,14 @@
 //! The steps that a new process takes, one after the other, before it becomes the program.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use coffer_confine::capability::CapSet;
 use coffer_sys::exec::Strings;
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::{Gid, Uid};
+use rustix::thread::{Gid, ThreadNameSpaceType, Uid};
 
 use super::Target;
 
@@ -84,6 +85,15 @@ pub(crate) enum Step {
     Gate,
     /// Puts the system call filter in force.
     Seccomp,
+    /// Enters the namespaces of a running container.
+    Join {
+        /// Its first process.
+        target: OwnedFd,
+        /// Which of its namespaces.
+        namespaces: ThreadNameSpaceType,
+    },
+    /// Makes the process that is in the joined pid namespace, and ends this one.
+    Split,
     /// Splits in two: process 1 stays as a tiny init, its child goes on.
     Init,
     /// Becomes the program.
@@ -110,17 +120,11 @@ pub trait MountRoot: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// What the kernel says.
-    fn mount(
-        &self,
-        idmap: Option<std::os::fd::BorrowedFd<'_>>,
-    ) -> std::io::Result<std::os::fd::OwnedFd>;
+    fn mount(&self, idmap: Option<std::os::fd::BorrowedFd<'_>>) -> std::io::Result<OwnedFd>;
 }
 
 impl MountRoot for coffer_rootfs::OverlayPlan {
-    fn mount(
-        &self,
-        idmap: Option<std::os::fd::BorrowedFd<'_>>,
-    ) -> std::io::Result<std::os::fd::OwnedFd> {
+    fn mount(&self, idmap: Option<std::os::fd::BorrowedFd<'_>>) -> std::io::Result<OwnedFd> {
         Self::mount(self, idmap)
     }
 }
@@ -249,6 +253,8 @@ impl Step {
             Self::CloseOnExec => "mark descriptors close-on-exec".to_owned(),
             Self::Gate => "wait at the start gate".to_owned(),
             Self::Seccomp => "load the system call filter".to_owned(),
+            Self::Join { .. } => "enter the container's namespaces".to_owned(),
+            Self::Split => "fork in the container's namespaces".to_owned(),
             Self::Init => "fork the program from its init".to_owned(),
             Self::Execute(execute) => {
                 format!(

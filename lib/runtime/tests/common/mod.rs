@@ -14,9 +14,10 @@ use coffer_confine::confinement::Host;
 use coffer_confine::ids::{ContainerGid, ContainerUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
+use coffer_oci::runtime::Spec;
 use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch};
-use coffer_runtime::plan::{Authority, CgroupView, Inputs, Plan, RootFs};
-use coffer_runtime::spec::{Facts, Request, Userns, build, wishes};
+use coffer_runtime::plan::{Authority, CgroupView, Inputs, JoinInputs, Plan, RootFs};
+use coffer_runtime::spec::{ExecRequest, Facts, Request, Userns, build, wishes};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -115,18 +116,10 @@ impl Bench {
         self.folder.path()
     }
 
+    /// The plan of the container.
     pub(crate) fn plan(&self) -> Plan {
-        let ids = (self.request.userns == Userns::Private).then(|| self.ids.clone());
         let host = Host::read();
-        let facts = Facts {
-            identity: &self.identity,
-            ids: ids.as_ref(),
-            id: "0123456789abcdef",
-            files: self.folder.path(),
-        };
-        let spec = build(&self.image, &self.request, facts).unwrap();
-        let wishes = wishes(&self.request, self.identity.clone(), ids);
-        let confinement = Confinement::new(wishes, &host).unwrap();
+        let (spec, confinement) = self.spec(&host);
         Plan::new(Inputs {
             spec: &spec,
             confinement: &confinement,
@@ -139,6 +132,34 @@ impl Bench {
         .unwrap()
     }
 
+    /// The plan of a process that joins it.
+    pub(crate) fn join(&self, container: &Launched, request: &ExecRequest) -> Plan {
+        let host = Host::read();
+        let (spec, confinement) = self.spec(&host);
+        Plan::join(JoinInputs {
+            target: container.pidfd.as_fd(),
+            confinement: &confinement,
+            host: &host,
+            identity: &self.identity,
+            process: &request.process(&spec, &self.identity),
+            authority: self.authority,
+        })
+        .unwrap()
+    }
+
+    fn spec(&self, host: &Host) -> (Spec, Confinement) {
+        let ids = (self.request.userns == Userns::Private).then(|| self.ids.clone());
+        let facts = Facts {
+            identity: &self.identity,
+            ids: ids.as_ref(),
+            id: "0123456789abcdef",
+            files: self.folder.path(),
+        };
+        let spec = build(&self.image, &self.request, facts).unwrap();
+        let wishes = wishes(&self.request, self.identity.clone(), ids);
+        (spec, Confinement::new(wishes, host).unwrap())
+    }
+
     /// Runs it to its end, with its output in a pipe.
     pub(crate) fn run(&self) -> Result<Ended, LaunchError> {
         let (reader, launched) = self.start(Gate::Open)?;
@@ -147,12 +168,17 @@ impl Bench {
 
     /// Starts it, with its output in a pipe.
     pub(crate) fn start(&self, gate: Gate<'_>) -> Result<(OwnedFd, Launched), LaunchError> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let (input, _) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let stdio = Stdio::Fds([input.as_fd(), writer.as_fd(), writer.as_fd()]);
-        let how = Launch { cgroup: None, stdio, gate };
-        Ok((reader, launch(&self.plan(), &how, &mut |_| Ok(()))?))
+        start(&self.plan(), gate)
     }
+}
+
+/// Starts a process, with its output in a pipe.
+pub(crate) fn start(plan: &Plan, gate: Gate<'_>) -> Result<(OwnedFd, Launched), LaunchError> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let (input, _) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let stdio = Stdio::Fds([input.as_fd(), writer.as_fd(), writer.as_fd()]);
+    let how = Launch { cgroup: None, stdio, gate };
+    Ok((reader, launch(plan, &how, &mut |_| Ok(()))?))
 }
 
 /// Waits for the end and reads what came out.

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_sys::mount::Reach;
-use rustix::fs::{self, CWD, FileType, Mode, OFlags};
+use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
@@ -13,6 +13,9 @@ use super::Child;
 use super::mounts::{attach, clone_of};
 use crate::launch::report::{Cause, Fault, Message, send};
 use crate::plan::{Device, Terminal};
+
+/// The magic number of devpts. Source: linux/magic.h.
+const DEVPTS: u64 = 0x1cd1;
 
 /// What stands in every `/dev`. Source: runtime-spec config-linux.md, "Default Devices" and
 /// runtime-linux.md, "Dev symbolic links".
@@ -51,9 +54,7 @@ impl Child<'_> {
     /// Opens a pty of the container's own devpts, sends its master to the parent, and makes the
     /// other side the session's terminal, its standard descriptors and its console.
     pub(super) fn take_terminal(&mut self, terminal: &Terminal) -> Result<(), Fault> {
-        let pts = self.pts.as_ref().ok_or(Errno::NODEV)?;
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let master = fs::openat(pts, c"ptmx", flags, Mode::empty())?;
+        let master = self.open_master()?;
         unlockpt(&master)?;
         let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let slave = ioctl_tiocgptpeer(&master, peer)?;
@@ -62,10 +63,28 @@ impl Child<'_> {
             tcsetwinsize(&slave, size)?;
         }
         fs::fchown(&slave, Some(terminal.owner), None)?;
-        attach(&clone_of(slave.as_fd(), Reach::One)?, &self.place_in_dev(c"console")?)?;
+        if self.dev.is_some() {
+            attach(&clone_of(slave.as_fd(), Reach::One)?, &self.place_in_dev(c"console")?)?;
+        }
         rustix::process::ioctl_tiocsctty(&slave)?;
         super::take_as_stdio([slave.as_fd(); 3])?;
         Ok(send(self.socket, &Message::Terminal(master))?)
+    }
+
+    /// Opens the master side of a new pty: on our own mount of devpts, or, in a container that was
+    /// joined, on what is mounted there, which must be devpts and reached without a link.
+    fn open_master(&self) -> Result<OwnedFd, Fault> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if let Some(pts) = &self.pts {
+            return Ok(fs::openat(pts, c"ptmx", flags, Mode::empty())?);
+        }
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let pts = fs::openat2(self.root()?, c"/dev/pts", path, Mode::empty(), resolve)?;
+        if u64::try_from(fs::fstatfs(&pts)?.f_type) != Ok(DEVPTS) {
+            return Err(Cause::NotTheDevice.with(Errno::NODEV));
+        }
+        Ok(fs::openat(&pts, c"ptmx", flags | OFlags::NOFOLLOW, Mode::empty())?)
     }
 
     /// A new empty file in our own `/dev`, to mount on.

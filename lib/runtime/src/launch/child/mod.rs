@@ -5,6 +5,7 @@
 
 mod dev;
 mod fence;
+mod join;
 mod mounts;
 mod walk;
 
@@ -94,6 +95,8 @@ impl<'a> Child<'a> {
             Step::EnterFolder => {
                 Ok(rustix::process::fchdir(self.folder.as_ref().ok_or(Errno::BADF)?)?)
             }
+            Step::Join { target, namespaces } => self.join(target, *namespaces),
+            Step::Split => self.split(),
             Step::CloseOnExec => Ok(coffer_sys::exec::close_on_exec_from(3)?),
             Step::Gate => self.wait_at_gate(),
             step => self.fence(step),
