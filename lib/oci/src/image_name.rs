@@ -49,7 +49,8 @@ impl FromStr for ImageName {
             return Ok(Self::Registry(text.parse()?));
         };
         let split = || {
-            let (path, tag) = match rest.rsplit_once(':') {
+            // A tag may hold colons, as `shop/web:1.4` does; skopeo divides at the first one, too.
+            let (path, tag) = match rest.split_once(':') {
                 Some((path, tag)) => (path, Some(tag)),
                 None => (rest, None),
             };
@@ -113,6 +114,8 @@ mod tests {
         assert_eq!(parse("oci:/a/b"), Ok(ImageName::OciDir("/a/b".into(), None)));
         assert_eq!(parse("oci:dir:v1"), Ok(ImageName::OciDir("dir".into(), Some("v1".into()))));
         assert_eq!(parse("oci-archive:f.tar"), Ok(ImageName::OciArchive("f.tar".into(), None)));
+        let name = parse("oci-archive:f.tar:shop/web:1.4").unwrap();
+        assert_eq!(name, ImageName::OciArchive("f.tar".into(), Some("shop/web:1.4".into())));
         let name = parse("docker-archive:f.tar:localhost:5000/x:1").unwrap();
         assert_eq!(name.to_string(), "docker-archive:f.tar:localhost:5000/x:1");
         assert!(matches!(parse("oci:"), Err(ImageNameError::NoPath(_))));

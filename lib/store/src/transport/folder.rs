@@ -21,10 +21,8 @@ use crate::{ImageError, MAX_MANIFEST, Store, layout};
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP).union(Mode::ROTH);
 
 /// Nothing outside the folder, and no links within it.
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS)
-    .union(ResolveFlags::NO_XDEV);
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 pub(super) fn import(
     store: &Store,
@@ -39,7 +37,7 @@ pub(super) fn import(
         return Err(TransportError::NoImages("a layout of version 1.0.0".to_owned()));
     }
     let images = oci::entries(folder.json(layout::INDEX)?);
-    let found = pick(images, tag, |found, wanted| found.tag.as_deref() == Some(wanted))?;
+    let found = pick(images, tag, Found::has_tag)?;
     folder.copy_image(store, &found.descriptor, platform)?;
     Ok(found)
 }

@@ -171,9 +171,7 @@ impl Store {
             ImageName::OciDir(path, tag) => folder::import(self, path, tag.as_deref(), platform),
             ImageName::OciArchive(path, tag) => {
                 let contents = Contents::read(self, open(path)?)?;
-                pick(oci::images(self, &contents)?, tag.as_deref(), |found, wanted| {
-                    found.tag.as_deref() == Some(wanted)
-                })
+                pick(oci::images(self, &contents)?, tag.as_deref(), Found::has_tag)
             }
             ImageName::DockerArchive(path, reference) => {
                 let contents = Contents::read(self, open(path)?)?;
@@ -269,6 +267,12 @@ fn pick<W: ToString + ?Sized>(
 }
 
 impl Found {
+    /// Whether an OCI layout gives it this tag, or a name that the tag is another form of.
+    fn has_tag(&self, wanted: &str) -> bool {
+        self.tag.as_deref() == Some(wanted)
+            || wanted.parse().is_ok_and(|name| self.names.contains(&name))
+    }
+
     fn label(&self) -> String {
         let name = self.names.first().map(Reference::familiar).or_else(|| self.tag.clone());
         name.unwrap_or_else(|| self.descriptor.digest.to_string())

@@ -255,3 +255,43 @@ fn collect_takes_only_what_the_removed_image_had() {
     store.image(&left).unwrap();
     assert_eq!(store.has(&waste.digest).unwrap(), Some(7));
 }
+
+#[test]
+fn commands_at_once_lose_nothing() {
+    let (_folder, store) = scratch();
+    let path = store.path().to_owned();
+    drop(store);
+    let command = |number: usize| {
+        for round in 0..10 {
+            let store = Store::open(&path).unwrap();
+            // Every thread puts the same image, and another of its own that it renames.
+            store.tag(&name("same"), &put_image(&store, b"same", 1)).unwrap();
+            let own = put_image(&store, format!("{number} {round}").as_bytes(), 1);
+            store.tag(&name(&format!("own:{number}")), &own).unwrap();
+            store.tag(&name(&format!("short:{number}")), &own).unwrap();
+            store.image(&own).unwrap();
+            store.untag(&name(&format!("short:{number}"))).unwrap().unwrap();
+        }
+    };
+    let prune = || {
+        for _ in 0..10 {
+            let mut store = Store::open(&path).unwrap();
+            store.exclusive().unwrap().prune(&[]).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let command = &command;
+            scope.spawn(move || command(number));
+        }
+        scope.spawn(prune);
+    });
+    let mut store = Store::open(&path).unwrap();
+    store.exclusive().unwrap().prune(&[]).unwrap();
+    let checked = store.check(Repair::Report).unwrap();
+    assert!(checked.findings.is_empty(), "{:?}", checked.findings);
+    assert_eq!((checked.images, checked.blobs), (7, 21));
+    for entry in store.images().unwrap() {
+        store.image(&entry.descriptor).unwrap();
+    }
+}

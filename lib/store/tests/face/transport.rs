@@ -111,6 +111,11 @@ fn one_image_of_an_archive_is_picked_by_its_name() {
     std::fs::write(&file, save(&store, &images[..1], Format::Oci)).unwrap();
     let found = import(format!("oci-archive:{path}")).unwrap();
     assert_eq!(found.descriptor.digest, one.digest);
+    std::fs::write(&file, save(&store, &images, Format::Oci)).unwrap();
+    for text in ["web:2", "docker.io/library/web:2"] {
+        let found = import(format!("oci-archive:{path}:{text}")).unwrap();
+        assert_eq!(found.descriptor.digest, two.digest);
+    }
 }
 
 #[test]
