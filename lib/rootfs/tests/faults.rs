@@ -147,7 +147,7 @@ fn root_killed_at_any_moment_nothing_is_lost() {
         if let Some(stack) = bed.layers().stack(&image.config).unwrap() {
             assert_eq!(stack.layers().len(), 3);
         }
-        if delay.subsec_micros() % 4 == 0 {
+        if delay.subsec_micros().is_multiple_of(4) {
             bed.layers().prune(&|_| true).unwrap();
         }
         delay = delay * 6 / 5;
