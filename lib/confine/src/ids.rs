@@ -24,8 +24,7 @@ pub use write::write;
 /// for anybody else the caller's id as container root and its sub-ids as everybody else.
 ///
 /// The container's folder `containers/<container>` must exist: the pool takes ranges back from
-/// containers that have none. To be called at each start, since it gives a container the same
-/// range as before, or another where the pool was lost.
+/// containers that have none. A container that has a range already gets the same again.
 ///
 /// # Errors
 /// An [`IdsError`], which says what to do about it.
@@ -35,6 +34,17 @@ pub fn allocate(root: BorrowedFd<'_>, container: &str) -> Result<IdMap, IdsError
         return Ok(IdMap::contiguous(start.number(), pool::SIZE));
     }
     subid::of_caller()
+}
+
+/// Makes sure that a container which is about to start again still has `ids` for itself.
+///
+/// # Errors
+/// [`IdsError::TakenBy`] where they went to another, or where the pool cannot be read or written.
+pub fn keep(root: BorrowedFd<'_>, container: &str, ids: &IdMap) -> Result<(), IdsError> {
+    match ids.uids.first() {
+        Some(range) if geteuid().is_root() => pool::keep(root, container, HostUid::new(range.host)),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a container's ids back. One that has none is no error.

@@ -31,6 +31,17 @@ pub enum IdsError {
     /// All ranges are taken.
     #[error("all {0} ranges of ids are taken by containers")]
     Exhausted(usize),
+    /// A range that a container had went to another.
+    #[error("the ids from {first} on belong to container {by} now")]
+    TakenBy {
+        /// The first id of the range.
+        first: HostUid,
+        /// Who has it.
+        by: String,
+    },
+    /// A recorded range is none of the pool's.
+    #[error("no range of ids begins at {0}")]
+    NoRange(HostUid),
     /// A file of the host cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -97,6 +108,9 @@ impl IdsError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Exhausted(_) => "remove containers: coffer rm".to_owned(),
+            Self::TakenBy { .. } => {
+                "make the container anew: coffer rm, then coffer create".to_owned()
+            }
             Self::NoSubIds { who, .. } => format!(
                 "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
             ),

@@ -4,8 +4,8 @@
 //! above people and sub-ids, and end at 2^31, beyond which programs read ids as negative. Which
 //! container has which is in the file `ids` of the data root, one line `CONTAINER START` each. It
 //! is read and replaced under an exclusive lock on `ids.lock`, and not fsynced: on disk, files of
-//! images carry the image's own ids, so a pool that a power failure takes back gives a container
-//! another range at its next start and nothing else changes.
+//! images carry the image's own ids, so nothing there depends on a range. A container that starts
+//! again registers its range again ([`keep`]), should a power failure have taken the pool back.
 //!
 //! What a kill -9 left behind heals: each claim looks whether the few oldest containers of the
 //! list still have their folders, and one that finds no free range looks at all of them.
@@ -106,9 +106,14 @@ fn start(range: u32) -> u32 {
 fn entry(line: &str) -> Option<(String, u32)> {
     let (name, number) = line.split_once(' ')?;
     let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let offset = number.parse::<u32>().ok().filter(|_| plain)?.checked_sub(FIRST)?;
-    let range = offset / SIZE;
-    (is_name(name) && offset % SIZE == 0 && range < RANGES).then(|| (name.to_owned(), range))
+    let range = range_at(number.parse().ok().filter(|_| plain)?)?;
+    is_name(name).then(|| (name.to_owned(), range))
+}
+
+/// The range that begins at an id.
+fn range_at(first: u32) -> Option<u32> {
+    let offset = first.checked_sub(FIRST)?;
+    (offset % SIZE == 0 && offset / SIZE < RANGES).then_some(offset / SIZE)
 }
 
 /// What can be the name of a folder and of an entry.
@@ -143,6 +148,24 @@ pub fn claim(root: BorrowedFd<'_>, container: &str) -> Result<HostUid, IdsError>
     pool.give(container, range);
     save(root, &pool)?;
     Ok(HostUid::new(start(range)))
+}
+
+/// Makes sure that `container`, which is about to start again, has the range that begins at
+/// `first`, as when it was made. Does nothing where the pool says so already.
+///
+/// # Errors
+/// [`IdsError::TakenBy`] where a pool that went back in time gave it to another.
+pub fn keep(root: BorrowedFd<'_>, container: &str, first: HostUid) -> Result<(), IdsError> {
+    let range = range_at(first.number()).ok_or(IdsError::NoRange(first))?;
+    let _lock = lock(root)?;
+    let mut pool = read(root)?;
+    match pool.entries.iter().find(|(_, other)| *other == range) {
+        Some((name, _)) if name == container => return Ok(()),
+        Some((name, _)) => return Err(IdsError::TakenBy { first, by: name.clone() }),
+        None => pool.take_back(container),
+    };
+    pool.give(container, range);
+    save(root, &pool)
 }
 
 /// Takes `container`'s range back. One that has none is no error.
@@ -240,6 +263,20 @@ mod tests {
         root.claim("gone").unwrap();
         root.remove("gone");
         assert_eq!(root.claim("here").unwrap(), FIRST);
+    }
+
+    #[test]
+    fn a_lost_pool_is_made_good_by_those_who_start() {
+        let root = root();
+        ["a", "b"].into_iter().for_each(|name| root.add(name));
+        let first = HostUid::new(root.claim("a").unwrap());
+        keep(root.fd.as_fd(), "a", first).unwrap();
+        save(root.fd.as_fd(), &Pool::default()).unwrap();
+        keep(root.fd.as_fd(), "a", first).unwrap();
+        assert_eq!(root.claim("b").unwrap(), FIRST + SIZE);
+        let taken = keep(root.fd.as_fd(), "b", first).unwrap_err();
+        assert_eq!(taken.to_string(), "the ids from 1879048192 on belong to container a now");
+        assert!(matches!(keep(root.fd.as_fd(), "a", HostUid::new(5)), Err(IdsError::NoRange(_))));
     }
 
     #[test]
