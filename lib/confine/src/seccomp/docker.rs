@@ -164,6 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::seccomp::{Action, Profile, Rule, compile};
 
     const HOST: Host = Host { arch: Arch::X86_64, kernel: (6, 1) };
 
@@ -191,6 +192,30 @@ mod tests {
         .join(",");
         assert_eq!(names(&list, CapSet::DEFAULT), ["b", "c", "e", "g"]);
         assert_eq!(names(&list, CapSet::ALL), ["a", "c", "e", "g"]);
+    }
+
+    /// The profile that podman and docker share, where it is installed (containers-common).
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a file of the host's, in a test")]
+    fn the_profile_of_podman_is_taken() {
+        let Ok(json) = std::fs::read("/usr/share/containers/seccomp.json") else {
+            return println!("skipped: needs Debian's golang-github-containers-common");
+        };
+        let rules = |granted| {
+            let profile = Profile::from_oci(&parse(&json, granted, Host::read()).unwrap()).unwrap();
+            let program = compile(&profile, Arch::HOST).unwrap();
+            println!("{} instructions", program.instructions().len());
+            profile.rules
+        };
+        let allows = |rules: &[Rule], call: &str| {
+            let allowed =
+                |r: &&Rule| r.call == call && r.when.is_empty() && r.action == Action::Allow;
+            rules.iter().any(|rule| allowed(&rule))
+        };
+        let (few, all) = (rules(CapSet::EMPTY), rules(CapSet::ALL));
+        assert!(allows(&few, "read") && allows(&all, "read"));
+        assert!(!allows(&few, "bpf") && allows(&all, "bpf"));
+        assert!(!allows(&few, "open_by_handle_at") && allows(&all, "open_by_handle_at"));
     }
 
     #[test]
