@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bed::{Bed, Made, is_root};
 use coffer_rootfs::{OverlayPlan, Upper};
+use coffer_sys::exec::{Strings, execve};
 use common::{Item, file, folder, symlink};
 use rustix::fs::{self as rfs, AtFlags, Mode, OFlags};
 use userns::{HOST, as_root_of, userns};
@@ -204,4 +205,47 @@ fn root_two_hundred_layers() {
     assert_eq!(read(&mount, "last").as_deref(), Some("199"));
     let mount = plan.for_older_kernels().mount(None).unwrap();
     assert_eq!(read(&mount, "f0").as_deref(), Some("0"));
+}
+
+/// Run by the test below, from a file with a capability.
+#[test]
+#[ignore = "a program of another test"]
+fn program_that_needs_its_file_capability() {
+    let effective = rustix::thread::capabilities(None).unwrap().effective;
+    assert_eq!(effective, rustix::thread::CapabilitySet::NET_BIND_SERVICE);
+    assert_eq!(rustix::process::getuid().as_raw(), 33);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "this very program, by its magic link")]
+fn root_a_file_capability_holds_under_mapped_ids() {
+    if !is_root() {
+        return;
+    }
+    // vfs_cap_data, version 2: CAP_NET_BIND_SERVICE, effective. It has no user namespace of its
+    // own, so what it gives is decided by how its file is seen.
+    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let program = file("program", std::fs::read("/proc/self/exe").unwrap()).mode(0o755);
+    let bed = Bed::new();
+    let made = bed.make(&[&[program.xattr("security.capability", capability)]]);
+    assert_eq!(made.xattr("program", "security.capability").as_deref(), Some(&capability[..]));
+    let userns = userns();
+    let mount = plan(&bed, &made, Some((HOST, HOST))).mount(Some(userns.as_fd())).unwrap();
+    let program = rfs::openat(&mount, "program", OFlags::PATH, Mode::empty()).unwrap();
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&program));
+    let path = std::ffi::CString::new(path).unwrap();
+    let name = c"program_that_needs_its_file_capability";
+    let args = [c"program", c"--ignored", c"--exact", c"--quiet", name];
+    let args = Strings::new(args.map(std::ffi::CStr::to_owned).to_vec());
+    let none = Strings::new(Vec::new());
+    // Files of mounts elsewhere have no capabilities, so it is attached first.
+    let inside = || {
+        let user = rustix::fs::Uid::from_raw(33);
+        if rustix::thread::set_thread_res_uid(user, user, user).is_err() {
+            return 97;
+        }
+        execve(&path, &args, &none).raw_os_error()
+    };
+    let status = userns::as_root_with_mount(userns.as_fd(), mount.as_fd(), inside);
+    assert_eq!(status, Some(0));
 }

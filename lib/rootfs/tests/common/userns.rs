@@ -6,6 +6,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::spawn::{Clone3, Parent, spawn};
+use coffer_sys::thread::own_mounts;
+use rustix::fs::CWD;
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use rustix::thread::{Gid, LinkNameSpaceType, Uid, UnshareFlags};
 
@@ -36,18 +39,34 @@ pub fn userns() -> OwnedFd {
 /// Runs `inside` as the root of a user namespace, in a process of its own; gives its status.
 /// `inside` must not allocate: other threads may hold the allocator's lock.
 pub fn as_root_of(userns: BorrowedFd<'_>, inside: impl FnOnce() -> i32) -> Option<i32> {
+    run(|| if enter(userns).is_err() { 99 } else { inside() })
+}
+
+/// The same, with `mount` attached in a mount namespace of the process.
+pub fn as_root_with_mount(
+    userns: BorrowedFd<'_>,
+    mount: BorrowedFd<'_>,
+    inside: impl FnOnce() -> i32,
+) -> Option<i32> {
+    let attach = || {
+        own_mounts()?;
+        mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+        move_mount(mount, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+        std::io::Result::Ok(enter(userns)?)
+    };
+    run(|| if attach().is_err() { 98 } else { inside() })
+}
+
+fn run(child: impl FnOnce() -> i32) -> Option<i32> {
     let how = Clone3 { namespaces: UnshareFlags::empty(), cgroup: None, parent: Parent::Caller };
-    let child = spawn(how, || {
-        let entered =
-            rustix::thread::move_into_link_name_space(userns, Some(LinkNameSpaceType::User))
-                .and_then(|()| {
-                    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
-                    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-                    rustix::thread::set_thread_res_uid(uid, uid, uid)
-                });
-        if entered.is_err() { 99 } else { inside() }
-    })
-    .unwrap();
+    let child = spawn(how, child).unwrap();
     let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
     status.unwrap().exit_status()
+}
+
+fn enter(userns: BorrowedFd<'_>) -> Result<(), rustix::io::Errno> {
+    rustix::thread::move_into_link_name_space(userns, Some(LinkNameSpaceType::User))?;
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
 }
