@@ -8,6 +8,7 @@
 mod child;
 mod error;
 mod parent;
+mod program;
 mod report;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +19,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, wai
 use rustix::thread::{Gid, Uid};
 
 pub use error::{LaunchError, StepError};
+pub use program::program_of;
 pub use report::Cause;
 pub(crate) use report::{Fault, MAX_FDS};
 

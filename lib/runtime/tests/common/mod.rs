@@ -15,9 +15,9 @@ use coffer_confine::ids::{ContainerGid, ContainerUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
 use coffer_oci::runtime::Spec;
-use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch};
+use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch, program_of};
 use coffer_runtime::plan::{Authority, CgroupView, Inputs, JoinInputs, Plan, RootFs};
-use coffer_runtime::spec::{ExecRequest, Facts, Request, Userns, build, wishes};
+use coffer_runtime::spec::{ExecRequest, Facts, Init, Request, Userns, build, wishes};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -136,8 +136,12 @@ impl Bench {
     pub(crate) fn join(&self, container: &Launched, request: &ExecRequest) -> Plan {
         let host = Host::read();
         let (spec, confinement) = self.spec(&host);
+        let program = match (self.request.init, self.authority) {
+            (Init::Tiny, Authority::User) => Some(program_of(container.pid).unwrap()),
+            _ => None,
+        };
         Plan::join(JoinInputs {
-            target: container.pidfd.as_fd(),
+            target: program.as_ref().unwrap_or(&container.pidfd).as_fd(),
             confinement: &confinement,
             host: &host,
             identity: &self.identity,
