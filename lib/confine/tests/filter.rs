@@ -31,6 +31,30 @@ fn programs_run_behind_the_filter() {
     assert!(output.stdout.starts_with(b"42\n"));
 }
 
+/// An interpreter with processes, threads, locks, sockets and an event loop.
+#[test]
+fn python_runs_behind_the_filter() {
+    let words = "
+import asyncio, hashlib, mmap, multiprocessing, os, socket, subprocess, tempfile, threading, time
+with multiprocessing.Pool(2) as pool: assert pool.map(abs, [-1, -2]) == [1, 2]
+threading.Thread(target=time.sleep, args=[0]).start()
+server = socket.create_server(('127.0.0.1', 0)); socket.create_connection(server.getsockname())
+assert socket.getaddrinfo('127.0.0.1', 80)
+assert asyncio.run(asyncio.wait_for(asyncio.sleep(0, 7), 5)) == 7
+assert subprocess.run(['true']).returncode == 0
+with tempfile.TemporaryFile() as f: f.write(b'x' * 4096); f.flush(); mmap.mmap(f.fileno(), 4096); os.posix_fallocate(f.fileno(), 0, 8192)
+hashlib.sha256(os.urandom(9)); os.memfd_create('x'); os.sched_getaffinity(0); os.getloadavg()
+";
+    let run = behind(move || Command::new("/usr/bin/python3").args(["-c", words]).output());
+    match run {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => println!("skipped: needs python3"),
+        run => {
+            let output = run.unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
 /// The C library asks for clone3, is told that there is none, and takes clone.
 #[test]
 fn threads_start_behind_the_filter() {
