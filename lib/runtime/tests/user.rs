@@ -29,7 +29,8 @@ echo "cofferuser:x:54321:54321::/:/bin/sh" >> "$tmp/passwd"
 echo "cofferuser:x:54321:" >> "$tmp/group"
 for f in subuid subgid; do echo "cofferuser:700000:65536" >> "$tmp/$f"; done
 for f in passwd group subuid subgid; do mount --bind "$tmp/$f" /etc/$f; done
-setpriv --reuid 54321 --regid 54321 --clear-groups --inh-caps=-all "$@"
+cp "$1" "$tmp/own"; shift; chmod 755 "$tmp"; chown 54321 "$tmp/own"
+setpriv --reuid 54321 --regid 54321 --clear-groups --inh-caps=-all "$tmp/own" "$@"
 "#;
 
 /// Runs the test `name` as the user; `true` in that second run.
@@ -71,6 +72,30 @@ fn root_a_user_runs_a_container() {
         "{ended:?}"
     );
     assert!(ended.output.ends_with("out\n") && ended.output.contains("700000"), "{ended:?}");
+}
+
+#[test]
+fn root_coffers_own_binary_cannot_be_executed_inside() {
+    if !as_user("root_coffers_own_binary_cannot_be_executed_inside") {
+        return;
+    }
+    // The user owns the binary of this test, as of CVE-2019-5736.
+    let script = |bench: &Bench, name: &str, text: &str| {
+        let path = bench.root().join("bin").join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+    };
+    let bench = shell("echo never");
+    std::fs::remove_file(bench.root().join("bin/sh")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/exe", bench.root().join("bin/sh")).unwrap();
+    assert_eq!(bench.run().unwrap_err().status(), 126);
+    let mut bench = shell("");
+    script(&bench, "evil", "#!/proc/self/exe\n");
+    bench.command(&["evil"]);
+    assert_eq!(bench.run().unwrap_err().status(), 126);
+    let bench = shell("mkdir a b && touch a/x && mv a/x b/y && ls b && /bin/cat /etc/hosts");
+    assert_eq!(bench.run().unwrap().output, "y\nours: hosts\n");
 }
 
 #[test]

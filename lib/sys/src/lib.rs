@@ -9,6 +9,7 @@
 pub mod attempt;
 pub mod dir;
 pub mod exec;
+pub mod landlock;
 pub mod loopback;
 pub mod mount;
 pub mod namespace;

@@ -174,6 +174,13 @@ fn advice(step: &Step, errno: Errno) -> (Option<&'static str>, u8) {
         (Step::Limit(..), Errno::PERM) => {
             (Some("the limit is above coffer's own; lower it with --ulimit"), 125)
         }
+        (Step::ExecuteInside, _) => (
+            Some(
+                "the kernel has no Landlock (Linux 5.19); let root own coffer's binary, and do \
+                 without --userns host",
+            ),
+            125,
+        ),
         (Step::Groups(_), Errno::PERM) => {
             (Some("give this user ranges in /etc/subuid and /etc/subgid"), 125)
         }

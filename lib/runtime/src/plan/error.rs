@@ -54,6 +54,9 @@ pub enum PlanError {
         #[source]
         source: Errno,
     },
+    /// Coffer cannot look at its own binary.
+    #[error("cannot look at coffer's own binary in /proc")]
+    OwnBinary(#[source] Errno),
     /// The descriptor of the container's process cannot be kept.
     #[error("cannot keep the container's process open")]
     Keep(#[source] Errno),

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use coffer_confine::confinement::{Confinement, Host};
-use coffer_confine::ids::IdMap;
+use coffer_confine::ids::{HostUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Process, Spec};
 use coffer_sys::exec::Strings;
@@ -105,7 +105,11 @@ impl Plan {
         if init == Init::Tiny {
             self.steps.push(Step::Undumpable);
         }
-        self.steps.extend([Step::NoNewPrivileges, Step::CloseOnExec, Step::Gate]);
+        self.steps.push(Step::NoNewPrivileges);
+        if own_binary_is_exposed(confinement)? {
+            self.steps.push(Step::ExecuteInside);
+        }
+        self.steps.extend([Step::CloseOnExec, Step::Gate]);
         if self.seccomp.is_some() {
             self.steps.push(Step::Seccomp);
         }
@@ -122,6 +126,16 @@ impl Plan {
 fn may_set_groups(confinement: &Confinement) -> bool {
     let groups = |ids: &IdMap| ids.gids.iter().map(|range| u64::from(range.size)).sum::<u64>();
     confinement.ids.as_ref().is_none_or(|ids| groups(ids) > 1)
+}
+
+/// Whether the container could write coffer's own binary if it got hold of it: by a link to
+/// `/proc/self/exe` in place of its program or of a script's interpreter. Where the binary belongs
+/// to an id that the container does not have, and not everybody may write it, it could not.
+fn own_binary_is_exposed(confinement: &Confinement) -> Result<bool, PlanError> {
+    let stat = rustix::fs::stat(c"/proc/self/exe").map_err(PlanError::OwnBinary)?;
+    let by_anyone = stat.st_mode & 0o022 != 0;
+    let by_owner = |ids: &IdMap| ids.container_uid(HostUid::new(stat.st_uid)).is_some();
+    Ok(by_anyone || confinement.ids.as_ref().is_none_or(by_owner))
 }
 
 /// The program, with every file that it could be.

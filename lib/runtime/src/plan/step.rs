@@ -79,6 +79,9 @@ pub(crate) enum Step {
     Undumpable,
     /// Executing a file never gives more rights.
     NoNewPrivileges,
+    /// Nothing outside the container's root can be executed: coffer's own binary, which the
+    /// process still is, must not become the container's program (CVE-2019-5736).
+    ExecuteInside,
     /// Everything beyond the standard descriptors closes when the program starts.
     CloseOnExec,
     /// Says that all is ready, and waits to be let go.
@@ -250,6 +253,7 @@ impl Step {
             Self::Capabilities => "set capabilities".to_owned(),
             Self::Undumpable => "close itself to tracers".to_owned(),
             Self::NoNewPrivileges => "set no_new_privs".to_owned(),
+            Self::ExecuteInside => "keep coffer's own binary out of reach".to_owned(),
             Self::CloseOnExec => "mark descriptors close-on-exec".to_owned(),
             Self::Gate => "wait at the start gate".to_owned(),
             Self::Seccomp => "load the system call filter".to_owned(),

@@ -22,9 +22,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 /// Commands of busybox that the tests use.
-const APPLETS: [&str; 20] = [
+const APPLETS: [&str; 21] = [
     "sh", "cat", "echo", "ls", "id", "mount", "stat", "touch", "true", "false", "sleep", "kill",
-    "hostname", "pwd", "env", "readlink", "tty", "mkdir", "grep", "test",
+    "hostname", "pwd", "env", "readlink", "tty", "mkdir", "grep", "test", "mv",
 ];
 
 /// The first id of the tests' containers: in nobody's range.
