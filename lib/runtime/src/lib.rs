@@ -7,5 +7,6 @@ mod init;
 pub mod launch;
 pub mod log;
 pub mod plan;
+pub mod monitor;
 pub mod spec;
 pub mod state;

@@ -15,6 +15,7 @@ pub mod mount;
 pub mod namespace;
 pub mod seccomp;
 pub mod signal;
+pub mod signalfd;
 pub mod spawn;
 pub mod thread;
 pub mod tree;

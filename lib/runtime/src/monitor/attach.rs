@@ -1,0 +1,284 @@
+//! Between a person's terminal and a monitor.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use coffer_sys::signalfd::SignalFd;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::process::{Signal, pidfd_send_signal};
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+
+use super::local::write_all;
+use super::wire::{Ask, MOST, PACKET, Tell};
+use super::{Console, SignalProxy, Stdin};
+use crate::log::Stream;
+
+/// How to be attached.
+#[derive(Clone, Debug)]
+pub struct Attach<'a> {
+    /// The caller's descriptors.
+    pub console: Console<'a>,
+    /// Whether the caller's input is sent.
+    pub stdin: Stdin,
+    /// Whether the container has a terminal: then the caller's own, if it is one, is made raw.
+    pub screen: Screen,
+    /// What the caller's signals do where there is no terminal.
+    pub proxy: SignalProxy,
+    /// The keys that leave the container running (`--detach-keys`); none leave it by no key.
+    pub detach_keys: Vec<u8>,
+}
+
+/// What the program writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// A terminal of its own.
+    Terminal,
+    /// Pipes.
+    Pipes,
+}
+
+/// How being attached ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// The container has ended with this exit code.
+    Ended(u8),
+    /// The caller typed the keys; the container runs on.
+    Detached,
+    /// The monitor has gone; the container may run on.
+    Lost,
+}
+
+/// docker's keys: control-P, control-Q.
+pub const DETACH_KEYS: [u8; 2] = [0x10, 0x11];
+
+/// Carries input and output between the caller and the monitor at the other end of `socket`.
+/// `init` is the container's first process, to send signals to.
+///
+/// # Errors
+/// What poll and the socket say; a terminal is put back as it was in every case.
+pub(crate) fn attach(
+    socket: &OwnedFd,
+    how: &Attach<'_>,
+    init: Option<BorrowedFd<'_>>,
+) -> io::Result<Attached> {
+    let is_terminal = how.screen == Screen::Terminal && isatty(how.console.stdin);
+    let signals = SignalFd::new(&wanted_signals(is_terminal, how.proxy))?;
+    let _raw = is_terminal.then(|| Raw::new(how.console.stdin)).transpose()?;
+    let mut session = Session {
+        socket,
+        how,
+        init,
+        signals,
+        is_terminal,
+        keys: Keys { keys: &how.detach_keys, matched: 0 },
+        pending: VecDeque::new(),
+        stdin_open: how.stdin == Stdin::Open,
+    };
+    session.send_size();
+    loop {
+        if let Some(end) = session.turn()? {
+            return Ok(end);
+        }
+    }
+}
+
+fn wanted_signals(is_terminal: bool, proxy: SignalProxy) -> Vec<Signal> {
+    match (is_terminal, proxy) {
+        // These end coffer, but not before the terminal is itself again.
+        (true, _) => vec![Signal::WINCH, Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM],
+        (false, SignalProxy::On) => {
+            vec![Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM]
+        }
+        (false, SignalProxy::Off) => Vec::new(),
+    }
+}
+
+struct Session<'a> {
+    socket: &'a OwnedFd,
+    how: &'a Attach<'a>,
+    init: Option<BorrowedFd<'a>>,
+    signals: SignalFd,
+    is_terminal: bool,
+    keys: Keys<'a>,
+    pending: VecDeque<Vec<u8>>,
+    stdin_open: bool,
+}
+
+impl Session<'_> {
+    fn turn(&mut self) -> io::Result<Option<Attached>> {
+        let [socket, signals, stdin] = self.wait()?;
+        if !signals.is_empty()
+            && let Some(end) = self.on_signals()?
+        {
+            return Ok(Some(end));
+        }
+        self.flush();
+        if !stdin.is_empty()
+            && let Some(end) = self.on_stdin()
+        {
+            return Ok(Some(end));
+        }
+        if socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            return self.on_packet();
+        }
+        Ok(None)
+    }
+
+    fn wait(&self) -> io::Result<[PollFlags; 3]> {
+        let mut wanted = PollFlags::IN;
+        wanted.set(PollFlags::OUT, !self.pending.is_empty());
+        let mut fds = vec![
+            PollFd::new(self.socket, wanted),
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+        ];
+        if self.stdin_open && self.pending.is_empty() {
+            fds.push(PollFd::from_borrowed_fd(self.how.console.stdin, PollFlags::IN));
+        }
+        match poll(&mut fds, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let ready = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
+        Ok([ready(0), ready(1), ready(2)])
+    }
+
+    fn on_signals(&mut self) -> io::Result<Option<Attached>> {
+        while let Some(number) = self.signals.read()? {
+            let Some(signal) = Signal::from_named_raw(number) else { continue };
+            match (signal, self.is_terminal, self.init) {
+                (Signal::WINCH, _, _) => self.send_size(),
+                (_, true, _) => return Ok(Some(Attached::Detached)),
+                (signal, false, Some(init)) => match pidfd_send_signal(init, signal) {
+                    Ok(()) | Err(Errno::SRCH) => {}
+                    Err(errno) => return Err(errno.into()),
+                },
+                (_, false, None) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn on_stdin(&mut self) -> Option<Attached> {
+        let mut buffer = [0u8; MOST];
+        match rustix::io::read(self.how.console.stdin, &mut buffer) {
+            Ok(n) if n > 0 => {
+                let typed = &buffer[..n];
+                let end = if self.is_terminal { self.keys.find(typed) } else { None };
+                self.push(Ask::Input(end.map_or(typed, |end| &typed[..end])).encode());
+                end.map(|_| Attached::Detached)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            _ => {
+                self.stdin_open = false;
+                self.push(Ask::EndOfInput.encode());
+                None
+            }
+        }
+    }
+
+    fn on_packet(&mut self) -> io::Result<Option<Attached>> {
+        let mut packet = [0u8; PACKET];
+        let n = match recv(self.socket, &mut packet[..], RecvFlags::DONTWAIT) {
+            Ok((n, _)) => n,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(None),
+            Err(Errno::CONNRESET) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        match Tell::decode(&packet[..n]) {
+            Some(Tell::Output(Stream::Stdout, bytes)) => write_all(self.how.console.stdout, bytes)?,
+            Some(Tell::Output(Stream::Stderr, bytes)) => write_all(self.how.console.stderr, bytes)?,
+            Some(Tell::Ended { code }) => return Ok(Some(Attached::Ended(code))),
+            None => return Ok(Some(Attached::Lost)),
+        }
+        Ok(None)
+    }
+
+    fn send_size(&mut self) {
+        // A terminal that does not know its size has none to send.
+        if let (true, Ok(size)) = (self.is_terminal, tcgetwinsize(self.how.console.stdin)) {
+            self.push(Ask::Resize { rows: size.ws_row, columns: size.ws_col }.encode());
+        }
+    }
+
+    fn push(&mut self, packet: Vec<u8>) {
+        self.pending.push_back(packet);
+        self.flush();
+    }
+
+    /// A monitor that has gone is noticed when its socket is read.
+    fn flush(&mut self) {
+        while let Some(packet) = self.pending.front() {
+            match send(self.socket, packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Ok(_) | Err(_) => drop(self.pending.pop_front()),
+            }
+        }
+    }
+}
+
+/// Looks for the detach keys, which may come one by one.
+struct Keys<'a> {
+    keys: &'a [u8],
+    matched: usize,
+}
+
+impl Keys<'_> {
+    /// Where in `typed` the keys are complete: how many bytes before them belong to the program.
+    fn find(&mut self, typed: &[u8]) -> Option<usize> {
+        for (at, byte) in typed.iter().enumerate() {
+            let expected = self.keys.get(self.matched)?;
+            self.matched = match byte == expected {
+                true => self.matched + 1,
+                false => usize::from(self.keys.first() == Some(byte)),
+            };
+            if self.matched == self.keys.len() {
+                return Some((at + 1).saturating_sub(self.keys.len()));
+            }
+        }
+        None
+    }
+}
+
+/// A terminal in raw mode, until it is dropped.
+struct Raw<'a> {
+    terminal: BorrowedFd<'a>,
+    before: Termios,
+}
+
+impl<'a> Raw<'a> {
+    fn new(terminal: BorrowedFd<'a>) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(terminal, OptionalActions::Flush, &raw)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Raw<'_> {
+    fn drop(&mut self) {
+        // Fails only where the terminal has gone.
+        drop(tcsetattr(self.terminal, OptionalActions::Drain, &self.before));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_whole_and_one_by_one() {
+        let mut keys = Keys { keys: &DETACH_KEYS, matched: 0 };
+        assert_eq!(keys.find(b"ls\x10\x11rest"), Some(2));
+        let mut keys = Keys { keys: &DETACH_KEYS, matched: 0 };
+        assert_eq!(keys.find(b"a\x10"), None);
+        assert_eq!(keys.find(b"b\x10\x10"), None);
+        assert_eq!(keys.find(b"\x11"), Some(0));
+        let mut none = Keys { keys: &[], matched: 0 };
+        assert_eq!(none.find(b"\x10\x11"), None);
+    }
+}

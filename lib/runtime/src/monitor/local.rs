@@ -1,0 +1,141 @@
+//! The audience of a container in the foreground without a terminal: whoever typed the command.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use coffer_sys::signalfd::SignalFd;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+
+use super::pump::{Audience, Stage, Wanted};
+use super::stdio::Room;
+use super::wire::MOST;
+use crate::log::Stream;
+
+/// The signals that are passed on to the program.
+const PROXIED: [Signal; 7] = [
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::ALARM,
+    Signal::TERM,
+];
+/// After so many requests to end, a program that ignores them is killed. As in docker's CLI; the
+/// first process of a pid namespace ignores every signal that it has not asked for.
+const INSISTENT: u32 = 3;
+
+/// The caller's own descriptors.
+#[derive(Clone, Copy, Debug)]
+pub struct Console<'a> {
+    /// Read only where the container takes input.
+    pub stdin: BorrowedFd<'a>,
+    /// Gets the program's output.
+    pub stdout: BorrowedFd<'a>,
+    /// Gets the program's errors.
+    pub stderr: BorrowedFd<'a>,
+}
+
+/// Whether the caller's signals go to the program (`--sig-proxy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignalProxy {
+    /// They do.
+    #[default]
+    On,
+    /// They end coffer, and the container runs on.
+    Off,
+}
+
+#[derive(Debug)]
+pub(crate) struct Local<'a> {
+    console: Console<'a>,
+    signals: Option<SignalFd>,
+    requests_to_end: u32,
+}
+
+impl<'a> Local<'a> {
+    /// Signals that come from now on are kept for the program.
+    pub(crate) fn new(console: Console<'a>, proxy: SignalProxy) -> io::Result<Self> {
+        let signals = match proxy {
+            SignalProxy::On => Some(SignalFd::new(&PROXIED)?),
+            SignalProxy::Off => None,
+        };
+        Ok(Self { console, signals, requests_to_end: 0 })
+    }
+
+    fn proxy(&mut self, init: BorrowedFd<'_>) -> io::Result<()> {
+        let Some(signals) = &self.signals else { return Ok(()) };
+        while let Some(number) = signals.read()? {
+            let Some(signal) = Signal::from_named_raw(number) else { continue };
+            let asks_to_end = [Signal::INT, Signal::TERM].contains(&signal);
+            self.requests_to_end += u32::from(asks_to_end);
+            let insists = asks_to_end && self.requests_to_end >= INSISTENT;
+            match pidfd_send_signal(init, if insists { Signal::KILL } else { signal }) {
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn feed(&self, stage: &mut Stage<'_>) {
+        let mut buffer = [0u8; MOST];
+        match rustix::io::read(self.console.stdin, &mut buffer) {
+            Ok(0) => stage.input.end(),
+            Ok(n) => stage.input.push(&buffer[..n]),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // A terminal of which coffer is in the background, or one that has gone.
+            Err(_) => stage.input.end(),
+        }
+    }
+}
+
+impl Audience for Local<'_> {
+    fn interests<'a>(&'a self, room: Room, fds: &mut Vec<PollFd<'a>>) {
+        fds.extend(self.signals.as_ref().map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN)));
+        if room == Room::Free {
+            fds.push(PollFd::from_borrowed_fd(self.console.stdin, PollFlags::IN));
+        }
+    }
+
+    fn act(&mut self, ready: &[PollFlags], stage: &mut Stage<'_>) -> io::Result<()> {
+        self.proxy(stage.init)?;
+        let stdin = ready.get(usize::from(self.signals.is_some()));
+        if stdin.is_some_and(|flags| !flags.is_empty()) {
+            self.feed(stage);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, stream: Stream, bytes: &[u8]) -> Wanted {
+        let fd = match stream {
+            Stream::Stdout => self.console.stdout,
+            Stream::Stderr => self.console.stderr,
+        };
+        match write_all(fd, bytes) {
+            Ok(()) => Wanted::More,
+            Err(_) => Wanted::NoMore,
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+/// Writes all, also to a descriptor that the caller's shell has set to not wait.
+pub(super) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None)?;
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}

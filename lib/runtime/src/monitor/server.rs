@@ -1,0 +1,169 @@
+//! The audience of a container with a monitor: those who are attached through its socket.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use coffer_sys::dir;
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
+    connect, listen, recv, send, socket_with,
+};
+
+use super::pump::{Audience, Stage, Wanted};
+use super::stdio::Room;
+use super::wire::{Ask, PACKET, Tell};
+use crate::log::Stream;
+
+/// The socket's name in the container's folder, which only its owner can enter.
+const SOCKET: &str = "attach";
+/// How many may be attached at once.
+const MOST_CLIENTS: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: OwnedFd,
+    clients: Vec<Client>,
+}
+
+/// One who is attached. What it has not taken yet is kept, and no output is read meanwhile: a
+/// client that stands still stops the container, as docker's does.
+#[derive(Debug)]
+struct Client {
+    socket: OwnedFd,
+    pending: VecDeque<Vec<u8>>,
+    is_gone: bool,
+}
+
+impl Server {
+    /// Listens in the container's folder; `first` is attached from the beginning.
+    pub(crate) fn new(dir: BorrowedFd<'_>, first: Option<OwnedFd>) -> io::Result<Self> {
+        dir::remove_file(dir, SOCKET)?;
+        let listener = socket()?;
+        bind(&listener, &address(dir)?)?;
+        listen(&listener, 8)?;
+        Ok(Self { listener, clients: first.into_iter().map(Client::new).collect() })
+    }
+
+    /// Tells all who are attached that the container has ended. A client that does not read its
+    /// last messages loses them: nobody waits for it any more.
+    pub(crate) fn end(&mut self, code: u8) {
+        for client in &mut self.clients {
+            client.push(Tell::Ended { code }.encode());
+        }
+    }
+
+    /// The descriptors that must stay open.
+    pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let clients = self.clients.iter().map(|client| client.socket.as_fd());
+        std::iter::once(self.listener.as_fd()).chain(clients).collect()
+    }
+
+    fn accept(&mut self) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        // A client that went away again, or one too many, is no matter of the container's.
+        if let Ok(socket) = accept_with(&self.listener, flags)
+            && self.clients.len() < MOST_CLIENTS
+        {
+            self.clients.push(Client::new(socket));
+        }
+    }
+}
+
+impl Client {
+    fn new(socket: OwnedFd) -> Self {
+        Self { socket, pending: VecDeque::new(), is_gone: false }
+    }
+
+    fn push(&mut self, packet: Vec<u8>) {
+        self.pending.push_back(packet);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        while let Some(packet) = self.pending.front() {
+            match send(&self.socket, packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(_) => drop(self.pending.pop_front()),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => {
+                    self.pending.clear();
+                    self.is_gone = true;
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, stage: &mut Stage<'_>) {
+        let mut packet = [0u8; PACKET];
+        match recv(&self.socket, &mut packet[..], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => self.is_gone = true,
+            Ok((n, _)) => match Ask::decode(&packet[..n]) {
+                Some(Ask::Input(bytes)) => stage.input.push(bytes),
+                Some(Ask::EndOfInput) => stage.input.end(),
+                Some(Ask::Resize { rows, columns }) => stage.input.resize(rows, columns),
+                None => self.is_gone = true,
+            },
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => self.is_gone = true,
+        }
+    }
+}
+
+impl Audience for Server {
+    fn interests<'a>(&'a self, room: Room, fds: &mut Vec<PollFd<'a>>) {
+        fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        for client in &self.clients {
+            let mut flags = PollFlags::empty();
+            // A client that is gone is noticed either way: POLLHUP is never masked.
+            flags.set(PollFlags::IN, room != Room::Full);
+            flags.set(PollFlags::OUT, !client.pending.is_empty());
+            fds.push(PollFd::new(&client.socket, flags));
+        }
+    }
+
+    fn act(&mut self, ready: &[PollFlags], stage: &mut Stage<'_>) -> io::Result<()> {
+        let [listener, clients @ ..] = ready else { return Ok(()) };
+        for (client, flags) in self.clients.iter_mut().zip(clients) {
+            client.flush();
+            if flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                client.hear(stage);
+            }
+        }
+        self.clients.retain(|client| !client.is_gone);
+        if !listener.is_empty() {
+            self.accept();
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, stream: Stream, bytes: &[u8]) -> Wanted {
+        for client in &mut self.clients {
+            client.push(Tell::Output(stream, bytes).encode());
+        }
+        Wanted::More
+    }
+
+    fn is_behind(&self) -> bool {
+        self.clients.iter().any(|client| !client.pending.is_empty())
+    }
+}
+
+/// Connects to the monitor of the container in `dir`.
+pub(super) fn connect_to(dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let socket = socket()?;
+    connect(&socket, &address(dir)?)?;
+    Ok(socket)
+}
+
+fn socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
+}
+
+/// A socket's address holds 108 bytes and a data root may lie deep, so it goes through the fd.
+fn address(dir: BorrowedFd<'_>) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()))?)
+}
