@@ -120,6 +120,7 @@ fn two_hundred_at_once_neither_collide_nor_leave_anything() {
         for _ in 0..200 {
             scope.spawn(|| {
                 let (locked, record) = containers.create(draft(None)).unwrap();
+                locked.save(&record).unwrap();
                 let folder = locked.unlock().unwrap();
                 assert_eq!(folder.record().unwrap().unwrap(), record);
                 containers.list().unwrap();

@@ -33,9 +33,6 @@ pub enum LogError {
     /// A file of it cannot be opened or read.
     #[error("the log cannot be read")]
     Read(#[source] io::Error),
-    /// It cannot be watched.
-    #[error("the log cannot be watched")]
-    Watch(#[source] io::Error),
     /// A line does not have the log's form.
     #[error("the log holds a line that is none of ours")]
     Line(#[from] LineError),

@@ -2,17 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use jiff::Timestamp;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{self as rfs, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::writer::name;
 use super::{Line, LogError, Tag};
-use crate::state::{BootId, Folder, StateError, Status};
+use crate::state::{BootId, Folder, StateError, Status, Watch};
 
 /// How many rotated files are looked for; [`super::Rotation::files`] is far below.
 const MOST_FILES: u32 = 100;
@@ -53,7 +51,7 @@ pub fn read(
     // The watch comes first: what is written after it is announced.
     let watch = match query.follow {
         Follow::No => None,
-        Follow::UntilStopped => Some(watch(folder.dir())?),
+        Follow::UntilStopped => Some(Watch::new(folder)?),
     };
     let mut files = open_all(folder.dir())?;
     let mut skip = match query.tail {
@@ -77,7 +75,7 @@ pub fn read(
     match (watch, newest) {
         (None, Some(mut newest)) => newest.lines(&mut pass),
         (None, None) => Ok(()),
-        (Some(watch), newest) => follow(folder, boot, &watch, newest, &mut pass),
+        (Some(mut watch), newest) => follow(folder, boot, &mut watch, newest, &mut pass),
     }
 }
 
@@ -163,16 +161,22 @@ fn matches(line: &Line<'_>, query: &Query) -> Result<bool, LogError> {
 fn follow(
     folder: &Folder,
     boot: &BootId,
-    watch: &OwnedFd,
+    watch: &mut Watch,
     mut newest: Option<LogFile>,
     pass: &mut Pass<'_>,
 ) -> Result<(), LogError> {
     loop {
         // Asked before reading: whoever records the end has written the whole log before.
-        let waited_for = processes(folder, boot)?;
+        let status = match folder.status(boot) {
+            Ok((_, status)) => status,
+            Err(StateError::Gone { .. }) => Status::Removing,
+            Err(error) => return Err(error.into()),
+        };
         drain(folder.dir(), &mut newest, pass)?;
-        let Some(processes) = waited_for else { return Ok(()) };
-        wait(watch, &processes)?;
+        match status {
+            Status::Running(running) => watch.wait(&[&running.init, &running.parent], boot)?,
+            _ => return Ok(()),
+        }
     }
 }
 
@@ -199,59 +203,4 @@ fn drain(
         *newest = Some(file);
     }
     Ok(())
-}
-
-/// The processes whose end may end the log; `None` once the container has stopped or gone.
-fn processes(folder: &Folder, boot: &BootId) -> Result<Option<Vec<OwnedFd>>, LogError> {
-    let status = match folder.status(boot) {
-        Ok((_, status)) => status,
-        Err(StateError::Gone { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    match status {
-        Status::Running(running) => {
-            let open = |process: &crate::state::ProcessId| {
-                process
-                    .open(boot)
-                    .map_err(|source| StateError::Process { id: folder.id().clone(), source })
-            };
-            Ok(Some([open(&running.init)?, open(&running.parent)?].into_iter().flatten().collect()))
-        }
-        Status::Creating => Ok(Some(Vec::new())),
-        Status::Created | Status::Stopped(_) | Status::Removing | Status::Wreck => Ok(None),
-    }
-}
-
-fn watch(dir: BorrowedFd<'_>) -> Result<OwnedFd, LogError> {
-    let failed = |errno: Errno| LogError::Watch(errno.into());
-    let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
-    // inotify takes paths alone; this one names the folder that the fd holds.
-    let path = format!("/proc/self/fd/{}", dir.as_raw_fd());
-    let flags = WatchFlags::MODIFY
-        | WatchFlags::CREATE
-        | WatchFlags::MOVED_TO
-        | WatchFlags::DELETE
-        | WatchFlags::DELETE_SELF;
-    inotify::add_watch(&inotify, path, flags).map_err(failed)?;
-    Ok(inotify)
-}
-
-/// Waits for a change in the folder or the end of a process.
-fn wait(watch: &OwnedFd, processes: &[OwnedFd]) -> Result<(), LogError> {
-    let failed = |errno: Errno| LogError::Watch(errno.into());
-    let all = std::iter::once(watch.as_fd()).chain(processes.iter().map(AsFd::as_fd));
-    let mut fds: Vec<PollFd<'_>> =
-        all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-    match poll(&mut fds, None) {
-        Ok(_) | Err(Errno::INTR) => {}
-        Err(errno) => return Err(failed(errno)),
-    }
-    let mut events = [0u8; 4096];
-    loop {
-        match rustix::io::read(watch, &mut events) {
-            Ok(_) => {}
-            Err(Errno::AGAIN) => return Ok(()),
-            Err(errno) => return Err(failed(errno)),
-        }
-    }
 }

@@ -68,20 +68,21 @@ impl Containers {
         self.dir.as_fd()
     }
 
-    /// Makes the folder of a new container with its lock held, its name claimed and its record
-    /// written in [`Phase::Creating`].
+    /// Makes the folder of a new container with its lock held and its name claimed. The record, in
+    /// [`Phase::Creating`], is for the caller to complete and to save, before anything is made
+    /// outside the folder; until then the container is a wreck to all others once this process is
+    /// gone.
     ///
     /// # Errors
     /// [`StateError::NameTaken`], and what the file system says; nothing is left then.
     pub fn create(&self, mut draft: Draft) -> Result<(Locked, Record), StateError> {
         let locked = self.make_folder()?;
         let chosen = draft.name.take();
-        let made = self.claim(locked.id(), chosen).and_then(|name| {
-            let record = Record::new(locked.id().clone(), name, draft);
-            locked.save(&record).map(|()| record)
-        });
-        match made {
-            Ok(record) => Ok((locked, record)),
+        match self.claim(locked.id(), chosen) {
+            Ok(name) => {
+                let record = Record::new(locked.id().clone(), name, draft);
+                Ok((locked, record))
+            }
             Err(error) => {
                 self.remove(locked)?;
                 Err(error)

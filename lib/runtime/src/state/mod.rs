@@ -21,6 +21,7 @@ mod id;
 mod name;
 mod process;
 mod record;
+mod watch;
 
 use std::io;
 
@@ -30,6 +31,7 @@ pub use id::{ContainerId, IdError};
 pub use name::{Name, NameError};
 pub use process::{BootId, ProcessId};
 pub use record::{Draft, Exit, Outcome, Phase, Record, Removal, Running, Status};
+pub use watch::Watch;
 
 /// What can go wrong with the containers on disk.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,15 @@ pub enum StateError {
     /// Its process cannot be asked for.
     #[error("the process of container {} cannot be looked at", id.short())]
     Process {
+        /// Whose.
+        id: ContainerId,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Its folder cannot be watched.
+    #[error("the folder of container {} cannot be watched", id.short())]
+    Watch {
         /// Whose.
         id: ContainerId,
         /// What the system said.

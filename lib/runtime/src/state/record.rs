@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerId, Name, ProcessId};
+use crate::cgroup::Place;
 
 /// The version of the format that this build writes and reads.
 const VERSION: u32 = 1;
@@ -35,6 +36,9 @@ pub struct Record {
     pub labels: BTreeMap<String, String>,
     /// What becomes of it when it stops.
     pub removal: Removal,
+    /// Where its control groups are, written down before they are made.
+    #[serde(default)]
+    pub cgroup: Place,
     /// How far it has come.
     pub phase: Phase,
 }
@@ -169,6 +173,7 @@ impl Record {
             created: Timestamp::now(),
             labels,
             removal,
+            cgroup: Place::default(),
             phase: Phase::Creating,
         }
     }
