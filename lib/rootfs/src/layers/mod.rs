@@ -147,7 +147,7 @@ impl Layers {
     }
 
     /// The stack of these chain ids, lowest first.
-    fn stack_of(&self, chain: &[Digest]) -> Result<Option<Stack>, LayersError> {
+    pub fn stack_of(&self, chain: &[Digest]) -> Result<Option<Stack>, LayersError> {
         let mut layers = Vec::with_capacity(chain.len().max(1));
         for id in chain {
             match self.layer(id)? {

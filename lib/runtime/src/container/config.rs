@@ -1,0 +1,34 @@
+//! What is written down once of a container: `config.json` in its folder.
+
+use coffer_confine::Confinement;
+use coffer_oci::Digest;
+use coffer_oci::runtime::Spec;
+use coffer_policy::Admission;
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::Limits;
+use crate::monitor::Stdin;
+use crate::spec::{Init, Terminal};
+
+/// All that is needed to start a container, again too, and to explain it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// Who let it run.
+    pub admission: Admission,
+    /// What was asked for.
+    pub spec: Spec,
+    /// Its fence.
+    pub confinement: Confinement,
+    /// What it may use.
+    pub limits: Limits,
+    /// The chain ids of the image's layers, lowest first.
+    pub layers: Vec<Digest>,
+    /// Who is process 1.
+    pub init: Init,
+    /// Whether it can be given input.
+    pub stdin: Stdin,
+    /// Whether it has a terminal.
+    pub terminal: Terminal,
+    /// The number of the signal that asks it to stop.
+    pub stop_signal: i32,
+}

@@ -1,0 +1,163 @@
+//! From an admitted image to a container that can be started.
+
+use std::path::Path;
+
+use coffer_confine::Confinement;
+use coffer_confine::confinement::Host;
+use coffer_confine::ids::{self, IdMap};
+use coffer_confine::user::{self, FILE_LIMIT, Identity};
+use coffer_oci::ImageConfig;
+use coffer_policy::{Admission, Admitted};
+use coffer_rootfs::Stack;
+
+use super::{Config, ContainerError, DataRoot, Ready};
+use crate::cgroup::{Limits, Manager, Pids};
+use crate::hosts;
+use crate::monitor::Stdin;
+use crate::plan::Authority;
+use crate::signal;
+use crate::spec::{self, Facts, Request, Userns};
+use crate::state::{Draft, Locked, Name, Record, Removal, StateError};
+
+/// How many ids a container of root's has.
+const IDS: u32 = 65_536;
+
+/// What a container is made from.
+#[derive(Debug)]
+pub struct Creation<'a> {
+    /// Leave to run the image.
+    pub admitted: &'a Admitted,
+    /// The image's configuration.
+    pub image: &'a ImageConfig,
+    /// Its unpacked layers.
+    pub stack: Stack,
+    /// What the caller asks for.
+    pub request: &'a Request,
+    /// The name that the caller chose.
+    pub name: Option<Name>,
+    /// What becomes of the container when it stops.
+    pub removal: Removal,
+    /// Whether it can be given input.
+    pub stdin: Stdin,
+}
+
+/// Makes a container: a folder with a record, a range of ids, a fence that was checked against
+/// this host. No process yet, and no control group.
+///
+/// # Errors
+/// The first thing that cannot be had; nothing is left then.
+pub fn create<'r>(
+    root: &'r DataRoot,
+    creation: Creation<'_>,
+) -> Result<Ready<'r>, ContainerError> {
+    let identity = identity(&creation)?;
+    let (locked, record) = reserve(root, &creation)?;
+    let request = creation.request;
+    match prepare(root, &locked, record, &creation, identity) {
+        Ok((record, config)) => {
+            hosts::write(locked.dir(), request, &config.spec.hostname)?;
+            Ok(Ready::fresh(root, locked, record, config, creation.stack))
+        }
+        Err(error) => {
+            root.remove(locked, None)?;
+            Err(error)
+        }
+    }
+}
+
+/// Who the program runs as, by the image's own files.
+fn identity(creation: &Creation<'_>) -> Result<Identity, ContainerError> {
+    let read = |path| creation.stack.read(path, FILE_LIMIT as u64).map(Option::unwrap_or_default);
+    let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
+    Ok(user::resolve(spec::user(creation.image, creation.request), &passwd, &group)?)
+}
+
+/// A folder and a name. A name that only the wreck of a container has is taken from it.
+fn reserve(
+    root: &DataRoot,
+    creation: &Creation<'_>,
+) -> Result<(Locked, Record), ContainerError> {
+    let (image, manifest) = match creation.admitted.admission() {
+        Admission::Policy { name, manifest } => (name.clone(), Some(manifest.clone())),
+        Admission::Caller { reason } => (reason.clone(), None),
+    };
+    let draft = Draft {
+        name: creation.name.clone(),
+        image,
+        manifest,
+        command: Vec::new(),
+        labels: spec::labels(creation.image, creation.request),
+        removal: creation.removal,
+    };
+    match root.containers().create(draft.clone()) {
+        Err(StateError::NameTaken { holder, .. }) => {
+            if let Ok(folder) = root.containers().find(holder.as_str()) {
+                root.settle(&folder)?;
+            }
+            Ok(root.containers().create(draft)?)
+        }
+        created => Ok(created?),
+    }
+}
+
+/// Computes and checks everything, and writes it down.
+fn prepare(
+    root: &DataRoot,
+    locked: &Locked,
+    mut record: Record,
+    creation: &Creation<'_>,
+    identity: Identity,
+) -> Result<(Record, Config), ContainerError> {
+    let Creation { admitted, image, request, stdin, .. } = creation;
+    let ids = map(root, locked, request)?;
+    let folder = root.path().join("containers").join(locked.id().as_str());
+    let facts = Facts {
+        identity: &identity,
+        ids: ids.as_ref(),
+        id: locked.id().as_str(),
+        files: Path::new(&folder),
+    };
+    let spec = spec::build(image, request, facts)?;
+    let wishes = spec::wishes(request, identity.clone(), ids.clone());
+    let confinement = Confinement::new(wishes, &Host::read())?;
+    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
+    let pids = if request.limits.pids.is_some() { Pids::Asked } else { Pids::Default };
+    let limits = Limits::from_spec(&resources.unwrap_or_default(), pids)?;
+    let stop_signal = spec::stop_signal(image, request).unwrap_or("TERM");
+    let config = Config {
+        admission: admitted.admission().clone(),
+        stop_signal: signal::parse(stop_signal)
+            .ok_or_else(|| ContainerError::Signal(stop_signal.to_owned()))?,
+        layers: image.chain_ids(),
+        spec,
+        confinement,
+        limits,
+        init: request.init,
+        stdin: *stdin,
+        terminal: request.terminal,
+    };
+    record.cgroup = Manager::discover()?.plan(locked.id(), &config.limits)?;
+    record.command =
+        config.spec.process.as_ref().map(|process| process.args.clone()).unwrap_or_default();
+    let text = serde_json::to_vec(&config)
+        .map_err(|source| ContainerError::Config { id: locked.id().clone(), source })?;
+    locked.save_config(&text)?;
+    locked.save(&record)?;
+    Ok((record, config))
+}
+
+/// The ids that the container has on the host; none where it shares the host's.
+fn map(
+    root: &DataRoot,
+    locked: &Locked,
+    request: &Request,
+) -> Result<Option<IdMap>, ContainerError> {
+    Ok(match (request.userns, root.authority()) {
+        (Userns::Host, Authority::Root) => None,
+        (Userns::Private, Authority::Root) => {
+            let first = ids::claim(root.dir(), locked.id().as_str())?;
+            Some(IdMap::contiguous(first.get(), IDS))
+        }
+        (_, Authority::User) => Some(ids::of_caller()?),
+    })
+}

@@ -1,0 +1,223 @@
+//! Why a container could not be made, started or ended.
+
+use std::io;
+
+use coffer_confine::ConfinementError;
+use coffer_confine::ids::{IdsError, InsideError};
+use coffer_confine::user::UserError;
+use coffer_rootfs::{LayersError, LookupError, UpperError};
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::CgroupError;
+use crate::hosts::HostsError;
+use crate::launch::LaunchError;
+use crate::plan::PlanError;
+use crate::spec::SpecError;
+use crate::state::{ContainerId, StateError};
+
+/// Why something could not be done with a container.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    /// The containers on disk.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Control groups.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// Ids on the host.
+    #[error(transparent)]
+    Ids(#[from] IdsError),
+    /// Files that belong to those ids.
+    #[error(transparent)]
+    Inside(#[from] InsideError),
+    /// The user to run as.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// The fence.
+    #[error(transparent)]
+    Confinement(#[from] ConfinementError),
+    /// The specification.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The files for names and resolving.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+    /// The image's unpacked layers.
+    #[error(transparent)]
+    Layers(#[from] LayersError),
+    /// A file of the image.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The writable layer.
+    #[error(transparent)]
+    Upper(#[from] UpperError),
+    /// The mount of the root file system.
+    #[error(transparent)]
+    Overlay(#[from] coffer_rootfs::PlanError),
+    /// The plan of the start.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The start.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// What the monitor reported.
+    #[error(transparent)]
+    Reported(#[from] Reported),
+    /// The data root cannot be used.
+    #[error("the data root {} cannot be used", path.display())]
+    Root {
+        /// Where it is.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The configuration cannot be read or written.
+    #[error("the configuration of container {} makes no sense", id.short())]
+    Config {
+        /// Whose.
+        id: ContainerId,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A signal that there is not.
+    #[error("{0:?} is no signal")]
+    Signal(String),
+    /// A layer of the image is not unpacked any more.
+    #[error("a layer of container {}'s image is missing", id.short())]
+    LayerMissing {
+        /// Whose.
+        id: ContainerId,
+    },
+    /// It does not run.
+    #[error("container {} is not running", id.short())]
+    NotRunning {
+        /// Which.
+        id: ContainerId,
+    },
+    /// It runs.
+    #[error("container {} is running", id.short())]
+    Running {
+        /// Which.
+        id: ContainerId,
+    },
+    /// It is being made or removed, or what is left of it can only be removed.
+    #[error("container {} is being made or removed", id.short())]
+    Unsettled {
+        /// Which.
+        id: ContainerId,
+    },
+    /// Nobody can attach to it.
+    #[error("container {} was started in the foreground by another coffer", id.short())]
+    Foreground {
+        /// Which.
+        id: ContainerId,
+    },
+    /// Its input and output cannot be carried.
+    #[error("the input and output of container {} cannot be carried", id.short())]
+    Carry {
+        /// Whose.
+        id: ContainerId,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Its monitor cannot be made, or ended without a word.
+    #[error("the monitor of container {} cannot be started", id.short())]
+    Monitor {
+        /// Whose.
+        id: ContainerId,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Its process cannot be waited for or signalled.
+    #[error("the process of container {} cannot be reached", id.short())]
+    Process {
+        /// Whose.
+        id: ContainerId,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ContainerError {
+    /// What to do about it, for a person.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Cgroup(error) => error.help().map(str::to_owned),
+            Self::Ids(error) => error.help(),
+            Self::Confinement(error) => error.help().map(str::to_owned),
+            Self::Plan(error) => error.hint().map(str::to_owned),
+            Self::Launch(error) => error.hint().map(str::to_owned),
+            Self::Reported(reported) => reported.help.clone(),
+            Self::State(StateError::NameTaken { name, .. }) => {
+                Some(format!("remove it with: coffer rm {name}, or choose another --name"))
+            }
+            Self::Running { id } => Some(format!("stop it first: coffer stop {}", id.short())),
+            Self::NotRunning { id } => Some(format!("start it: coffer start {}", id.short())),
+            Self::LayerMissing { .. } => Some("pull the image again".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The exit code that stands for it: 126 and 127 where the program was at fault, else 125.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Launch(error) => error.status(),
+            Self::Reported(reported) => reported.status,
+            _ => 125,
+        }
+    }
+}
+
+/// An error that happened in the monitor, as it came over the pipe: the same words.
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Reported {
+    message: String,
+    #[source]
+    source: Option<Box<Reported>>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The exit code that stands for it.
+    pub status: u8,
+}
+
+impl Reported {
+    pub(crate) fn new(error: &ContainerError) -> Self {
+        let cause = std::error::Error::source(error).map(|cause| Box::new(Self::cause(cause)));
+        Self {
+            message: error.to_string(),
+            source: cause,
+            help: error.help(),
+            status: error.status(),
+        }
+    }
+
+    fn cause(error: &(dyn std::error::Error + 'static)) -> Self {
+        let source = error.source().map(|cause| Box::new(Self::cause(cause)));
+        Self { message: error.to_string(), source, help: None, status: 125 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn a_reported_error_says_the_same() {
+        let id = ContainerId::random().unwrap();
+        let source = io::Error::from_raw_os_error(2);
+        let words = source.to_string();
+        let reported = Reported::new(&ContainerError::Monitor { id, source });
+        let text = serde_json::to_vec(&reported).unwrap();
+        let read: Reported = serde_json::from_slice(&text).unwrap();
+        assert_eq!(read.to_string(), reported.to_string());
+        assert_eq!(read.source().unwrap().to_string(), words);
+        assert_eq!(read.status, 125);
+    }
+}

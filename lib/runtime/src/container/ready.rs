@@ -1,0 +1,205 @@
+//! A container that is about to be started: made just now, or stopped before.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use coffer_rootfs::Stack;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use super::detach::{self, Seat};
+use super::start::Started;
+use super::{Config, ContainerError, DataRoot, start};
+use crate::log::{Rotation, Writer};
+use crate::monitor::{Attach, Attached, Console, Local, Outside, Pump, SignalProxy, pipes};
+use crate::state::{ContainerId, Exit, Locked, Outcome, Phase, Record, Removal, StateError};
+
+/// A container with its lock held and all at hand that starting it takes.
+#[derive(Debug)]
+pub struct Ready<'r> {
+    pub(super) root: &'r DataRoot,
+    pub(super) locked: Locked,
+    pub(super) record: Record,
+    pub(super) config: Config,
+    pub(super) stack: Stack,
+}
+
+impl<'r> Ready<'r> {
+    /// One that was made just now.
+    pub(super) fn fresh(
+        root: &'r DataRoot,
+        locked: Locked,
+        record: Record,
+        config: Config,
+        stack: Stack,
+    ) -> Self {
+        Self { root, locked, record, config, stack }
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> &ContainerId {
+        &self.record.id
+    }
+
+    /// Its record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Leaves it to be started later (`create`).
+    ///
+    /// # Errors
+    /// Where that cannot be recorded.
+    pub fn keep(mut self) -> Result<ContainerId, ContainerError> {
+        self.record.phase = Phase::Created;
+        self.locked.save(&self.record)?;
+        self.locked.unlock()?;
+        Ok(self.record.id)
+    }
+
+    /// Removes it again (`--dry-run`).
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn discard(self) -> Result<(), ContainerError> {
+        self.root.remove(self.locked, Some(self.record))
+    }
+
+    /// Starts it without a terminal, with coffer as its parent, and carries its input and output
+    /// until it ends.
+    ///
+    /// # Errors
+    /// Why it did not start; it is then removed if it is to be removed at its end, and else as it
+    /// was before.
+    pub fn run(mut self, console: Console<'_>, proxy: SignalProxy) -> Result<Exit, ContainerError> {
+        let id = self.record.id.clone();
+        let carry = |source| ContainerError::Carry { id: id.clone(), source };
+        let audience = Local::new(console, proxy).map_err(carry)?;
+        let (inside, outside) = pipes(self.config.stdin).map_err(carry)?;
+        let started = match start::start(&mut self, Some(inside)) {
+            Ok(started) => started,
+            Err(error) => return Err(self.undo(error)),
+        };
+        let log = self.log()?;
+        let Self { root, locked, record, .. } = self;
+        let folder = locked.unlock()?;
+        let Started { init, cgroup, .. } = started;
+        let mut pump = Pump { init, outside, log: Some(log), audience };
+        pump.run().map_err(carry)?;
+        let exit = exit_of(&id, &pump.init, &cgroup)?;
+        finish(root, &folder, record, cgroup, &exit)?;
+        Ok(exit)
+    }
+
+    /// Starts it with a monitor and leaves it (`run -d`, `start`).
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn detach(self) -> Result<ContainerId, ContainerError> {
+        let id = self.record.id.clone();
+        detach::detach(self, None)?;
+        Ok(id)
+    }
+
+    /// Starts it with a monitor, and attaches to it from its first byte on (`run -it`,
+    /// `start -a`).
+    ///
+    /// # Errors
+    /// As [`Self::run`], and where input and output cannot be carried.
+    pub fn attach(self, how: &Attach<'_>) -> Result<(ContainerId, Attached), ContainerError> {
+        let id = self.record.id.clone();
+        let seat = Seat::new().map_err(|source| ContainerError::Carry { id: id.clone(), source })?;
+        let attached = detach::detach(self, Some((seat, how)))?;
+        Ok((id, attached.unwrap_or(Attached::Lost)))
+    }
+
+    /// The log, in the container's folder.
+    pub(super) fn log(&self) -> Result<Writer, ContainerError> {
+        let dir = self.locked.dir().try_clone_to_owned().map_err(|source| {
+            ContainerError::Carry { id: self.record.id.clone(), source }
+        })?;
+        Ok(Writer::new(dir, Rotation::default()))
+    }
+
+    /// Leaves nothing of a start that failed: the container is removed, or is as it was before.
+    pub(super) fn undo(mut self, error: ContainerError) -> ContainerError {
+        let undone = match (self.record.removal, &self.record.phase) {
+            (Removal::AtExit, _) => self.root.remove(self.locked, Some(self.record)),
+            (Removal::Keep, Phase::Stopped(_)) => {
+                self.locked.save(&self.record).map_err(ContainerError::from)
+            }
+            (Removal::Keep, _) => {
+                self.record.phase = Phase::Created;
+                self.locked.save(&self.record).map_err(ContainerError::from)
+            }
+        };
+        // The first error is the one to be told: a clean-up that failed is made up for by the next
+        // command, which finds the record.
+        drop(undone);
+        error
+    }
+}
+
+/// Collects the container's first process, which has ended.
+pub(super) fn exit_of(
+    id: &ContainerId,
+    init: &OwnedFd,
+    cgroup: &crate::cgroup::Cgroup,
+) -> Result<Exit, ContainerError> {
+    let failed = |source| ContainerError::Process { id: id.clone(), source };
+    let status = loop {
+        match waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED) {
+            Ok(Some(status)) => break status,
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(failed(errno.into())),
+        }
+    };
+    let byte = |number: i32| u8::try_from(number & 0xff).unwrap_or(u8::MAX);
+    let outcome = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Outcome::Exited(byte(code)),
+        (None, Some(signal)) => Outcome::Killed(byte(signal)),
+        (None, None) => Outcome::Unknown,
+    };
+    Ok(Exit { outcome, finished: jiff::Timestamp::now(), oom_killed: cgroup.oom_kills()? > 0 })
+}
+
+/// Writes down the end of a container, or removes it where that was asked for.
+pub(super) fn finish(
+    root: &DataRoot,
+    folder: &crate::state::Folder,
+    mut record: Record,
+    cgroup: crate::cgroup::Cgroup,
+    exit: &Exit,
+) -> Result<(), ContainerError> {
+    cgroup.remove()?;
+    let locked = match folder.lock() {
+        Ok(locked) => locked,
+        // `rm -f` was faster.
+        Err(StateError::Gone { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match record.removal {
+        Removal::AtExit => root.remove(locked, None),
+        Removal::Keep => {
+            record.phase = Phase::Stopped(exit.clone());
+            Ok(locked.save(&record)?)
+        }
+    }
+}
+
+/// What is pumped of a container that has started.
+pub(super) fn screen_or(
+    id: &ContainerId,
+    terminal: Option<OwnedFd>,
+    outside: Option<Outside>,
+) -> Result<Outside, ContainerError> {
+    let failed = |source| ContainerError::Carry { id: id.clone(), source };
+    match (terminal, outside) {
+        (Some(master), _) => Outside::terminal(master).map_err(failed),
+        (None, Some(outside)) => Ok(outside),
+        (None, None) => Err(failed(std::io::ErrorKind::NotFound.into())),
+    }
+}

@@ -1,0 +1,164 @@
+//! The data root, as far as containers need it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use coffer_confine::ids;
+use coffer_rootfs::{Flavour, Layers, Stack};
+use coffer_sys::{dir, tree};
+
+use super::{Config, ContainerError};
+use crate::plan::Authority;
+use crate::state::{Containers, Folder, Locked, Outcome, Phase, Record, Removal, StateError, Status};
+
+/// The data root with its containers, and whose rights coffer has on it.
+#[derive(Debug)]
+pub struct DataRoot {
+    path: PathBuf,
+    dir: OwnedFd,
+    containers: Containers,
+    authority: Authority,
+}
+
+/// What an ordinary user cannot remove without the container's ids.
+const OF_CONTAINER: [&str; 2] = ["upper", "work"];
+
+impl DataRoot {
+    /// Opens the data root at the absolute path `path`, which is there.
+    ///
+    /// # Errors
+    /// [`ContainerError::Root`], and where the containers cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, ContainerError> {
+        let failed = |source| ContainerError::Root { path: path.to_owned(), source };
+        if !path.is_absolute() {
+            return Err(failed(io::ErrorKind::InvalidInput.into()));
+        }
+        let dir = dir::open(path).map_err(failed)?;
+        let containers = Containers::open(dir.as_fd())?;
+        let is_root = rustix::process::geteuid().is_root();
+        let authority = if is_root { Authority::Root } else { Authority::User };
+        Ok(Self { path: path.to_owned(), dir, containers, authority })
+    }
+
+    /// Its containers.
+    pub fn containers(&self) -> &Containers {
+        &self.containers
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    pub(super) fn authority(&self) -> Authority {
+        self.authority
+    }
+
+    /// The layers that `config` names, opened again.
+    pub(super) fn stack(&self, folder: &Folder, config: &Config) -> Result<Stack, ContainerError> {
+        let flavour = match self.authority {
+            Authority::Root => Flavour::Root,
+            Authority::User => Flavour::User,
+        };
+        Layers::open(self.dir(), flavour)?
+            .stack_of(&config.layers)?
+            .ok_or_else(|| ContainerError::LayerMissing { id: folder.id().clone() })
+    }
+
+    /// Settles every container that was left half made, half removed, or unattended at its end.
+    ///
+    /// # Errors
+    /// The first that cannot be settled.
+    pub fn sweep(&self) -> Result<(), ContainerError> {
+        for id in self.containers.ids()? {
+            match self.containers.find(id.as_str()) {
+                Ok(folder) => self.settle(&folder)?,
+                Err(StateError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes what a command or a monitor that was killed began with this container: what was
+    /// half made or half removed is removed; what ended unseen is recorded as ended, with an
+    /// unknown status, and removed where that was asked for. Nothing is done to any other.
+    ///
+    /// # Errors
+    /// What the clean-up could not do; the next command tries again.
+    pub fn settle(&self, folder: &Folder) -> Result<(), ContainerError> {
+        if !self.is_unsettled(folder)? {
+            return Ok(());
+        }
+        let locked = match folder.try_lock() {
+            Ok(Some(locked)) => locked,
+            // Somebody else is at it.
+            Ok(None) | Err(StateError::Gone { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        // The lock is ours, so the phase alone decides now.
+        let Some(record) = locked.record()? else { return self.remove(locked, None) };
+        match (&record.phase, record.removal) {
+            (Phase::Creating | Phase::Removing, _) => self.remove(locked, Some(record)),
+            (Phase::Running(_), Removal::AtExit) => self.remove(locked, Some(record)),
+            (Phase::Running(_), Removal::Keep) => self.record_unseen_end(&locked, record),
+            (Phase::Created | Phase::Stopped(_), _) => Ok(()),
+        }
+    }
+
+    fn is_unsettled(&self, folder: &Folder) -> Result<bool, ContainerError> {
+        Ok(match folder.status(self.containers.boot()) {
+            Ok((_, Status::Wreck)) => true,
+            Ok((Some(record), Status::Stopped(_))) => matches!(record.phase, Phase::Running(_)),
+            Ok(_) | Err(StateError::Gone { .. }) => false,
+            Err(error) => return Err(error.into()),
+        })
+    }
+
+    fn record_unseen_end(&self, locked: &Locked, mut record: Record) -> Result<(), ContainerError> {
+        record.cgroup.open()?.remove()?;
+        record.phase = Phase::Stopped(crate::state::Exit {
+            outcome: Outcome::Unknown,
+            finished: jiff::Timestamp::now(),
+            oom_killed: false,
+        });
+        Ok(locked.save(&record)?)
+    }
+
+    /// Gives back all that the container has outside its folder, then removes the folder.
+    pub(super) fn remove(
+        &self,
+        locked: Locked,
+        record: Option<Record>,
+    ) -> Result<(), ContainerError> {
+        if let Some(record) = record {
+            record.cgroup.open()?.remove()?;
+        }
+        match self.authority {
+            Authority::Root => ids::release(self.dir(), locked.id().as_str())?,
+            Authority::User => remove_files_of_container(&locked)?,
+        }
+        Ok(self.containers.remove(locked)?)
+    }
+}
+
+/// The files that the container made belong to ids which only its user namespace has.
+fn remove_files_of_container(locked: &Locked) -> Result<(), ContainerError> {
+    let present = dir::entries(locked.dir())
+        .map_err(|source| StateError::Remove { id: locked.id().clone(), source })?;
+    if !present.iter().any(|entry| OF_CONTAINER.iter().any(|name| entry.name == *name)) {
+        return Ok(());
+    }
+    ids::in_user_namespace(&ids::of_caller()?, || {
+        OF_CONTAINER
+            .iter()
+            .try_for_each(|name| tree::remove(locked.dir(), OsStr::new(name)).map(|_| ()))
+    })?;
+    Ok(())
+}
