@@ -7,6 +7,7 @@ mod common;
 use std::os::fd::AsFd;
 
 use coffer_oci::runtime::ConsoleSize;
+use coffer_runtime::cgroup::Entry;
 use coffer_runtime::launch::{Gate, Launch, LaunchError, Stdio, launch};
 use coffer_runtime::spec::{
     Access, BindMount, Init, MissingSource, MountRequest, Network, Recursion, RootAccess, Terminal,
@@ -308,7 +309,7 @@ fn root_has_a_terminal() {
     );
     bench.request.terminal = Terminal::Pty(Some(ConsoleSize { height: 24, width: 80 }));
     bench.user(1000, 1000);
-    let how = Launch { cgroup: None, stdio: Stdio::Inherit, gate: Gate::Open };
+    let how = Launch { cgroup: &Entry::Nowhere, stdio: Stdio::Inherit, gate: Gate::Open };
     let mut launched = launch(&bench.plan(), &how, &mut |_| Ok(())).unwrap();
     let master = launched.terminal.take().unwrap();
     let size = rustix::termios::tcgetwinsize(&master).unwrap();
@@ -346,7 +347,7 @@ fn root_joined_that_fails_leaves_nothing() {
         return;
     }
     let bench = Bench::shell("sleep 100");
-    let how = Launch { cgroup: None, stdio: Stdio::Inherit, gate: Gate::Open };
+    let how = Launch { cgroup: &Entry::Nowhere, stdio: Stdio::Inherit, gate: Gate::Open };
     let mut number = None;
     let failed = launch(&bench.plan(), &how, &mut |pid| {
         number = Some(pid);

@@ -77,6 +77,38 @@ fn close_range(first: u32, flags: u32) -> io::Result<()> {
     }
 }
 
+/// Closes every descriptor from 3 on except those in `keep`, whoever believes to own them. For a
+/// child that goes on in code of its own, and whose copies of the parent's variables are never
+/// dropped.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.9.
+pub fn close_all_except(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<u32> = keep
+        .iter()
+        .filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok())
+        .filter(|n| *n > 2)
+        .collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for number in kept {
+        if first < number {
+            close_between(first, number - 1)?;
+        }
+        first = number + 1;
+    }
+    close_between(first, u32::MAX)
+}
+
+fn close_between(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: the call takes numbers only; who owns the descriptors is `close_all_except`'s
+    // contract.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ pub mod dir;
 pub mod exec;
 pub mod landlock;
 pub mod loopback;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod seccomp;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -71,6 +72,19 @@ pub fn send(pid: rustix::process::Pid, number: i32) -> rustix::io::Result<()> {
             0 => Ok(()),
             _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL)),
         },
+    }
+}
+
+/// Sends signal `number`, whatever its name, to the process of `pidfd`.
+///
+/// # Errors
+/// `ESRCH` where it has gone, `EINVAL` where there is no such signal.
+pub fn send_to(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    let (fd, none, flags) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>(), 0u32);
+    // SAFETY: a null siginfo asks the kernel to fill it as kill does; the rest are numbers.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, none, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

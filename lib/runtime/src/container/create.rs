@@ -19,9 +19,6 @@ use crate::signal;
 use crate::spec::{self, Facts, Request, Userns};
 use crate::state::{Draft, Locked, Name, Record, Removal, StateError};
 
-/// How many ids a container of root's has.
-const IDS: u32 = 65_536;
-
 /// What a container is made from.
 #[derive(Debug)]
 pub struct Creation<'a> {
@@ -46,10 +43,7 @@ pub struct Creation<'a> {
 ///
 /// # Errors
 /// The first thing that cannot be had; nothing is left then.
-pub fn create<'r>(
-    root: &'r DataRoot,
-    creation: Creation<'_>,
-) -> Result<Ready<'r>, ContainerError> {
+pub fn create<'r>(root: &'r DataRoot, creation: Creation<'_>) -> Result<Ready<'r>, ContainerError> {
     let identity = identity(&creation)?;
     let (locked, record) = reserve(root, &creation)?;
     let request = creation.request;
@@ -73,10 +67,7 @@ fn identity(creation: &Creation<'_>) -> Result<Identity, ContainerError> {
 }
 
 /// A folder and a name. A name that only the wreck of a container has is taken from it.
-fn reserve(
-    root: &DataRoot,
-    creation: &Creation<'_>,
-) -> Result<(Locked, Record), ContainerError> {
+fn reserve(root: &DataRoot, creation: &Creation<'_>) -> Result<(Locked, Record), ContainerError> {
     let (image, manifest) = match creation.admitted.admission() {
         Admission::Policy { name, manifest } => (name.clone(), Some(manifest.clone())),
         Admission::Caller { reason } => (reason.clone(), None),
@@ -154,10 +145,6 @@ fn map(
 ) -> Result<Option<IdMap>, ContainerError> {
     Ok(match (request.userns, root.authority()) {
         (Userns::Host, Authority::Root) => None,
-        (Userns::Private, Authority::Root) => {
-            let first = ids::claim(root.dir(), locked.id().as_str())?;
-            Some(IdMap::contiguous(first.get(), IDS))
-        }
-        (_, Authority::User) => Some(ids::of_caller()?),
+        _ => Some(ids::allocate(root.dir(), locked.id().as_str())?),
     })
 }

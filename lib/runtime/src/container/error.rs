@@ -151,7 +151,7 @@ impl ContainerError {
             Self::Ids(error) => error.help(),
             Self::Confinement(error) => error.help().map(str::to_owned),
             Self::Plan(error) => error.hint().map(str::to_owned),
-            Self::Launch(error) => error.hint().map(str::to_owned),
+            Self::Launch(error) => error.hint(),
             Self::Reported(reported) => reported.help.clone(),
             Self::State(StateError::NameTaken { name, .. }) => {
                 Some(format!("remove it with: coffer rm {name}, or choose another --name"))

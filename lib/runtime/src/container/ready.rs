@@ -111,16 +111,19 @@ impl<'r> Ready<'r> {
     /// As [`Self::run`], and where input and output cannot be carried.
     pub fn attach(self, how: &Attach<'_>) -> Result<(ContainerId, Attached), ContainerError> {
         let id = self.record.id.clone();
-        let seat = Seat::new().map_err(|source| ContainerError::Carry { id: id.clone(), source })?;
+        let seat =
+            Seat::new().map_err(|source| ContainerError::Carry { id: id.clone(), source })?;
         let attached = detach::detach(self, Some((seat, how)))?;
         Ok((id, attached.unwrap_or(Attached::Lost)))
     }
 
     /// The log, in the container's folder.
     pub(super) fn log(&self) -> Result<Writer, ContainerError> {
-        let dir = self.locked.dir().try_clone_to_owned().map_err(|source| {
-            ContainerError::Carry { id: self.record.id.clone(), source }
-        })?;
+        let dir = self
+            .locked
+            .dir()
+            .try_clone_to_owned()
+            .map_err(|source| ContainerError::Carry { id: self.record.id.clone(), source })?;
         Ok(Writer::new(dir, Rotation::default()))
     }
 

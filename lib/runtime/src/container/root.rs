@@ -11,7 +11,9 @@ use coffer_sys::{dir, tree};
 
 use super::{Config, ContainerError};
 use crate::plan::Authority;
-use crate::state::{Containers, Folder, Locked, Outcome, Phase, Record, Removal, StateError, Status};
+use crate::state::{
+    Containers, Folder, Locked, Outcome, Phase, Record, Removal, StateError, Status,
+};
 
 /// The data root with its containers, and whose rights coffer has on it.
 #[derive(Debug)]
@@ -54,6 +56,13 @@ impl DataRoot {
 
     pub(super) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// The descriptors that it holds.
+    pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let mut fds = vec![self.dir.as_fd()];
+        fds.extend(self.containers.fds());
+        fds
     }
 
     pub(super) fn authority(&self) -> Authority {
@@ -155,7 +164,7 @@ fn remove_files_of_container(locked: &Locked) -> Result<(), ContainerError> {
     if !present.iter().any(|entry| OF_CONTAINER.iter().any(|name| entry.name == *name)) {
         return Ok(());
     }
-    ids::in_user_namespace(&ids::of_caller()?, || {
+    ids::in_user_namespace(&ids::subid::of_caller()?, || {
         OF_CONTAINER
             .iter()
             .try_for_each(|name| tree::remove(locked.dir(), OsStr::new(name)).map(|_| ()))

@@ -81,6 +81,7 @@ impl fmt::Display for StepError {
             Cause::NotTheDevice => f.write_str(": what is there is not that device"),
             Cause::Link => f.write_str(": the image has a link there"),
             Cause::KernelFiles => f.write_str(": a link of the image leads into /proc or /sys"),
+            Cause::ControlGroup => f.write_str(": it cannot enter its control group"),
             Cause::Abandoned => f.write_str(": the process that made the container is gone"),
         }
     }

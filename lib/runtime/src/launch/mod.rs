@@ -23,6 +23,7 @@ pub use program::program_of;
 pub use report::Cause;
 pub(crate) use report::{Fault, MAX_FDS};
 
+use crate::cgroup::Entry;
 use crate::plan::Plan;
 use child::Child;
 use report::Message;
@@ -30,8 +31,8 @@ use report::Message;
 /// What a process is started with beside its plan.
 #[derive(Debug)]
 pub struct Launch<'a> {
-    /// The v2 control group that it is born in, where there is one.
-    pub cgroup: Option<BorrowedFd<'a>>,
+    /// How it gets into its control groups.
+    pub cgroup: &'a Entry,
     /// Its input, output and error, where it has no terminal.
     pub stdio: Stdio<'a>,
     /// When it may execute the program.
@@ -73,8 +74,8 @@ pub struct Launched {
 
 /// Starts a process as `plan` says, up to its gate, or up to the program where that is open.
 ///
-/// `joined` is called with the number of the new process before it can do anything: to put it
-/// into a v1 control group and to write it down.
+/// `joined` is called with the number of the new process before it can do anything: to write it
+/// down.
 ///
 /// # Errors
 /// A [`LaunchError`]; the process is gone then and has been waited for.
@@ -91,8 +92,13 @@ pub fn launch(
         Gate::Open => None,
         Gate::Wait(gate) => Some(gate),
     };
-    let child = Child::new(plan, theirs.as_fd(), stdio, gate);
-    let how = Clone3 { namespaces: plan.namespaces, cgroup: launch.cgroup, parent: Parent::Caller };
+    let (cgroup, tasks) = match launch.cgroup {
+        Entry::Nowhere => (None, &[][..]),
+        Entry::Clone(group) => (Some(group.as_fd()), &[][..]),
+        Entry::Tasks(tasks) => (None, tasks.as_slice()),
+    };
+    let child = Child::new(plan, theirs.as_fd(), stdio, gate, tasks);
+    let how = Clone3 { namespaces: plan.namespaces, cgroup, parent: Parent::Caller };
     // The parent's end must not stay open in the child: it would never see the parent go.
     let ours = &report;
     let cloned = coffer_sys::spawn::spawn(how, || {

@@ -59,11 +59,19 @@ pub enum Cause {
     KernelFiles,
     /// Whoever made the container went away.
     Abandoned,
+    /// It could not enter a control group.
+    ControlGroup,
 }
 
 /// All causes, in the order of their numbers on the wire.
-const CAUSES: [Cause; 5] =
-    [Cause::Kernel, Cause::NotTheDevice, Cause::Link, Cause::KernelFiles, Cause::Abandoned];
+const CAUSES: [Cause; 6] = [
+    Cause::Kernel,
+    Cause::NotTheDevice,
+    Cause::Link,
+    Cause::KernelFiles,
+    Cause::Abandoned,
+    Cause::ControlGroup,
+];
 
 impl From<Errno> for Fault {
     fn from(errno: Errno) -> Self {

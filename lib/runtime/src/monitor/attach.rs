@@ -262,7 +262,7 @@ impl<'a> Raw<'a> {
 impl Drop for Raw<'_> {
     fn drop(&mut self) {
         // Fails only where the terminal has gone.
-        drop(tcsetattr(self.terminal, OptionalActions::Drain, &self.before));
+        tcsetattr(self.terminal, OptionalActions::Drain, &self.before).ok();
     }
 }
 

@@ -94,7 +94,9 @@ impl<'a> Local<'a> {
 
 impl Audience for Local<'_> {
     fn interests<'a>(&'a self, room: Room, fds: &mut Vec<PollFd<'a>>) {
-        fds.extend(self.signals.as_ref().map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN)));
+        fds.extend(
+            self.signals.as_ref().map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN)),
+        );
         if room == Room::Free {
             fds.push(PollFd::from_borrowed_fd(self.console.stdin, PollFlags::IN));
         }

@@ -16,6 +16,11 @@ mod server;
 mod stdio;
 mod wire;
 
+pub(crate) use attach::attach;
 pub use attach::{Attach, Attached, DETACH_KEYS, Screen};
+pub(crate) use local::Local;
 pub use local::{Console, SignalProxy};
+pub(crate) use pump::Pump;
+pub(crate) use server::{Server, connect_to};
 pub use stdio::Stdin;
+pub(crate) use stdio::{Inside, Outside, fifos, pipes};

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::dir;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
-    connect, listen, recv, send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with,
+    bind, connect, listen, recv, send, socket_with,
 };
 
 use super::pump::{Audience, Stage, Wanted};
@@ -47,18 +47,21 @@ impl Server {
         Ok(Self { listener, clients: first.into_iter().map(Client::new).collect() })
     }
 
-    /// Tells all who are attached that the container has ended. A client that does not read its
-    /// last messages loses them: nobody waits for it any more.
+    /// Tells all who are attached that the container has ended, and waits until each has taken
+    /// what was sent to it or has gone.
     pub(crate) fn end(&mut self, code: u8) {
         for client in &mut self.clients {
             client.push(Tell::Ended { code }.encode());
         }
-    }
-
-    /// The descriptors that must stay open.
-    pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
-        let clients = self.clients.iter().map(|client| client.socket.as_fd());
-        std::iter::once(self.listener.as_fd()).chain(clients).collect()
+        while self.is_behind() {
+            let behind = self.clients.iter().filter(|client| !client.pending.is_empty());
+            let mut fds: Vec<PollFd<'_>> =
+                behind.map(|client| PollFd::new(&client.socket, PollFlags::OUT)).collect();
+            if poll(&mut fds, None).is_err_and(|errno| errno != Errno::INTR) {
+                return;
+            }
+            self.clients.iter_mut().for_each(Client::flush);
+        }
     }
 
     fn accept(&mut self) {
@@ -152,7 +155,7 @@ impl Audience for Server {
 }
 
 /// Connects to the monitor of the container in `dir`.
-pub(super) fn connect_to(dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn connect_to(dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let socket = socket()?;
     connect(&socket, &address(dir)?)?;
     Ok(socket)

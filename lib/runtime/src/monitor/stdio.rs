@@ -16,13 +16,16 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::Stream;
 
 /// The fifos' names in the container's folder.
 const FIFOS: [(&str, Stream); 2] = [("stdout", Stream::Stdout), ("stderr", Stream::Stderr)];
 
 /// Whether the program can be given input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stdin {
     /// It reads the end of the file at once.
     Closed,
@@ -211,7 +214,7 @@ impl Input {
         if let (Some(fd), Kind::Terminal) = (&self.fd, self.kind) {
             let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
             // Fails only where the terminal has gone, and its program with it.
-            drop(tcsetwinsize(fd, size));
+            tcsetwinsize(fd, size).ok();
         }
     }
 }

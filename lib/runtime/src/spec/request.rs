@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use coffer_oci::runtime::{ConsoleSize, Rlimit, Seccomp};
+use serde::{Deserialize, Serialize};
 
 use super::MountRequest;
 
@@ -144,7 +145,8 @@ pub struct Limits {
 }
 
 /// Who is process 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Init {
     /// The program itself.
     #[default]
@@ -154,7 +156,8 @@ pub enum Init {
 }
 
 /// Whether the program has a terminal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Terminal {
     /// Its input and output are pipes or files.
     #[default]

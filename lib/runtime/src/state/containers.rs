@@ -68,6 +68,11 @@ impl Containers {
         self.dir.as_fd()
     }
 
+    /// The descriptors that it holds.
+    pub(crate) fn fds(&self) -> [BorrowedFd<'_>; 2] {
+        [self.dir.as_fd(), self.names.as_fd()]
+    }
+
     /// Makes the folder of a new container with its lock held and its name claimed. The record, in
     /// [`Phase::Creating`], is for the caller to complete and to save, before anything is made
     /// outside the folder; until then the container is a wreck to all others once this process is

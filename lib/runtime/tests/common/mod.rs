@@ -15,6 +15,7 @@ use coffer_confine::ids::{ContainerGid, ContainerUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
 use coffer_oci::runtime::Spec;
+use coffer_runtime::cgroup::Entry;
 use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch, program_of};
 use coffer_runtime::plan::{Authority, CgroupView, Inputs, JoinInputs, Plan, RootFs};
 use coffer_runtime::spec::{ExecRequest, Facts, Init, Request, Userns, build, wishes};
@@ -181,7 +182,7 @@ pub(crate) fn start(plan: &Plan, gate: Gate<'_>) -> Result<(OwnedFd, Launched), 
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let (input, _) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let stdio = Stdio::Fds([input.as_fd(), writer.as_fd(), writer.as_fd()]);
-    let how = Launch { cgroup: None, stdio, gate };
+    let how = Launch { cgroup: &Entry::Nowhere, stdio, gate };
     Ok((reader, launch(plan, &how, &mut |_| Ok(()))?))
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Child<'a> {
     pub(crate) stdio: Option<[BorrowedFd<'a>; 3]>,
     /// What to wait at before the program is executed.
     pub(crate) gate: Option<BorrowedFd<'a>>,
+    /// The v1 control groups to enter.
+    pub(crate) tasks: &'a [OwnedFd],
     /// Mounts from the parent, with room for as many as the plan wants.
     pub(crate) handed: Vec<Option<OwnedFd>>,
     root: Option<OwnedFd>,
@@ -48,11 +50,12 @@ impl<'a> Child<'a> {
         socket: BorrowedFd<'a>,
         stdio: Option<[BorrowedFd<'a>; 3]>,
         gate: Option<BorrowedFd<'a>>,
+        tasks: &'a [OwnedFd],
     ) -> Self {
         let handed = Vec::with_capacity(plan.handed.len());
         let (root, proc, dev, pts) = (None, None, None, None);
         let (null, empty, folder) = (None, None, None);
-        Self { plan, socket, stdio, gate, handed, root, proc, dev, pts, null, empty, folder }
+        Self { plan, socket, stdio, gate, tasks, handed, root, proc, dev, pts, null, empty, folder }
     }
 
     /// Takes all steps. Comes back only where one failed, with the status to end with.
@@ -111,10 +114,20 @@ impl<'a> Child<'a> {
     }
 
     fn receive(&mut self) -> Result<(), Fault> {
+        self.enter_groups()?;
         match receive_fds(self.socket, &mut [0], &mut self.handed, RecvFlags::empty())? {
             0 => Err(Cause::Abandoned.with(Errno::PIPE)),
             _ => Ok(()),
         }
+    }
+
+    /// Moves into the v1 control groups. Done by itself, with `0`, the kernel need not hold up
+    /// all forks and exits of the host meanwhile: see [`crate::cgroup`].
+    fn enter_groups(&self) -> Result<(), Fault> {
+        for group in self.tasks {
+            rustix::io::write(group, b"0").map_err(|errno| Cause::ControlGroup.with(errno))?;
+        }
+        Ok(())
     }
 
     /// Puts the three descriptors in place. Pipes are given to the program's user, so that it can

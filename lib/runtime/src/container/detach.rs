@@ -1,0 +1,184 @@
+//! Starts a container with a monitor: a copy of this process that becomes the container's parent.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use coffer_rootfs::Layer;
+use coffer_sys::{exec, memory, signal, userns};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::ready::{exit_of, finish, screen_or};
+use super::start::{self, Started};
+use super::{ContainerError, DataRoot, Ready, Reported};
+use crate::cgroup::Cgroup;
+use crate::monitor::{Attach, Attached, Pump, Server, attach, fifos};
+use crate::spec::Terminal;
+use crate::state::{Folder, Phase, Record};
+
+/// A place at the monitor's table from the container's first byte on.
+#[derive(Debug)]
+pub(super) struct Seat {
+    ours: OwnedFd,
+    theirs: OwnedFd,
+}
+
+impl Seat {
+    pub(super) fn new() -> io::Result<Self> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok(Self { ours, theirs })
+    }
+}
+
+/// Makes the monitor, waits until it has started the container, and attaches where that is asked
+/// for.
+pub(super) fn detach(
+    ready: Ready<'_>,
+    seat: Option<(Seat, &Attach<'_>)>,
+) -> Result<Option<Attached>, ContainerError> {
+    let id = ready.record.id.clone();
+    let failed = |source: io::Error| ContainerError::Monitor { id: id.clone(), source };
+    let (told, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    let (ours, theirs) = match seat {
+        Some((Seat { ours, theirs }, how)) => (Some((ours, how)), Some(theirs)),
+        None => (None, None),
+    };
+    let root = ready.root;
+    // Fork doubles all of these: each process takes its own half out and drops the other's.
+    let mut childs = Some((ready, tell, theirs));
+    userns::fork(|| childs.take().map_or(1, |(ready, tell, theirs)| keep(ready, tell, theirs)))
+        .map_err(failed)?;
+    drop(childs.take());
+    hear(told).map_err(failed)??;
+    let Some((ours, how)) = ours else { return Ok(None) };
+    let init = init_of(root, &id)?;
+    attach(&ours, how, init.as_ref().map(AsFd::as_fd))
+        .map(Some)
+        .map_err(|source| ContainerError::Carry { id: id.clone(), source })
+}
+
+/// The container's first process, if it has not ended already.
+fn init_of(
+    root: &DataRoot,
+    id: &crate::state::ContainerId,
+) -> Result<Option<OwnedFd>, ContainerError> {
+    let Ok(folder) = root.containers().find(id.as_str()) else { return Ok(None) };
+    match folder.record()? {
+        Some(Record { phase: Phase::Running(running), .. }) => running
+            .init
+            .open(root.containers().boot())
+            .map_err(|source| ContainerError::Process { id: id.clone(), source }),
+        _ => Ok(None),
+    }
+}
+
+/// What the monitor says of the start: one answer, then the end of the pipe.
+fn hear(told: OwnedFd) -> io::Result<Result<(), Reported>> {
+    let mut text = Vec::new();
+    File::from(told).read_to_end(&mut text)?;
+    match text.is_empty() {
+        true => Err(io::ErrorKind::UnexpectedEof.into()),
+        false => Ok(serde_json::from_slice::<Result<(), Reported>>(&text)?),
+    }
+}
+
+/// The monitor, from its first to its last line. What it cannot report any more it can only leave
+/// to the next command, which finds the record.
+fn keep(ready: Ready<'_>, tell: OwnedFd, seat: Option<OwnedFd>) -> i32 {
+    if let Err(error) = become_monitor(&ready, &tell, seat.as_ref()) {
+        let id = ready.record.id.clone();
+        let error = ready.undo(ContainerError::Monitor { id, source: error });
+        return report(tell, &Err(Reported::new(&error)));
+    }
+    let kept = match begin(ready, seat) {
+        Ok(kept) => kept,
+        Err(error) => return report(tell, &Err(Reported::new(&error))),
+    };
+    // Where whoever asked has gone meanwhile, the container was asked for all the same.
+    report(tell, &Ok(()));
+    memory::trim();
+    i32::from(kept.stay().is_err())
+}
+
+fn report(tell: OwnedFd, answer: &Result<(), Reported>) -> i32 {
+    let sent = serde_json::to_vec(answer)
+        .map_err(io::Error::from)
+        .and_then(|text| File::from(tell).write_all(&text));
+    i32::from(sent.is_err())
+}
+
+/// Leaves the caller's session, folder and descriptors. Signals for the caller's group are none
+/// of the container's, and none but SIGKILL ends a monitor.
+fn become_monitor(ready: &Ready<'_>, tell: &OwnedFd, seat: Option<&OwnedFd>) -> io::Result<()> {
+    rustix::process::setsid()?;
+    signal::block_all();
+    rustix::process::chdir("/")?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    let mut keep: Vec<BorrowedFd<'_>> = vec![tell.as_fd(), null.as_fd(), ready.locked.dir()];
+    keep.extend(ready.root.fds());
+    keep.extend(ready.stack.layers().iter().map(Layer::tree));
+    keep.extend(seat.map(AsFd::as_fd));
+    exec::close_all_except(&keep)
+}
+
+/// A container that runs, and what its monitor needs.
+struct Kept<'r> {
+    root: &'r DataRoot,
+    folder: Folder,
+    record: Record,
+    cgroup: Cgroup,
+    pump: Pump<Server>,
+}
+
+/// Starts the container. Everything that only the start needed is dropped here.
+fn begin(mut ready: Ready<'_>, seat: Option<OwnedFd>) -> Result<Kept<'_>, ContainerError> {
+    match begin_with(&mut ready, seat) {
+        Ok(pump_and_cgroup) => {
+            let (pump, cgroup) = pump_and_cgroup;
+            let Ready { root, locked, record, .. } = ready;
+            let folder = locked.unlock()?;
+            Ok(Kept { root, folder, record, cgroup, pump })
+        }
+        Err(error) => Err(ready.undo(error)),
+    }
+}
+
+fn begin_with(
+    ready: &mut Ready<'_>,
+    seat: Option<OwnedFd>,
+) -> Result<(Pump<Server>, Cgroup), ContainerError> {
+    let id = ready.record.id.clone();
+    let carry = |source| ContainerError::Carry { id: id.clone(), source };
+    let audience = Server::new(ready.locked.dir(), seat).map_err(carry)?;
+    let (inside, outside) = match ready.config.terminal {
+        Terminal::Pty(_) => (None, None),
+        Terminal::None => {
+            let (inside, outside) = fifos(ready.locked.dir(), ready.config.stdin).map_err(carry)?;
+            (Some(inside), Some(outside))
+        }
+    };
+    let log = ready.log()?;
+    let Started { init, terminal, cgroup } = start::start(ready, inside)?;
+    let outside = screen_or(&id, terminal, outside)?;
+    Ok((Pump { init, outside, log: Some(log), audience }, cgroup))
+}
+
+impl Kept<'_> {
+    /// Carries input and output until the container ends, then writes that down and tells those
+    /// who are attached.
+    fn stay(self) -> Result<(), ContainerError> {
+        let Self { root, folder, record, cgroup, mut pump } = self;
+        // Where nothing can be carried any more the container's end is still waited for.
+        drop(pump.run());
+        let exit = exit_of(&record.id, &pump.init, &cgroup)?;
+        let finished = finish(root, &folder, record, cgroup, &exit);
+        pump.audience.end(exit.outcome.code());
+        finished
+    }
+}

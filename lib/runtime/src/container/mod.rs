@@ -1,0 +1,279 @@
+//! Containers: made, started, stopped and removed.
+//!
+//! [`create`] takes leave to run an image ([`coffer_policy::Admitted`], law 1) and gives a
+//! [`Ready`] container, whose lock is held. It is kept for later, run in the foreground, or started
+//! with a monitor; [`Container`] is one that was made before. The order of each, and of its undoing,
+//! is that of [`crate::state`]: what is written down comes before what is made.
+//!
+//! Not here: no pulling, no unpacking, no pause, no restart policy, and no process that watches
+//! over all containers.
+
+mod config;
+mod create;
+mod detach;
+mod error;
+mod ready;
+mod root;
+mod start;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+
+pub use config::Config;
+pub use create::{Creation, create};
+pub use error::{ContainerError, Reported};
+pub use ready::Ready;
+pub use root::DataRoot;
+
+use crate::cgroup::Cgroup;
+use crate::monitor::{Attach, Attached, attach, connect_to};
+use crate::state::{
+    Exit, Folder, Outcome, Phase, ProcessId, Record, Running, StateError, Status, Watch,
+};
+
+/// A container that was made before.
+#[derive(Debug)]
+pub struct Container<'r> {
+    root: &'r DataRoot,
+    folder: Folder,
+    record: Record,
+    status: Status,
+}
+
+/// What `rm` does with one that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// It refuses.
+    No,
+    /// It kills it first.
+    Kill,
+}
+
+impl<'r> Container<'r> {
+    /// The container that `text` means, after what others left of it half done was settled.
+    ///
+    /// # Errors
+    /// [`StateError::NotFound`] and its like; [`ContainerError::Unsettled`] while it is being made
+    /// or removed.
+    pub fn find(root: &'r DataRoot, text: &str) -> Result<Self, ContainerError> {
+        let folder = root.containers().find(text)?;
+        root.settle(&folder)?;
+        let gone = |error| match error {
+            StateError::Gone { .. } => StateError::NotFound { text: text.to_owned() },
+            error => error,
+        };
+        match folder.status(root.containers().boot()).map_err(gone)? {
+            (
+                Some(record),
+                status @ (Status::Created | Status::Running(_) | Status::Stopped(_)),
+            ) => Ok(Self { root, folder, record, status }),
+            (None, Status::Wreck) => Err(StateError::NotFound { text: text.to_owned() }.into()),
+            _ => Err(ContainerError::Unsettled { id: folder.id().clone() }),
+        }
+    }
+
+    /// Its record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How it was when it was looked up.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Its folder, to read its log.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Its configuration.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn config(&self) -> Result<Config, ContainerError> {
+        config_of(&self.folder)
+    }
+
+    /// Its control groups, for what it uses and which processes it has.
+    ///
+    /// # Errors
+    /// Where they cannot be opened.
+    pub fn cgroup(&self) -> Result<Cgroup, ContainerError> {
+        Ok(self.record.cgroup.open()?)
+    }
+
+    /// Its first process.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotRunning`].
+    pub fn init(&self) -> Result<OwnedFd, ContainerError> {
+        let not_running = || ContainerError::NotRunning { id: self.record.id.clone() };
+        let Status::Running(Running { init, .. }) = &self.status else { return Err(not_running()) };
+        self.open_process(init)?.ok_or_else(not_running)
+    }
+
+    fn open_process(&self, process: &ProcessId) -> Result<Option<OwnedFd>, ContainerError> {
+        process
+            .open(self.root.containers().boot())
+            .map_err(|source| ContainerError::Process { id: self.record.id.clone(), source })
+    }
+
+    /// Makes it ready to be started, from what was written down when it was made.
+    ///
+    /// # Errors
+    /// [`ContainerError::Running`], and where its image's layers are gone.
+    pub fn prepare(self) -> Result<Ready<'r>, ContainerError> {
+        let locked = self.folder.lock()?;
+        let record = match locked.status(self.root.containers().boot())? {
+            (Some(record), Status::Created | Status::Stopped(_)) => record,
+            (_, Status::Running(_)) => {
+                return Err(ContainerError::Running { id: self.record.id });
+            }
+            _ => return Err(ContainerError::Unsettled { id: self.record.id }),
+        };
+        let config = config_of(&locked)?;
+        let stack = self.root.stack(&locked, &config)?;
+        Ok(Ready { root: self.root, locked, record, config, stack })
+    }
+
+    /// Sends signal number `signal` to its first process.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotRunning`].
+    pub fn kill(&self, signal: i32) -> Result<(), ContainerError> {
+        let init = self.init()?;
+        let sent = match Signal::from_named_raw(signal) {
+            Some(signal) => pidfd_send_signal(&init, signal).map_err(std::io::Error::from),
+            None => coffer_sys::signal::send_to(init.as_fd(), signal),
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {
+                Err(ContainerError::NotRunning { id: self.record.id.clone() })
+            }
+            Err(source) => Err(ContainerError::Process { id: self.record.id.clone(), source }),
+        }
+    }
+
+    /// Asks it to stop by its stop signal, kills it after `grace` (never where that is `None`),
+    /// and waits until its end is written down. One that does not run is no error.
+    ///
+    /// # Errors
+    /// Where its process cannot be reached.
+    pub fn stop(&self, grace: Option<Duration>) -> Result<(), ContainerError> {
+        let init = match self.init() {
+            Err(ContainerError::NotRunning { .. }) => return self.wait().map(|_| ()),
+            init => init?,
+        };
+        match self.kill(self.config()?.stop_signal) {
+            Ok(()) | Err(ContainerError::NotRunning { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        if !self.ends_within(&init, grace)? {
+            self.kill_all()?;
+        }
+        self.wait().map(|_| ())
+    }
+
+    /// Kills its first process, and with that all in its pid namespace.
+    fn kill_all(&self) -> Result<(), ContainerError> {
+        match self.kill(Signal::KILL.as_raw()) {
+            Ok(()) | Err(ContainerError::NotRunning { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ends_within(&self, init: &OwnedFd, grace: Option<Duration>) -> Result<bool, ContainerError> {
+        let limit = grace.map(|grace| Timespec {
+            tv_sec: i64::try_from(grace.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(grace.subsec_nanos()),
+        });
+        loop {
+            match poll(&mut [PollFd::new(init, PollFlags::IN)], limit.as_ref()) {
+                Ok(ready) => return Ok(ready > 0),
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    let id = self.record.id.clone();
+                    return Err(ContainerError::Process { id, source: errno.into() });
+                }
+            }
+        }
+    }
+
+    /// Waits until it has ended and that is written down, and says how. A container that is
+    /// removed at its end may be gone before its record can be read: then nobody knows.
+    ///
+    /// # Errors
+    /// Where it cannot be watched.
+    pub fn wait(&self) -> Result<Exit, ContainerError> {
+        let boot = self.root.containers().boot();
+        let mut watch = Watch::new(&self.folder)?;
+        loop {
+            self.root.settle(&self.folder)?;
+            let record = match self.folder.record() {
+                Ok(Some(record)) => record,
+                Ok(None) | Err(StateError::Gone { .. }) => return Ok(unseen()),
+                Err(error) => return Err(error.into()),
+            };
+            match &record.phase {
+                Phase::Stopped(exit) => return Ok(exit.clone()),
+                Phase::Removing => return Ok(unseen()),
+                Phase::Running(running) => watch.wait(&[&running.init, &running.parent], boot)?,
+                Phase::Creating | Phase::Created => watch.wait(&[], boot)?,
+            }
+        }
+    }
+
+    /// Attaches to it.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotRunning`]; [`ContainerError::Foreground`] where no monitor listens.
+    pub fn attach(&self, how: &Attach<'_>) -> Result<Attached, ContainerError> {
+        let init = self.init()?;
+        let socket = connect_to(self.folder.dir())
+            .map_err(|_| ContainerError::Foreground { id: self.record.id.clone() })?;
+        attach(&socket, how, Some(init.as_fd()))
+            .map_err(|source| ContainerError::Carry { id: self.record.id.clone(), source })
+    }
+
+    /// Removes it: its control groups, its ids, its name and all its files.
+    ///
+    /// # Errors
+    /// [`ContainerError::Running`] unless `force` kills it; what could not be removed.
+    pub fn remove(self, force: Force) -> Result<(), ContainerError> {
+        match (&self.status, force) {
+            (Status::Running(_), Force::No) => {
+                return Err(ContainerError::Running { id: self.record.id });
+            }
+            (Status::Running(_), Force::Kill) => {
+                self.kill_all()?;
+                self.wait()?;
+            }
+            _ => {}
+        }
+        let locked = match self.folder.lock() {
+            Ok(locked) => locked,
+            Err(StateError::Gone { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match locked.status(self.root.containers().boot())? {
+            (_, Status::Running(_)) => Err(ContainerError::Running { id: self.record.id }),
+            (record, _) => self.root.remove(locked, record),
+        }
+    }
+}
+
+fn config_of(folder: &Folder) -> Result<Config, ContainerError> {
+    serde_json::from_slice(&folder.config()?)
+        .map_err(|source| ContainerError::Config { id: folder.id().clone(), source })
+}
+
+/// An end that nobody saw.
+fn unseen() -> Exit {
+    Exit { outcome: Outcome::Unknown, finished: jiff::Timestamp::now(), oom_killed: false }
+}
