@@ -13,8 +13,8 @@ use coffer_oci::ImageConfig;
 use coffer_oci::runtime::{Linux, Namespace, NamespaceKind, Process, Root, Spec, User, VERSION};
 
 use super::{
-    Entrypoint, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal, Userns, env,
-    limits, mounts,
+    Entrypoint, MissingError, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
+    Userns, env, limits, make_missing, mounts,
 };
 
 /// What a specification needs beside image and flags.
@@ -42,6 +42,9 @@ pub enum SpecError {
     /// A path of the host is not UTF-8, which `config.json` cannot hold.
     #[error("{0:?} is not UTF-8")]
     NotUtf8(std::path::PathBuf),
+    /// A folder that `-v` makes cannot be made.
+    #[error(transparent)]
+    Missing(#[from] MissingError),
     /// A name that no host can have.
     #[error("{0:?} is no host name")]
     Hostname(String),
@@ -105,11 +108,13 @@ fn namespaces(request: &Request) -> Vec<Namespace> {
 }
 
 /// Makes the specification of a container. Its fence is not in it: that is the `Confinement`,
-/// made from [`wishes`], checked and recorded beside it.
+/// made from [`wishes`], checked and recorded beside it. The one thing that it does to the host
+/// is to make the folders that `-v` makes, see [`make_missing`].
 ///
 /// # Errors
 /// A [`SpecError`] for the first thing that cannot be.
 pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result<Spec, SpecError> {
+    make_missing(request)?;
     let hostname = hostname(request, facts.id)?;
     let process = process(image, request, facts, &hostname)?;
     let tty_group = facts.ids.is_none_or(|ids| ids.host_gid(ContainerGid::new(5)).is_some());

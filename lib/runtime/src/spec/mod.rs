@@ -7,12 +7,14 @@ mod build;
 mod env;
 mod exec;
 mod limits;
+mod missing;
 mod mounts;
 mod request;
 mod request_mount;
 
 pub use build::{Facts, SpecError, build, labels, stop_signal, user, wishes};
 pub use exec::ExecRequest;
+pub use missing::{MissingError, make_missing};
 pub use mounts::FILES;
 pub use request::{
     Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
