@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use coffer_runtime::container::DataRoot;
 use coffer_runtime::state::Containers;
 use coffer_store::Store;
 
@@ -42,5 +43,13 @@ impl Context {
     pub(crate) fn containers(&self) -> Result<Containers, Failure> {
         let store = self.store()?;
         Ok(Containers::open(store.root())?)
+    }
+
+    /// The data root, to do something with containers.
+    pub(crate) fn data_root(&self) -> Result<DataRoot, Failure> {
+        let path = self.root()?;
+        // Opening the store makes what is not there yet.
+        drop(self.store_at(&path)?);
+        Ok(DataRoot::open(&path)?)
     }
 }

@@ -6,6 +6,7 @@ use std::error::Error;
 use coffer_intake::{AdmitError, PullError, PushError};
 use coffer_policy::Refusal;
 use coffer_registry::Error as RegistryError;
+use coffer_runtime::container::ContainerError;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,6 +23,10 @@ fn add_one(failure: Failure, error: &(dyn Error + 'static)) -> Failure {
             .exits(Exit::REFUSED)
             .help(format!("ask for an image for this host: --platform {platform}"));
     }
+    let failure = match error.downcast_ref::<ContainerError>() {
+        Some(error) => failure.exits(Exit(error.status())),
+        None => failure,
+    };
     match help(error) {
         Some(help) if !failure.has_help() => failure.help(help),
         _ => failure,
@@ -36,6 +41,7 @@ fn help(error: &(dyn Error + 'static)) -> Option<String> {
             .map(AdmitError::help)
             .or_else(|| error.downcast_ref::<PullError>().map(PullError::help))
             .or_else(|| error.downcast_ref::<PushError>().map(PushError::help))
+            .or_else(|| error.downcast_ref::<ContainerError>().map(ContainerError::help))
             .or_else(|| error.downcast_ref::<RegistryError>().map(RegistryError::help))
     };
     ask(error).flatten()

@@ -6,7 +6,9 @@
 
 mod acquire;
 mod command;
+mod container;
 mod context;
+mod each;
 mod environment;
 mod exit;
 mod failure;

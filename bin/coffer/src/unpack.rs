@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use coffer_confine::ids;
 use coffer_rootfs::limits::Limits;
-use coffer_rootfs::{Flavour, Layers, Stack};
+use coffer_rootfs::{Flavour, Layers, LayersError, Stack};
 use coffer_store::{Image, Store};
 
 use crate::failure::Failure;
@@ -23,7 +23,10 @@ pub(crate) fn unpack(
         return Ok(stack);
     }
     let began = Instant::now();
-    let entries = ensure(&layers, store, image, limits)?;
+    let entries = inside(|| {
+        let (_, report) = layers.ensure(store, image, limits, &|_, _| {})?;
+        Ok(report.entries)
+    })?;
     ui.step(
         "unpacked",
         format_args!("{} files in {}", ui::thousands(entries), ui::duration(began.elapsed())),
@@ -33,10 +36,9 @@ pub(crate) fn unpack(
         .ok_or_else(|| Failure::new("an image's layers have gone again").help("try again"))
 }
 
-/// Unpacks, and gives the number of entries. An ordinary user's layers are unpacked inside a user
-/// namespace, where the image's owners exist.
-fn ensure(layers: &Layers, store: &Store, image: &Image, limits: &Limits) -> Result<u64, Failure> {
-    let work = || layers.ensure(store, image, limits, &|_, _| {}).map(|(_, report)| report.entries);
+/// Does `work` on the trees of layers. An ordinary user's are made inside a user namespace, where
+/// the images' owners exist, and only there can they be removed.
+fn inside(work: impl FnOnce() -> Result<u64, LayersError>) -> Result<u64, Failure> {
     if rustix::process::geteuid().is_root() {
         return Ok(work()?);
     }
@@ -48,12 +50,7 @@ fn ensure(layers: &Layers, store: &Store, image: &Image, limits: &Limits) -> Res
 /// how many. Whoever calls this holds the store's exclusive lock.
 pub(crate) fn remove(root: BorrowedFd<'_>, goes: &dyn Fn(&str) -> bool) -> Result<u64, Failure> {
     let layers = Layers::open(root, flavour())?;
-    let work = || layers.prune(&|name| !goes(name));
-    if rustix::process::geteuid().is_root() {
-        return Ok(work()?);
-    }
-    let ids = ids::subid::of_caller()?;
-    Ok(ids::in_user_namespace(&ids, work)?)
+    inside(|| layers.prune(&|name| !goes(name)))
 }
 
 /// How overlay keeps its marks here: an ordinary user cannot write trusted attributes.

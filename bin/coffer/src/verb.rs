@@ -52,9 +52,18 @@ use Group::{Coffer, Containers, Hidden, Images};
 /// Every verb, in the order of the help.
 #[rustfmt::skip]
 pub(crate) static VERBS: &[Verb] = &[
+    verb::<command::run::Run>          ("run",     Containers, "Run a command in a new container"),
+    verb::<command::create::Create>    ("create",  Containers, "Make a container without starting it"),
+    verb::<command::start::Start>      ("start",   Containers, "Start containers"),
+    verb::<command::stop::Stop>        ("stop",    Containers, "Ask containers to stop, then make them"),
+    verb::<command::kill::Kill>        ("kill",    Containers, "Send a signal to containers"),
+    verb::<command::rm::Rm>            ("rm",      Containers, "Remove containers"),
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
     verb::<command::logs::Logs>        ("logs",    Containers, "Print what a container has written"),
+    verb::<command::wait::Wait>        ("wait",    Containers, "Wait until containers end, and print how"),
+    verb::<command::top::Top>          ("top",     Containers, "List a container's processes"),
     verb::<command::inspect::Inspect>  ("inspect", Containers, "Print all that is known of containers or images"),
+    verb::<command::explain::Explain>  ("explain", Containers, "Say what holds a container, and what does not"),
     verb::<command::pull::Pull>        ("pull",    Images,     "Fetch an image"),
     verb::<command::push::Push>        ("push",    Images,     "Send an image to a registry"),
     verb::<command::images::Images>    ("images",  Images,     "List images"),
@@ -73,40 +82,10 @@ pub(crate) static VERBS: &[Verb] = &[
 
 /// Docker's verbs that coffer does not have, so that the error can say so.
 const DOCKERS: &[&str] = &[
-    "attach",
-    "build",
-    "builder",
-    "buildx",
-    "commit",
-    "compose",
-    "container",
-    "context",
-    "cp",
-    "diff",
-    "events",
-    "export",
-    "history",
-    "image",
-    "import",
-    "info",
-    "manifest",
-    "network",
-    "node",
-    "pause",
-    "plugin",
-    "port",
-    "rename",
-    "restart",
-    "search",
-    "secret",
-    "service",
-    "stack",
-    "stats",
-    "swarm",
-    "trust",
-    "unpause",
-    "update",
-    "volume",
+    "attach", "build", "builder", "buildx", "commit", "compose", "container", "context", "cp",
+    "diff", "events", "export", "history", "image", "import", "info", "manifest", "network",
+    "node", "pause", "plugin", "port", "rename", "restart", "search", "secret", "service", "stack",
+    "stats", "swarm", "trust", "unpause", "update", "volume",
 ];
 
 const fn verb<C: Command>(name: &'static str, group: Group, about: &'static str) -> Verb {
@@ -221,6 +200,7 @@ mod tests {
         fn check<C: Command>() {
             C::command().debug_assert();
         }
+        check::<command::run::Run>();
         check::<command::logs::Logs>();
         check::<command::pull::Pull>();
         check::<command::system::System>();

@@ -1,10 +1,44 @@
 //! `coffer rm`.
 
-use coffer_runtime::state::Containers;
+use coffer_runtime::container::{Container, Force};
 
-use crate::failure::Failure;
+use crate::context::Context;
+use crate::each::{is_missing, try_each};
+use crate::failure::Outcome;
+use crate::flags::Common;
+use crate::verb::Command;
 
-pub(super) fn remove(containers: &Containers, id: &str) -> Result<(), Failure> {
-    let locked = containers.find(id)?.lock()?;
-    Ok(containers.remove(locked)?)
+/// Remove containers
+#[derive(Debug, clap::Parser)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Rm {
+    /// Names or ids
+    #[arg(required = true)]
+    containers: Vec<String>,
+    /// Kill those that run; say nothing of what is not there
+    #[arg(short, long)]
+    force: bool,
+    /// Docker's flag for anonymous volumes, which coffer does not have
+    #[arg(short, long)]
+    volumes: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Command for Rm {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self, context: Context) -> Outcome {
+        let root = context.data_root()?;
+        let force = if self.force { Force::Kill } else { Force::No };
+        try_each(&context, &self.containers, |name| {
+            match Container::find(&root, name) {
+                Err(error) if self.force && is_missing(&error) => return Ok(()),
+                found => found?.remove(force)?,
+            }
+            context.ui.line(name)
+        })
+    }
 }

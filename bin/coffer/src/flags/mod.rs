@@ -11,4 +11,4 @@ mod value;
 pub(crate) use common::{Common, Json, PullFlags, RunImageFlags, UnpackFlags};
 pub(crate) use container::ContainerFlags;
 pub(crate) use request::{console_size, utf8};
-pub(crate) use value::{Cpus, Label, Limit, Pull, Seconds, Size, SwapSize, Sysctl, Tier, Ulimit};
+pub(crate) use value::{Cpus, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use coffer_oci::runtime::Rlimit;
+use coffer_runtime::signal;
 
 /// What can be limited by `--ulimit`. Source: man 2 getrlimit.
 const ULIMITS: [&str; 16] = [
@@ -50,6 +51,9 @@ pub(crate) enum ValueError {
     /// One of a few words.
     #[error("it is one of: {0}")]
     OneOf(&'static str),
+    /// A signal.
+    #[error("it is a signal's name, such as TERM, or its number")]
+    Signal,
     /// A limit that may be off.
     #[error("it is a whole number above 0, or -1 for no limit")]
     Limit,
@@ -185,6 +189,18 @@ impl FromStr for Seconds {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let seconds = text.parse().map_err(|_| ValueError::Seconds)?;
         Ok(Self(Duration::from_secs(seconds)))
+    }
+}
+
+/// A signal, by name or number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SignalFlag(pub(crate) i32);
+
+impl FromStr for SignalFlag {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        signal::parse(text).map(Self).ok_or(ValueError::Signal)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use coffer_oci::{Descriptor, Digest};
-use coffer_runtime::state::{Containers, Status};
+use coffer_runtime::container::{Container, DataRoot, Force};
+use coffer_runtime::state::Status;
 use coffer_store::Store;
 use serde::Serialize;
 
@@ -46,12 +47,15 @@ struct Report {
 
 pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json) -> Outcome {
     let mut report = Report { version: 1, ..Report::default() };
-    let containers = context.containers()?;
-    remove_containers(&containers, stopped, &mut report)?;
+    let root = context.data_root()?;
+    root.sweep()?;
+    if stopped == Stopped::Remove {
+        remove_stopped(&root, &mut report)?;
+    }
     let mut store = context.store()?;
     // Nobody makes a container or an image from here on, so what is needed stays what it is.
     let exclusive = store.exclusive()?;
-    let needed = Needed::read(exclusive.store(), &containers)?;
+    let needed = Needed::read(exclusive.store(), root.containers())?;
     if named == Named::RemoveUnused {
         remove_unused(exclusive.store(), &needed.images, &mut report)?;
     }
@@ -80,20 +84,11 @@ pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json
     Ok(Exit::DONE)
 }
 
-/// Wrecks always go: nothing else can be done with them.
-fn remove_containers(
-    containers: &Containers,
-    stopped: Stopped,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    for listed in containers.list()? {
-        let goes = match listed.status {
-            Status::Wreck => true,
-            Status::Stopped(_) | Status::Created => stopped == Stopped::Remove,
-            _ => false,
-        };
-        if goes {
-            crate::command::rm::remove(containers, listed.id.as_str())?;
+/// Wrecks were swept before: nothing else can be done with them.
+fn remove_stopped(root: &DataRoot, report: &mut Report) -> Result<(), Failure> {
+    for listed in root.containers().list()? {
+        if matches!(listed.status, Status::Stopped(_) | Status::Created) {
+            Container::find(root, listed.id.as_str())?.remove(Force::No)?;
             report.containers.push(listed.id.to_string());
         }
     }

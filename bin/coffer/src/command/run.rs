@@ -1,0 +1,79 @@
+//! `coffer run`.
+
+use std::ffi::OsString;
+
+use crate::container::{self, Order};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::flags::{Common, ContainerFlags};
+use crate::grammar::Flags;
+use crate::verb::Command;
+
+/// Run a command in a new container
+///
+/// The image is fetched if it is not here. The exit status is the command's own; 121 means that a
+/// policy refused the image, 125 that coffer failed, 126 that the command cannot be invoked, 127
+/// that it was not found.
+#[derive(Debug, clap::Parser)]
+#[command(
+    disable_help_flag = true,
+    override_usage = "coffer run [OPTIONS] <IMAGE> [COMMAND] [ARGUMENT]..."
+)]
+pub(crate) struct Run {
+    /// Leave it to itself, and print its id
+    #[arg(short, long, conflicts_with = "dry_run")]
+    detach: bool,
+    /// Say what would be done, and make nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: print the runtime specification as JSON
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+    #[command(flatten)]
+    flags: ContainerFlags,
+    /// The image: a registry name, oci:DIR, oci-archive:FILE or docker-archive:FILE
+    image: String,
+    /// The command, instead of the image's
+    #[arg(last = true)]
+    command: Vec<OsString>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Command for Run {
+    const FLAGS: Flags = Flags::BeforeCommand;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self, context: Context) -> Outcome {
+        let request = self.flags.request(&self.command)?;
+        let order =
+            Order { context: &context, image: &self.image, flags: &self.flags, request };
+        if self.dry_run {
+            describe(&order, self.json)
+        } else if self.detach {
+            container::run_detached(&order)
+        } else {
+            container::run_attached(&order)
+        }
+    }
+}
+
+/// Makes the container up to its start, says what it would be, and takes it away again.
+fn describe(order: &Order<'_>, json: bool) -> Outcome {
+    let mut root = None;
+    let ready = order.make(&mut root)?;
+    let ui = &order.context.ui;
+    if json {
+        ui.json(&ready.config().spec)?;
+    } else {
+        let words: Vec<String> = ready.record().command.iter().map(|w| format!("{w:?}")).collect();
+        ui.line(format_args!("would run {}", words.join(" ")))?;
+        ui.data(ready.config().confinement.explain().to_string().as_bytes())?;
+    }
+    ready.discard()?;
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,175 @@
+//! From the flags of `run` and `create` to a container, in the order in which things happen: image,
+//! leave to run it, layers, container.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use coffer_oci::{ImageName, Reference};
+use coffer_runtime::container::{Creation, DataRoot, Ready, create};
+use coffer_runtime::monitor::{Attach, Attached, Console, DETACH_KEYS, Screen, SignalProxy, Stdin};
+use coffer_runtime::spec::{Network, Request, Terminal};
+use coffer_runtime::state::{Name, Removal};
+use coffer_store::Store;
+
+use crate::acquire::{Acquired, Wish};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::flags::ContainerFlags;
+use crate::lookup;
+use crate::ui::Ui;
+
+/// What `run` and `create` ask for, with nothing done yet.
+pub(crate) struct Order<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) image: &'a str,
+    pub(crate) flags: &'a ContainerFlags,
+    pub(crate) request: Request,
+}
+
+impl Order<'_> {
+    /// Makes the container. The store is left before anything that stays behind is started.
+    pub(crate) fn make<'r>(&self, root: &'r mut Option<DataRoot>) -> Result<Ready<'r>, Failure> {
+        let name = self.flags.process.name.as_deref().map(str::parse::<Name>).transpose()?;
+        let path = self.context.root()?;
+        let store = self.context.store_at(&path)?;
+        let acquired = self.acquire(&store)?;
+        let root = root.insert(DataRoot::open(&path)?);
+        let Acquired { admitted, image, stack } = acquired;
+        let removal = if self.flags.process.rm { Removal::AtExit } else { Removal::Keep };
+        let creation = Creation {
+            admitted: &admitted,
+            image: &image.config,
+            stack,
+            request: &self.request,
+            name,
+            removal,
+            stdin: self.stdin(),
+        };
+        let ready = create(root, creation)?;
+        self.say(&ready, image.config.config.exposed_ports.is_empty());
+        if let Some(file) = &self.flags.process.cidfile {
+            write_cidfile(file, &ready)?;
+        }
+        Ok(ready)
+    }
+
+    fn acquire(&self, store: &Store) -> Result<Acquired, Failure> {
+        let name = image_name(store, self.image)?;
+        let flags = &self.flags.image;
+        let limits = self.flags.unpack.limits();
+        let wish = Wish { name: &name, pull: self.flags.run_image.pull, flags, limits };
+        wish.acquire(&self.context.ui, store)
+    }
+
+    /// Whether the container can be given input.
+    pub(crate) fn stdin(&self) -> Stdin {
+        if self.flags.process.interactive { Stdin::Open } else { Stdin::Closed }
+    }
+
+    /// The last step, and what holds less than it could.
+    fn say(&self, ready: &Ready<'_>, exposes_nothing: bool) {
+        let ui = &self.context.ui;
+        for gap in ready.config().confinement.weakenings() {
+            ui.note(&gap);
+        }
+        if !ui.shows_steps() {
+            return;
+        }
+        ui.step("fenced", fence(ready));
+        if !exposes_nothing && self.request.network == Network::None {
+            ui.note("the image listens on ports, and its network is its own: --network host shares the host's");
+        }
+    }
+}
+
+/// The fence in one line.
+fn fence(ready: &Ready<'_>) -> String {
+    let confinement = &ready.config().confinement;
+    let explanation = confinement.explain();
+    let value = |name: &str| {
+        let line = explanation.controls.iter().find(|line| line.control == name);
+        line.map_or_else(|| "?".to_owned(), |line| line.value.clone())
+    };
+    let calls = value("system calls");
+    let calls = calls.split(',').next().unwrap_or(&calls);
+    let count = confinement.granted.iter().count();
+    format!("native tier, {count} capabilities, {calls} system calls, ids {}", value("ids"))
+}
+
+/// The image that a person means: a name, or the beginning of the digest of one that is here.
+fn image_name(store: &Store, word: &str) -> Result<ImageName, Failure> {
+    let name: ImageName = word.parse()?;
+    let is_hex = word.len() >= 6 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_hex {
+        return Ok(name);
+    }
+    match lookup::image(store, word).map(|entry| (entry.name, entry.descriptor)) {
+        Ok((Some(own), descriptor)) => {
+            let own: Reference = own.with_digest(descriptor.digest);
+            Ok(ImageName::Registry(own))
+        }
+        _ => Ok(name),
+    }
+}
+
+/// Writes the id to a file that must not be there, as docker does.
+fn write_cidfile(file: &Path, ready: &Ready<'_>) -> Result<(), Failure> {
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(file);
+    made.and_then(|mut made| made.write_all(ready.id().as_str().as_bytes()))
+        .map_err(|error| Failure::from(error).at(file.display().to_string()))
+}
+
+/// Runs a container in the foreground, and gives its exit status.
+pub(crate) fn run_attached(order: &Order<'_>) -> Outcome {
+    let mut root = None;
+    let ready = order.make(&mut root)?;
+    if order.request.terminal == Terminal::None {
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let console =
+            Console { stdin: stdin.as_fd(), stdout: stdout.as_fd(), stderr: stderr.as_fd() };
+        let exit = ready.run(console, SignalProxy::On)?;
+        return Ok(Exit(exit.outcome.code()));
+    }
+    let (_, attached) = with_console(Screen::Terminal, order.stdin(), |how| ready.attach(how))?;
+    ended(&order.context.ui, attached)
+}
+
+/// Leaves a container to itself, and prints its id.
+pub(crate) fn run_detached(order: &Order<'_>) -> Outcome {
+    let mut root = None;
+    let id = order.make(&mut root)?.detach()?;
+    order.context.ui.line(id)?;
+    Ok(Exit::DONE)
+}
+
+/// Calls `attach` with the caller's own terminal or streams.
+pub(crate) fn with_console<T>(
+    screen: Screen,
+    stdin: Stdin,
+    attach: impl FnOnce(&Attach<'_>) -> T,
+) -> T {
+    let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
+    attach(&Attach {
+        console: Console { stdin: input.as_fd(), stdout: output.as_fd(), stderr: error.as_fd() },
+        stdin,
+        screen,
+        proxy: SignalProxy::On,
+        detach_keys: DETACH_KEYS.to_vec(),
+    })
+}
+
+/// The exit status of a container that somebody was attached to.
+pub(crate) fn ended(ui: &Ui, attached: Attached) -> Outcome {
+    match attached {
+        Attached::Ended(code) => Ok(Exit(code)),
+        Attached::Detached => {
+            ui.step("detached", "the container runs on");
+            Ok(Exit::DONE)
+        }
+        Attached::Lost => Err(Failure::new("the container's monitor has gone")
+            .because("it was killed; the container may run on")
+            .help("coffer ps --all")),
+    }
+}
