@@ -1,6 +1,6 @@
 //! Verbs that take several containers: each is done, whatever becomes of the others.
 
-use coffer_runtime::container::{Container, ContainerError, DataRoot};
+use coffer_runtime::container::{Container, ContainerError};
 use coffer_runtime::state::StateError;
 
 use crate::context::Context;
@@ -41,9 +41,4 @@ pub(crate) fn try_each(
 /// Whether there is no such container.
 pub(crate) fn is_missing(error: &ContainerError) -> bool {
     matches!(error, ContainerError::State(StateError::NotFound { .. }))
-}
-
-/// Every container's id, for `--all`.
-pub(crate) fn all(root: &DataRoot) -> Result<Vec<String>, Failure> {
-    Ok(root.containers().ids()?.iter().map(ToString::to_string).collect())
 }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// An exit status. What the container's process gave passes through as it is.
+/// An exit status. What the container's process gave passes through as it is, and so do the
+/// runtime's 126 (cannot be invoked) and 127 (not found).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exit(pub(crate) u8);
 
@@ -17,10 +18,6 @@ impl Exit {
     pub(crate) const REFUSED: Self = Self(121);
     /// coffer itself failed, or was called wrongly.
     pub(crate) const FAILED: Self = Self(125);
-    /// The command in the container cannot be invoked.
-    pub(crate) const CANNOT_INVOKE: Self = Self(126);
-    /// The command in the container was not found.
-    pub(crate) const NOT_FOUND: Self = Self(127);
 }
 
 impl From<Exit> for ExitCode {

@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io;
 
 use crate::exit::Exit;
 use crate::hint;
@@ -87,11 +86,6 @@ impl Failure {
         self.exit
     }
 
-    /// What happened, in one line.
-    pub(crate) fn what(&self) -> &str {
-        &self.what
-    }
-
     /// The message as it is printed; empty where there is nothing to say.
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
@@ -122,7 +116,7 @@ impl<E: Error + 'static> From<E> for Failure {
 
 impl Failure {
     fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut failure = Self::new(error.to_string());
+        let mut failure = Self::new(words(error));
         let mut said = failure.what.clone();
         let mut next = error.source();
         while let Some(source) = next {
@@ -137,12 +131,13 @@ impl Failure {
     }
 }
 
-/// An error's words; Rust's "(os error 13)" says nothing that the name has not said.
+/// An error's words. Rust's "(os error 13)" says nothing that the name has not said.
 fn words(error: &(dyn Error + 'static)) -> String {
     let text = error.to_string();
-    let is_os = error.downcast_ref::<io::Error>().is_some_and(|e| e.raw_os_error().is_some());
     match text.rsplit_once(" (os error ") {
-        Some((name, _)) if is_os => name.to_lowercase(),
+        Some((name, number)) if number.trim_end_matches(')').parse::<u32>().is_ok() => {
+            name.to_lowercase()
+        }
         _ => text,
     }
 }
@@ -150,6 +145,7 @@ fn words(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     #[test]
     fn four_parts_in_order() {

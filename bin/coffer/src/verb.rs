@@ -59,6 +59,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::kill::Kill>        ("kill",    Containers, "Send a signal to containers"),
     verb::<command::rm::Rm>            ("rm",      Containers, "Remove containers"),
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
+    verb::<command::exec::Exec>        ("exec",    Containers, "Run a command in a running container"),
     verb::<command::logs::Logs>        ("logs",    Containers, "Print what a container has written"),
     verb::<command::wait::Wait>        ("wait",    Containers, "Wait until containers end, and print how"),
     verb::<command::top::Top>          ("top",     Containers, "List a container's processes"),
@@ -82,10 +83,40 @@ pub(crate) static VERBS: &[Verb] = &[
 
 /// Docker's verbs that coffer does not have, so that the error can say so.
 const DOCKERS: &[&str] = &[
-    "attach", "build", "builder", "buildx", "commit", "compose", "container", "context", "cp",
-    "diff", "events", "export", "history", "image", "import", "info", "manifest", "network",
-    "node", "pause", "plugin", "port", "rename", "restart", "search", "secret", "service", "stack",
-    "stats", "swarm", "trust", "unpause", "update", "volume",
+    "attach",
+    "build",
+    "builder",
+    "buildx",
+    "commit",
+    "compose",
+    "container",
+    "context",
+    "cp",
+    "diff",
+    "events",
+    "export",
+    "history",
+    "image",
+    "import",
+    "info",
+    "manifest",
+    "network",
+    "node",
+    "pause",
+    "plugin",
+    "port",
+    "rename",
+    "restart",
+    "search",
+    "secret",
+    "service",
+    "stack",
+    "stats",
+    "swarm",
+    "trust",
+    "unpause",
+    "update",
+    "volume",
 ];
 
 const fn verb<C: Command>(name: &'static str, group: Group, about: &'static str) -> Verb {
@@ -201,6 +232,7 @@ mod tests {
             C::command().debug_assert();
         }
         check::<command::run::Run>();
+        check::<command::exec::Exec>();
         check::<command::logs::Logs>();
         check::<command::pull::Pull>();
         check::<command::system::System>();

@@ -39,8 +39,7 @@ impl Command for Create {
 
     fn run(self, context: Context) -> Outcome {
         let request = self.flags.request(&self.command)?;
-        let order =
-            Order { context: &context, image: &self.image, flags: &self.flags, request };
+        let order = Order { context: &context, image: &self.image, flags: &self.flags, request };
         let mut root = None;
         let id = order.make(&mut root)?.keep()?;
         context.ui.line(id)?;

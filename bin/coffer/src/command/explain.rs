@@ -90,11 +90,7 @@ impl Explain {
         let admitted = "coffer's policy; who made it and known vulnerabilities were not looked at";
         table.row(["admitted".to_owned(), config.admission.to_string(), admitted.to_owned()]);
         for control in &explanation.controls {
-            table.row([
-                control.control.to_owned(),
-                control.value.clone(),
-                control.set_by.clone(),
-            ]);
+            table.row([control.control.to_owned(), control.value.clone(), control.set_by.clone()]);
         }
         context.ui.data(table.render().as_bytes())?;
         context.ui.line("NOT PROTECTED")?;

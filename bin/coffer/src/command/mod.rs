@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod demo;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod help;
 pub(crate) mod images;

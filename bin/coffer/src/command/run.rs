@@ -50,8 +50,7 @@ impl Command for Run {
 
     fn run(self, context: Context) -> Outcome {
         let request = self.flags.request(&self.command)?;
-        let order =
-            Order { context: &context, image: &self.image, flags: &self.flags, request };
+        let order = Order { context: &context, image: &self.image, flags: &self.flags, request };
         if self.dry_run {
             describe(&order, self.json)
         } else if self.detach {

@@ -73,7 +73,13 @@ impl Process {
         let words = read(&format!("/proc/{pid}/cmdline"))?;
         let command = words.trim_end_matches('\0').replace('\0', " ");
         let command = if command.is_empty() { format!("[{}]", field("Name:")) } else { command };
-        Some(Self { uid: field("Uid:"), pid, ppid: field("PPid:"), state: field("State:"), command })
+        Some(Self {
+            uid: field("Uid:"),
+            pid,
+            ppid: field("PPid:"),
+            state: field("State:"),
+            command,
+        })
     }
 }
 

@@ -8,7 +8,10 @@ mod mount;
 mod request;
 mod value;
 
-pub(crate) use common::{Common, Json, PullFlags, RunImageFlags, UnpackFlags};
+pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
 pub(crate) use container::ContainerFlags;
+pub(crate) use environment_file::variables;
 pub(crate) use request::{console_size, utf8};
-pub(crate) use value::{Cpus, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit};
+pub(crate) use value::{
+    Cpus, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit,
+};

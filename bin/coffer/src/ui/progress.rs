@@ -32,7 +32,6 @@ struct State {
     bars: BTreeMap<Digest, Bar>,
     drawn: usize,
     last: Option<Instant>,
-    moved: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +44,7 @@ impl Progress {
     /// Bars that are drawn if `ui` shows steps and stderr is a terminal.
     pub(crate) fn new(ui: &Ui) -> Self {
         let live = ui.shows_steps() && io::stderr().is_terminal();
-        let state = State { bars: BTreeMap::new(), drawn: 0, last: None, moved: 0 };
+        let state = State { bars: BTreeMap::new(), drawn: 0, last: None };
         Self { live, state: Mutex::new(state) }
     }
 
@@ -53,19 +52,12 @@ impl Progress {
     pub(crate) fn report(&self, blob: &Digest, done: u64, total: u64) {
         // A thread that died while it drew has at worst left half a picture.
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = state.bars.insert(blob.clone(), Bar { done, total }).map_or(0, |bar| bar.done);
-        state.moved += done.saturating_sub(before);
+        state.bars.insert(blob.clone(), Bar { done, total });
         let is_due = state.last.is_none_or(|last| last.elapsed() >= REDRAW);
         if self.live && is_due {
             state.last = Some(Instant::now());
             state.draw();
         }
-    }
-
-    /// How many blobs were reported, and how many bytes of them.
-    pub(crate) fn totals(&self) -> (usize, u64) {
-        let state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (state.bars.len(), state.moved)
     }
 
     /// Wipes the bars.
@@ -133,15 +125,5 @@ mod tests {
         assert!(bar(200, 100).starts_with(&format!("[{}]", "=".repeat(BAR))));
         assert!(bar(0, 0).ends_with("0 B / 0 B"));
         assert!(bar(1 << 20, 4 << 20).ends_with("1.0 MiB / 4.0 MiB"));
-    }
-
-    #[test]
-    fn counts_what_moved_even_when_nothing_is_drawn() {
-        let progress =
-            Progress::new(&Ui::new(super::super::Detail::Quiet, super::super::Colour::No));
-        let blob = Digest::of(b"layer");
-        progress.report(&blob, 10, 30);
-        progress.report(&blob, 30, 30);
-        assert_eq!(progress.totals(), (1, 30));
     }
 }
