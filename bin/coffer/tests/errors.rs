@@ -64,6 +64,55 @@ fn go_templates() {
 }
 
 #[test]
+fn ports_before_there_are_networks() {
+    fails(
+        "run -p 8080:80 web",
+        125,
+        "error: `coffer run` does not have docker's -p\n\
+         \x20  = ports cannot be published yet: a container's network is `none` or `host`\n\
+         help: share the host's network: --network host\n\
+         help: coffer run --help lists the flags\n",
+    );
+}
+
+#[test]
+fn a_flag_of_run_that_nobody_has() {
+    fails(
+        "run --detatch web",
+        125,
+        "error: `coffer run` has no flag --detatch\n\
+         help: did you mean --detach?\n\
+         help: coffer run --help lists the flags\n",
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_form() {
+    fails(
+        "run --memory lots web",
+        125,
+        "error: \"lots\" is not a value for --memory <SIZE>\n\
+         \x20  = a size is a whole number with an optional unit b, k, m or g, such as 512m\n",
+    );
+    fails(
+        "run -v data:/data web",
+        125,
+        "error: \"data:/data\" is not a value for --volume <DIR:PATH[:ro]>\n\
+         \x20  = \"data\" is not a path: named volumes are not supported, folders are (./data)\n",
+    );
+}
+
+#[test]
+fn what_is_missing() {
+    fails("run -it", 125, "error: `coffer run` needs <IMAGE>\nhelp: coffer run --help\n");
+    fails(
+        "exec web",
+        125,
+        "error: `coffer exec` needs a command\nhelp: coffer exec CONTAINER COMMAND\n",
+    );
+}
+
+#[test]
 fn no_place_to_keep_things() {
     let root = rustix::process::geteuid().is_root();
     if root {
@@ -91,6 +140,31 @@ fn an_image_that_is_not_here() {
     let root = folder.path().join("root");
     let ran = common::coffer_at(&root, &["tag", "busybox", "b:1"]);
     assert_eq!(ran.stderr, "error: image busybox is not here\nhelp: coffer pull busybox:latest\n");
+}
+
+#[test]
+fn a_container_that_is_not_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = common::coffer_at(&folder.path().join("root"), &["stop", "web", "db"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (125, "error: no such container: web\nerror: no such container: db\n")
+    );
+}
+
+#[test]
+fn an_image_that_is_not_here_and_not_to_be_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["run", "--offline", "--platform", "linux/amd64", "busybox"];
+    let ran = common::coffer_at(&folder.path().join("root"), &args);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            125,
+            "error: image docker.io/library/busybox:latest for linux/amd64 is not here, and nothing is to be fetched\n\
+             help: fetch it first: coffer pull busybox:latest\n"
+        )
+    );
 }
 
 #[test]
