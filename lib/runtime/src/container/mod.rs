@@ -12,6 +12,7 @@ mod config;
 mod create;
 mod detach;
 mod error;
+mod exec;
 mod ready;
 mod root;
 mod start;

@@ -244,13 +244,14 @@ impl Keys<'_> {
 }
 
 /// A terminal in raw mode, until it is dropped.
-struct Raw<'a> {
+#[derive(Debug)]
+pub(super) struct Raw<'a> {
     terminal: BorrowedFd<'a>,
     before: Termios,
 }
 
 impl<'a> Raw<'a> {
-    fn new(terminal: BorrowedFd<'a>) -> io::Result<Self> {
+    pub(super) fn new(terminal: BorrowedFd<'a>) -> io::Result<Self> {
         let before = tcgetattr(terminal)?;
         let mut raw = before.clone();
         raw.make_raw();

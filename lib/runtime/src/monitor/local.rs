@@ -8,8 +8,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
+use super::attach::Raw;
 use super::pump::{Audience, Stage, Wanted};
-use super::stdio::Room;
+use super::stdio::{Input, Room};
 use super::wire::MOST;
 use crate::log::Stream;
 
@@ -53,6 +54,9 @@ pub(crate) struct Local<'a> {
     console: Console<'a>,
     signals: Option<SignalFd>,
     requests_to_end: u32,
+    /// Where the program has a terminal and the caller too: the caller's is raw, and its size is
+    /// the program's.
+    raw: Option<Raw<'a>>,
 }
 
 impl<'a> Local<'a> {
@@ -62,17 +66,39 @@ impl<'a> Local<'a> {
             SignalProxy::On => Some(SignalFd::new(&PROXIED)?),
             SignalProxy::Off => None,
         };
-        Ok(Self { console, signals, requests_to_end: 0 })
+        Ok(Self { console, signals, requests_to_end: 0, raw: None })
     }
 
-    fn proxy(&mut self, init: BorrowedFd<'_>) -> io::Result<()> {
+    /// For a program with a terminal of its own: keys reach it as they are, the one for an
+    /// interrupt too.
+    pub(crate) fn with_terminal(console: Console<'a>) -> io::Result<Self> {
+        let signals = Some(SignalFd::new(&[Signal::WINCH])?);
+        let is_terminal = rustix::termios::isatty(console.stdin);
+        let raw = is_terminal.then(|| Raw::new(console.stdin)).transpose()?;
+        Ok(Self { console, signals, requests_to_end: 0, raw })
+    }
+
+    /// Gives the program's terminal the size of the caller's.
+    fn resize(&self, input: &Input) {
+        let size = self.raw.as_ref().map(|_| rustix::termios::tcgetwinsize(self.console.stdin));
+        // A terminal that does not know its size has none to give.
+        if let Some(Ok(size)) = size {
+            input.resize(size.ws_row, size.ws_col);
+        }
+    }
+
+    fn proxy(&mut self, stage: &Stage<'_>) -> io::Result<()> {
         let Some(signals) = &self.signals else { return Ok(()) };
         while let Some(number) = signals.read()? {
             let Some(signal) = Signal::from_named_raw(number) else { continue };
+            if signal == Signal::WINCH {
+                self.resize(stage.input);
+                continue;
+            }
             let asks_to_end = [Signal::INT, Signal::TERM].contains(&signal);
             self.requests_to_end += u32::from(asks_to_end);
             let insists = asks_to_end && self.requests_to_end >= INSISTENT;
-            match pidfd_send_signal(init, if insists { Signal::KILL } else { signal }) {
+            match pidfd_send_signal(stage.init, if insists { Signal::KILL } else { signal }) {
                 Ok(()) | Err(Errno::SRCH) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -103,7 +129,7 @@ impl Audience for Local<'_> {
     }
 
     fn act(&mut self, ready: &[PollFlags], stage: &mut Stage<'_>) -> io::Result<()> {
-        self.proxy(stage.init)?;
+        self.proxy(stage)?;
         let stdin = ready.get(usize::from(self.signals.is_some()));
         if stdin.is_some_and(|flags| !flags.is_empty()) {
             self.feed(stage);

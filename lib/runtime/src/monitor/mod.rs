@@ -23,4 +23,4 @@ pub use local::{Console, SignalProxy};
 pub(crate) use pump::Pump;
 pub(crate) use server::{Server, connect_to};
 pub use stdio::Stdin;
-pub(crate) use stdio::{Inside, Outside, fifos, pipes};
+pub(crate) use stdio::{Inside, Outside, fifos, null, pipes};

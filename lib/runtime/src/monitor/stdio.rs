@@ -89,6 +89,12 @@ pub(crate) fn pipes(stdin: Stdin) -> io::Result<(Inside, Outside)> {
     Ok(([inside, write_out, write_err], Outside { input, outputs }))
 }
 
+/// Nothing to read, and nobody who reads.
+pub(crate) fn null() -> io::Result<Inside> {
+    let open = || rfs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    Ok([open()?, open()?, open()?])
+}
+
 /// Fifos in the container's folder, for a detached one.
 pub(crate) fn fifos(dir: BorrowedFd<'_>, stdin: Stdin) -> io::Result<(Inside, Outside)> {
     for (name, _) in FIFOS {

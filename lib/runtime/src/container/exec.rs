@@ -1,0 +1,92 @@
+//! A second process in a container that runs.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use coffer_confine::confinement::Host;
+use coffer_confine::user::{self, FILE_LIMIT, Identity};
+
+use super::ready::exit_of;
+use super::{Config, Container, ContainerError};
+use crate::launch::{Gate, Launch, Launched, Stdio, launch};
+use crate::monitor::{Console, Inside, Local, Outside, Pump, SignalProxy, Stdin, null, pipes};
+use crate::plan::{JoinInputs, Plan};
+use crate::spec::{ExecRequest, Terminal};
+use crate::state::Outcome;
+
+impl Container<'_> {
+    /// Runs a program in it, behind the container's own fence, and carries its input and output
+    /// until it ends. With a terminal of its own, the caller's is made raw meanwhile.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotRunning`], why it did not start, and what cannot be carried.
+    pub fn exec(
+        &self,
+        request: &ExecRequest,
+        console: Console<'_>,
+        stdin: Stdin,
+    ) -> Result<Outcome, ContainerError> {
+        let carry = |source| ContainerError::Carry { id: self.record.id.clone(), source };
+        let (audience, inside, outside) = match request.terminal {
+            Terminal::Pty(_) => (Local::with_terminal(console).map_err(carry)?, None, None),
+            Terminal::None => {
+                let (inside, outside) = pipes(stdin).map_err(carry)?;
+                let local = Local::new(console, SignalProxy::On).map_err(carry)?;
+                (local, Some(inside), Some(outside))
+            }
+        };
+        let (Launched { pidfd: init, terminal, .. }, cgroup) = self.join(request, inside)?;
+        let outside = match (terminal, outside) {
+            (Some(master), _) => Outside::terminal(master).map_err(carry)?,
+            (None, Some(outside)) => outside,
+            (None, None) => return Err(carry(std::io::ErrorKind::NotFound.into())),
+        };
+        let mut pump = Pump { init, outside, log: None, audience };
+        pump.run().map_err(carry)?;
+        Ok(exit_of(&self.record.id, &pump.init, &cgroup)?.outcome)
+    }
+
+    /// Starts a program in it and leaves it, with nothing to read and nobody to read it.
+    ///
+    /// # Errors
+    /// As [`Self::exec`].
+    pub fn exec_detached(&self, request: &ExecRequest) -> Result<(), ContainerError> {
+        let carry = |source| ContainerError::Carry { id: self.record.id.clone(), source };
+        let inside = null().map_err(carry)?;
+        self.join(request, Some(inside)).map(|_| ())
+    }
+
+    fn join(
+        &self,
+        request: &ExecRequest,
+        inside: Option<Inside>,
+    ) -> Result<(Launched, crate::cgroup::Cgroup), ContainerError> {
+        let config = self.config()?;
+        let init: OwnedFd = self.init()?;
+        let identity = self.identity(request, &config)?;
+        let plan = Plan::join(JoinInputs {
+            target: init.as_fd(),
+            confinement: &config.confinement,
+            host: &Host::read(),
+            identity: &identity,
+            process: &request.process(&config.spec, &identity),
+            authority: self.root.authority(),
+        })?;
+        let cgroup = self.cgroup()?;
+        let entry = cgroup.entry()?;
+        let stdio = match &inside {
+            Some(fds) => Stdio::Fds(fds.each_ref().map(AsFd::as_fd)),
+            None => Stdio::Inherit,
+        };
+        let how = Launch { cgroup: &entry, stdio, gate: Gate::Open };
+        Ok((launch(&plan, &how, &mut |_| Ok(()))?, cgroup))
+    }
+
+    /// The container's own user, or another by the image's files.
+    fn identity(&self, request: &ExecRequest, config: &Config) -> Result<Identity, ContainerError> {
+        let Some(user) = &request.user else { return Ok(config.confinement.identity.clone()) };
+        let stack = self.root.stack(&self.folder, config)?;
+        let read = |path| stack.read(path, FILE_LIMIT as u64).map(Option::unwrap_or_default);
+        let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
+        Ok(user::resolve(user, &passwd, &group)?)
+    }
+}
