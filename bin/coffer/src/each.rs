@@ -29,10 +29,10 @@ pub(crate) fn try_each(
 ) -> Outcome {
     let mut last: Option<Failure> = None;
     for name in names {
-        if let Err(failure) = verb(name) {
-            if let Some(earlier) = last.replace(failure) {
-                context.ui.failure(&earlier);
-            }
+        if let Err(failure) = verb(name)
+            && let Some(earlier) = last.replace(failure)
+        {
+            context.ui.failure(&earlier);
         }
     }
     last.map_or(Ok(Exit::DONE), Err)

@@ -12,11 +12,11 @@ const FEWEST_DIGITS: usize = 4;
 /// The image that `word` means, in the store.
 pub(crate) fn image(store: &Store, word: &str) -> Result<Entry, Failure> {
     let name = word.parse::<Reference>();
-    if let Ok(name) = &name {
-        if let Some(descriptor) = store.resolve(name)? {
-            let name = name.digest().is_none().then(|| name.clone());
-            return Ok(Entry { name, descriptor });
-        }
+    if let Ok(name) = &name
+        && let Some(descriptor) = store.resolve(name)?
+    {
+        let name = name.digest().is_none().then(|| name.clone());
+        return Ok(Entry { name, descriptor });
     }
     match by_digest(store, word)? {
         Some(entry) => Ok(entry),
@@ -122,7 +122,7 @@ mod tests {
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(shown("busybox"), pair("busybox", "latest"));
         assert_eq!(shown("localhost:5000/a/b:1"), pair("localhost:5000/a/b", "1"));
-        let digest = coffer_oci::Digest::of(b"");
+        let digest = Digest::of(b"");
         assert_eq!(shown(&format!("busybox@{digest}")), pair("busybox", "<none>"));
         assert_eq!(repository_and_tag(None), pair("<none>", "<none>"));
     }

@@ -8,7 +8,7 @@ use crate::failure::Outcome;
 use crate::flags::Common;
 use crate::verb::Command;
 
-/// Wait until containers end, and print their exit statuses
+/// Wait until containers end, and print how
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Wait {

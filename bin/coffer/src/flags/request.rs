@@ -91,7 +91,7 @@ impl ProcessFlags {
 /// The size of our own terminal, if there is one.
 pub(crate) fn console_size() -> Option<ConsoleSize> {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdin()).ok()?;
-    Some(ConsoleSize { height: size.ws_row.into(), width: size.ws_col.into() })
+    Some(ConsoleSize { height: size.ws_row, width: size.ws_col })
 }
 
 impl LimitFlags {

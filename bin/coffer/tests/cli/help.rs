@@ -1,8 +1,6 @@
 //! The help: complete, and the same on every machine.
 
-mod common;
-
-use common::{coffer, good};
+use crate::common::{coffer, good};
 
 #[test]
 fn the_overview_lists_every_verb() {

@@ -1,11 +1,9 @@
 //! The verbs of images, on a small image in a folder.
 
-mod common;
-
 use std::path::Path;
 
+use crate::common::{coffer_at, good};
 use coffer_oci::{Descriptor, Digest, MediaType};
-use common::{coffer_at, good};
 use serde_json::{Value, json};
 
 /// Writes an image layout with one image, tagged `v1`: one empty layer.

@@ -1,8 +1,6 @@
 //! Containers, with the demo's image: coffer's own binary and nothing else.
 
-mod common;
-
-use common::{coffer_at, finish};
+use crate::common::{coffer_at, finish};
 
 /// The whole path, and what the process inside can reach.
 #[test]
@@ -11,7 +9,7 @@ fn root_the_demo_holds() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = common::command();
+    let mut command = crate::common::command();
     let ran = finish(command.arg("demo").env("TMPDIR", scratch.path()).output().unwrap());
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let steps = ["assembled", "stored", "resolved", "verified", "scanned", "unpacked", "fenced"];

@@ -1,8 +1,6 @@
 //! What a person sees when something is wrong: every word of it.
 
-mod common;
-
-use common::coffer;
+use crate::common::coffer;
 
 #[track_caller]
 fn fails(line: &str, code: i32, message: &str) {
@@ -118,8 +116,8 @@ fn no_place_to_keep_things() {
     if root {
         return;
     }
-    let mut command = common::command();
-    let ran = common::finish(command.env_remove("HOME").arg("images").output().unwrap());
+    let mut command = crate::common::command();
+    let ran = crate::common::finish(command.env_remove("HOME").arg("images").output().unwrap());
     assert!(ran.stderr.starts_with("error: there is no place to keep images"), "{}", ran.stderr);
 }
 
@@ -129,7 +127,7 @@ fn somebody_elses_folder() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
     std::fs::set_permissions(folder.path(), mode).unwrap();
-    let ran = common::coffer_at(folder.path(), &["images"]);
+    let ran = crate::common::coffer_at(folder.path(), &["images"]);
     assert_eq!(ran.code, 125);
     assert!(ran.stderr.contains("it must be yours, with mode 700"), "{}", ran.stderr);
 }
@@ -138,14 +136,14 @@ fn somebody_elses_folder() {
 fn an_image_that_is_not_here() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
-    let ran = common::coffer_at(&root, &["tag", "busybox", "b:1"]);
+    let ran = crate::common::coffer_at(&root, &["tag", "busybox", "b:1"]);
     assert_eq!(ran.stderr, "error: image busybox is not here\nhelp: coffer pull busybox:latest\n");
 }
 
 #[test]
 fn a_container_that_is_not_here() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = common::coffer_at(&folder.path().join("root"), &["stop", "web", "db"]);
+    let ran = crate::common::coffer_at(&folder.path().join("root"), &["stop", "web", "db"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (125, "error: no such container: web\nerror: no such container: db\n")
@@ -156,7 +154,7 @@ fn a_container_that_is_not_here() {
 fn an_image_that_is_not_here_and_not_to_be_fetched() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["run", "--offline", "--platform", "linux/amd64", "busybox"];
-    let ran = common::coffer_at(&folder.path().join("root"), &args);
+    let ran = crate::common::coffer_at(&folder.path().join("root"), &args);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (
