@@ -131,3 +131,20 @@ fn two_hundred_at_once_neither_collide_nor_leave_anything() {
     assert!(containers.ids().unwrap().is_empty());
     assert!(containers.names().unwrap().is_empty());
 }
+
+#[test]
+fn a_record_that_a_power_failure_emptied_is_a_wreck_and_one_that_is_odd_is_none() {
+    let (folder, root) = root();
+    let containers = Containers::open(root.as_fd()).unwrap();
+    let (locked, record) = containers.create(draft(Some("web"))).unwrap();
+    let path = folder.path().join("containers").join(record.id.as_str()).join("state.json");
+    drop(locked);
+    std::fs::File::create_new(&path).unwrap();
+    assert_eq!(containers.list().unwrap()[0].status, Status::Wreck);
+    std::io::Write::write_all(
+        &mut std::fs::OpenOptions::new().write(true).open(&path).unwrap(),
+        b"{\"version\":9}",
+    )
+    .unwrap();
+    assert!(matches!(containers.list(), Err(StateError::Record { .. })));
+}

@@ -64,7 +64,7 @@ impl Folder {
     }
 
     /// The record as it is now; `None` where whoever made the container was killed before it was
-    /// written, or where the container has been removed.
+    /// written, where a power failure left it empty, or where the container has been removed.
     ///
     /// # Errors
     /// [`StateError::Record`] where it cannot be read.
@@ -73,6 +73,10 @@ impl Folder {
         let Some(bytes) = dir::read(self.dir(), RECORD, RECORD_LIMIT).map_err(bad)? else {
             return Ok(None);
         };
+        // What a power failure leaves of a file that was not fsynced.
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
         serde_json::from_slice(&bytes).map(Some).map_err(|error| bad(error.into()))
     }
 
