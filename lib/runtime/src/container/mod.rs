@@ -20,6 +20,7 @@ mod start;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use coffer_confine::ids;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -137,7 +138,12 @@ impl<'r> Container<'r> {
             }
             _ => return Err(ContainerError::Unsettled { id: self.record.id }),
         };
-        let config = config_of(&locked)?;
+        let mut config = config_of(&locked)?;
+        if config.confinement.ids.is_some() {
+            // The range that it has, or another where a power failure lost the pool: files on disk
+            // keep the image's ids, so any will do.
+            config.confinement.ids = Some(ids::allocate(self.root.dir(), locked.id().as_str())?);
+        }
         let stack = self.root.stack(&locked, &config)?;
         Ok(Ready { root: self.root, locked, record, config, stack })
     }

@@ -146,8 +146,11 @@ impl DataRoot {
         locked: Locked,
         record: Option<Record>,
     ) -> Result<(), ContainerError> {
-        if let Some(record) = record {
+        if let Some(mut record) = record {
             record.cgroup.open()?.remove()?;
+            // From here on it cannot be started: its ids may be another's soon.
+            record.phase = Phase::Removing;
+            locked.save(&record)?;
         }
         match self.authority {
             Authority::Root => ids::release(self.dir(), locked.id().as_str())?,
