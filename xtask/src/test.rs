@@ -18,7 +18,9 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
     stages.step("packages", || package::ensure(package::FOR_TESTS))?;
     let built = stages
         .program("build coffer", &mut cargo(&["build", "--release", "-p", "coffer"]))?
-        && stages.program("build the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?;
+        && stages.program("build the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?
+        && stages
+            .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;
     if built {
         let each = ["test", "--workspace", "--exclude", "coffer-tests", "--no-fail-fast"];
         stages.program("tests of each crate", cargo(&each).args(filter))?;
