@@ -11,15 +11,37 @@ use crate::image::{Recipe, cargo_target};
 use crate::program::{self, Outcome};
 use crate::registry::Registry;
 
+/// Who runs `coffer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// Whoever runs the tests.
+    Tester,
+    /// Somebody else, with sub-ids, seen from a mount namespace that knows him.
+    User,
+}
+
+/// The ordinary user's id, on no machine before.
+const USER: u32 = 47_110;
+
+/// How root becomes the ordinary user: the account exists in a private mount namespace only, and
+/// the fixture's folder is at /mnt, whatever the folders above it allow.
+const AS_USER: &str = "
+    mount --bind \"$0\" /mnt
+    for file in passwd group subuid subgid; do mount --bind /mnt/etc/$file /etc/$file; done
+    cd /mnt/home
+    exec setpriv --reuid 47110 --regid 47110 --clear-groups --inh-caps=-all /mnt/coffer \"$@\"
+";
+
 /// A store, a home and the command that uses them; all containers end with the fixture.
 #[derive(Debug)]
 pub struct Coffer {
     folder: TempDir,
+    caller: Caller,
 }
 
 impl Default for Coffer {
     fn default() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), caller: Caller::Tester }
     }
 }
 
@@ -35,14 +57,48 @@ impl Coffer {
         (coffer, name)
     }
 
+    /// A store of an ordinary user who has sub-ids; made by root.
+    ///
+    /// # Panics
+    /// His files cannot be written.
+    #[must_use]
+    pub fn of_user() -> Self {
+        let coffer = Self { folder: tempfile::tempdir().unwrap(), caller: Caller::User };
+        let folder = coffer.folder.path();
+        fs::create_dir(folder.join("etc")).unwrap();
+        let account = |name: &str, line: String| {
+            let mut text = fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();
+            text.push_str(&line);
+            fs::write(folder.join("etc").join(name), text).unwrap();
+        };
+        account("passwd", format!("diver:x:{USER}:{USER}::/mnt/home:/bin/sh\n"));
+        account("group", format!("diver:x:{USER}:\n"));
+        account("subuid", "diver:1500000000:65536\n".into());
+        account("subgid", "diver:1500000000:65536\n".into());
+        fs::copy(binary(), folder.join("coffer")).unwrap();
+        fs::create_dir(coffer.home()).unwrap();
+        for path in [folder, &coffer.home()] {
+            std::os::unix::fs::chown(path, Some(USER), Some(USER)).unwrap();
+        }
+        coffer
+    }
+
     /// Takes `recipe`'s image in from its layout, without a registry, and gives its name.
     ///
     /// # Panics
     /// That fails.
     #[must_use]
     pub fn take_in(&self, recipe: &Recipe) -> String {
-        let layout = format!("oci:{}:latest", recipe.layout().display());
-        self.run(&["pull", "--quiet", &layout]).success().trim().to_owned()
+        let mut folder = recipe.layout();
+        if self.caller == Caller::User {
+            let copy = self.folder.path().join(recipe.name);
+            program::must("cp", [Path::new("-r"), &folder, &copy]);
+            folder = Path::new("/mnt").join(recipe.name);
+        }
+        let layout = format!("oci:{}:latest", folder.display());
+        let id = self.must(&["pull", "--quiet", &layout]);
+        self.must(&["tag", id.trim(), recipe.name]);
+        recipe.name.to_owned()
     }
 
     /// The store's folder.
@@ -60,7 +116,15 @@ impl Coffer {
     /// `coffer ARGUMENTS`, not yet started.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.caller {
+            Caller::Tester => Command::new(binary()),
+            Caller::User => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--propagation", "private", "sh", "-ec", AS_USER]);
+                command.arg(self.folder.path());
+                command
+            }
+        };
         self.prepare(&mut command);
         command.args(arguments);
         command
@@ -68,7 +132,11 @@ impl Coffer {
 
     /// Gives `command` the store and the home of this fixture.
     pub fn prepare(&self, command: &mut Command) {
-        command.env("COFFER_ROOT", self.root()).env("HOME", self.home());
+        let folder = match self.caller {
+            Caller::Tester => self.folder.path(),
+            Caller::User => Path::new("/mnt"),
+        };
+        command.env("COFFER_ROOT", folder.join("root")).env("HOME", folder.join("home"));
         command.env_remove("XDG_CONFIG_HOME").env_remove("DOCKER_CONFIG");
     }
 
@@ -90,9 +158,11 @@ impl Coffer {
     /// # Panics
     /// The folder cannot be written.
     pub fn trust(&self, registry: &Registry) {
-        let folder = self.home().join(".config/containers/certs.d").join(registry.host());
-        fs::create_dir_all(&folder).unwrap();
-        fs::copy(registry.authority(), folder.join("ca.crt")).unwrap();
+        for host in registry.hosts() {
+            let folder = self.home().join(".config/containers/certs.d").join(host);
+            fs::create_dir_all(&folder).unwrap();
+            fs::copy(registry.authority(), folder.join("ca.crt")).unwrap();
+        }
     }
 
     /// Waits until `container` has logged `text`.
@@ -102,7 +172,9 @@ impl Coffer {
     #[track_caller]
     pub fn logs_until(&self, container: &str, text: &str) {
         let mut follow = Command::new("sh");
-        follow.args(["-c", "exec \"$0\" logs --follow \"$1\" 2>&1"]).arg(binary()).arg(container);
+        let logs = self.command(&["logs", "--follow", container]);
+        follow.args(["-c", "exec 2>&1; exec \"$0\" \"$@\""]);
+        follow.arg(logs.get_program()).args(logs.get_args());
         self.prepare(&mut follow);
         let mut follow = follow.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut seen = String::new();
@@ -170,13 +242,7 @@ impl Drop for Coffer {
         if !self.root().exists() {
             return;
         }
-        let listed = Command::new(binary())
-            .args(["ps", "-aq"])
-            .env("COFFER_ROOT", self.root())
-            .stderr(Stdio::null())
-            .output();
-        let listed = listed.map(|output| output.stdout).unwrap_or_default();
-        for id in String::from_utf8_lossy(&listed).lines() {
+        for id in self.run(&["ps", "-aq"]).stdout.lines() {
             drop(self.run(&["rm", "-f", id]));
         }
     }

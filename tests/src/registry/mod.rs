@@ -53,10 +53,10 @@ impl Registry {
     pub fn start(guard: Guard) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let tokens = (guard == Guard::Token).then(|| TokenService::start(folder.path()));
         if guard != Guard::Plain {
             certificate::make(folder.path());
         }
+        let tokens = (guard == Guard::Token).then(|| TokenService::start(folder.path()));
         let config = folder.path().join("config.yml");
         fs::write(&config, settings(guard, port, folder.path(), tokens.as_ref())).unwrap();
         let server = serve(&config, folder.path());
@@ -67,6 +67,12 @@ impl Registry {
     #[must_use]
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Every host that a client of this registry speaks to.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let tokens = self.tokens.iter().map(TokenService::host);
+        std::iter::once(self.host()).chain(tokens).collect()
     }
 
     /// `name` as an image of this registry.

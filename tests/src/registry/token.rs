@@ -2,7 +2,7 @@
 //! (distribution docs, Token Authentication Specification): it signs what is asked for, for
 //! whoever knows the password.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::{PASSWORD, USER, certificate};
@@ -33,17 +36,26 @@ impl TokenService {
             given: Arc::new(AtomicUsize::new(0)),
         };
         let (given, folder) = (Arc::clone(&service.given), folder.to_owned());
+        let tls = Arc::new(tls(&folder));
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                answer(client.unwrap(), &folder, &given);
+                let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+                let stream = StreamOwned::new(connection, client.unwrap());
+                // A client that went away does not want the answer.
+                answer(stream, &folder, &given).unwrap_or_default();
             }
         });
         service
     }
 
-    /// Where the registry sends its clients. In plain text: it is on loopback.
+    /// Host and port.
+    pub(super) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where the registry sends its clients.
     pub(super) fn realm(&self) -> String {
-        format!("http://127.0.0.1:{}/token", self.port)
+        format!("https://{}/token", self.host())
     }
 
     /// How many tokens were signed.
@@ -52,12 +64,27 @@ impl TokenService {
     }
 }
 
+/// The registry's own certificate serves here, too.
+fn tls(folder: &Path) -> ServerConfig {
+    let certificate = CertificateDer::from_pem_file(folder.join("host.crt")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join("host.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
+}
+
 /// Answers one request and closes.
-fn answer(mut client: TcpStream, folder: &Path, given: &AtomicUsize) {
-    let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
-    let Some(Ok(request)) = lines.next() else { return };
+fn answer(
+    client: StreamOwned<ServerConnection, TcpStream>,
+    folder: &Path,
+    given: &AtomicUsize,
+) -> io::Result<()> {
+    let mut client = BufReader::new(client);
+    let mut request = String::new();
+    client.read_line(&mut request)?;
     let headers: Vec<String> =
-        lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        client.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
     let password = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
     let known = headers
         .iter()
@@ -76,8 +103,10 @@ fn answer(mut client: TcpStream, folder: &Path, given: &AtomicUsize) {
          Connection: close\r\n\r\n",
         body.len()
     );
-    // A client that went away does not want the answer.
-    client.write_all((head + &body).as_bytes()).unwrap_or_default();
+    let client = client.get_mut();
+    client.write_all((head + &body).as_bytes())?;
+    client.conn.send_close_notify();
+    client.flush()
 }
 
 /// What the token says: everything that `GET /token?scope=repository:NAME:ACTIONS` asked for.

@@ -1,0 +1,93 @@
+//! coffer killed at each step of a container's life, and two hundred lives at once.
+
+use coffer_tests::coffer::Coffer;
+use coffer_tests::image::catalogue::BUSYBOX;
+use coffer_tests::program;
+use coffer_tests::steps::{self, End, Victim};
+
+/// After a kill: every container can be removed, the store is whole, nothing is left.
+#[track_caller]
+fn recovers(coffer: &Coffer, step: usize) {
+    coffer.must(&["system", "prune", "--force"]);
+    let left = coffer.leftovers();
+    assert!(left.is_empty(), "after a kill at step {step}: {left:#?}");
+    let checked = coffer.run(&["system", "check"]);
+    assert_eq!(checked.status, 0, "after a kill at step {step}: {checked}");
+}
+
+/// Kills `verb` on a container that `before` has prepared, at each step.
+fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim) -> usize {
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let fill = |line: &[&str]| -> Vec<String> {
+        line.iter().map(|word| word.replace("IMAGE", &name)).collect()
+    };
+    steps::each(|step| {
+        for line in before {
+            let line = fill(line);
+            coffer.must(&line.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        let line = fill(verb);
+        let command = coffer.command(&line.iter().map(String::as_str).collect::<Vec<_>>());
+        let (end, outcome) = steps::kill_at(step, victim, &command);
+        assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
+        recovers(&coffer, step);
+        end
+    })
+}
+
+const CREATE: &[&str] = &["create", "--name", "c", "IMAGE", "sleep", "1000"];
+
+#[test]
+fn root_create_may_be_killed_anywhere() {
+    if program::root() {
+        kill_each(&[], CREATE, Victim::Command);
+    }
+}
+
+#[test]
+fn root_start_may_be_killed_anywhere() {
+    if program::root() {
+        kill_each(&[CREATE], &["start", "c"], Victim::Command);
+    }
+}
+
+#[test]
+fn root_stop_may_be_killed_anywhere() {
+    if program::root() {
+        kill_each(&[CREATE, &["start", "c"]], &["stop", "-t", "0", "c"], Victim::Command);
+    }
+}
+
+#[test]
+fn root_rm_may_be_killed_anywhere() {
+    if program::root() {
+        kill_each(&[CREATE, &["start", "c"]], &["rm", "-f", "c"], Victim::Command);
+    }
+}
+
+#[test]
+fn root_run_and_its_children_may_be_killed_anywhere() {
+    if program::root() {
+        kill_each(&[], &["run", "--rm", "IMAGE", "true"], Victim::Any);
+    }
+}
+
+#[test]
+fn root_two_hundred_run_at_once() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    std::thread::scope(|scope| {
+        let run = |n: usize| {
+            let word = format!("number {n}");
+            let outcome = coffer.run(&["run", "--rm", &name, "echo", &word]);
+            assert_eq!(outcome.success(), format!("{word}\n"));
+        };
+        for n in 0..200 {
+            scope.spawn(move || run(n));
+        }
+    });
+    assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
