@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
 
 use crate::image::{Recipe, cargo_target};
@@ -214,7 +216,8 @@ impl Coffer {
         left
     }
 
-    /// Processes that hold something below the store's folder.
+    /// Processes that hold something below the store's folder and do not end soon: what stays
+    /// with a container may outlive the command that removed it by a moment.
     fn processes(&self) -> Vec<String> {
         let root = self.root();
         let holds = |process: &Path| {
@@ -227,7 +230,7 @@ impl Coffer {
             .filter(|path| {
                 path.file_name().is_some_and(|n| n.as_encoded_bytes()[0].is_ascii_digit())
             })
-            .filter(|path| holds(path))
+            .filter(|path| holds(path) && !ends_soon(path))
             .map(|path| {
                 let line = fs::read(path.join("cmdline")).unwrap_or_default();
                 format!("process {}: {}", path.display(), String::from_utf8_lossy(&line))
@@ -272,6 +275,15 @@ fn names(folder: &Path) -> Vec<String> {
 /// The folders of containers, and of what is not one yet; `names` holds names only.
 fn folders(containers: &Path) -> Vec<String> {
     names(containers).into_iter().filter(|name| name != "names").collect()
+}
+
+/// Waits a little for the process of a folder in /proc.
+fn ends_soon(process: &Path) -> bool {
+    let pid = process.file_name().and_then(|name| name.to_str()?.parse().ok());
+    let Some(pid) = pid.and_then(Pid::from_raw) else { return false };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+    let moment = Timespec { tv_sec: 5, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&moment)).is_ok_and(|ready| ready > 0)
 }
 
 /// Groups named after `id`, in every hierarchy.

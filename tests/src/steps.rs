@@ -43,9 +43,11 @@ pub fn kill_at(step: usize, victim: Victim, command: &Command) -> (End, Outcome)
     if victim == Victim::Any {
         strace.arg("--follow-forks");
     }
+    let log = tempfile::NamedTempFile::new().unwrap();
     strace
-        .args(["--quiet=all", "--output=/dev/null", "--trace"])
-        .arg(CHANGES)
+        .args(["--quiet=attach,personality", "--output"])
+        .arg(log.path())
+        .args(["--trace", CHANGES])
         .arg(format!("--inject={CHANGES}:signal=SIGKILL:when={step}"))
         .arg("--")
         .arg(command.get_program())
@@ -57,8 +59,9 @@ pub fn kill_at(step: usize, victim: Victim, command: &Command) -> (End, Outcome)
         };
     }
     let outcome = program::run(&mut strace);
-    // strace ends as its first tracee did; 137 is SIGKILL.
-    let end = if outcome.status == 137 { End::Killed } else { End::Reached };
+    let killed = std::fs::read(log.path()).unwrap();
+    let killed = String::from_utf8_lossy(&killed).contains("+++ killed by SIGKILL +++");
+    let end = if killed { End::Killed } else { End::Reached };
     (end, outcome)
 }
 

@@ -16,12 +16,12 @@ fn recovers(coffer: &Coffer, step: usize) {
 }
 
 /// Kills `verb` on a container that `before` has prepared, at each step.
-fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim) -> usize {
+fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim) {
     let (coffer, name) = Coffer::with(&BUSYBOX);
     let fill = |line: &[&str]| -> Vec<String> {
         line.iter().map(|word| word.replace("IMAGE", &name)).collect()
     };
-    steps::each(|step| {
+    let last = steps::each(|step| {
         for line in before {
             let line = fill(line);
             coffer.must(&line.iter().map(String::as_str).collect::<Vec<_>>());
@@ -32,10 +32,11 @@ fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim) -> usize {
         assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
         recovers(&coffer, step);
         end
-    })
+    });
+    assert!(last > 10, "{verb:?} has more than {last} steps");
 }
 
-const CREATE: &[&str] = &["create", "--name", "c", "IMAGE", "sleep", "1000"];
+const CREATE: &[&str] = &["create", "--name", "victim", "IMAGE", "sleep", "1000"];
 
 #[test]
 fn root_create_may_be_killed_anywhere() {
@@ -47,21 +48,28 @@ fn root_create_may_be_killed_anywhere() {
 #[test]
 fn root_start_may_be_killed_anywhere() {
     if program::root() {
-        kill_each(&[CREATE], &["start", "c"], Victim::Command);
+        kill_each(&[CREATE], &["start", "victim"], Victim::Command);
     }
 }
 
 #[test]
 fn root_stop_may_be_killed_anywhere() {
     if program::root() {
-        kill_each(&[CREATE, &["start", "c"]], &["stop", "-t", "0", "c"], Victim::Command);
+        kill_each(&[CREATE, &["start", "victim"]], &["stop", "-t", "0", "victim"], Victim::Command);
     }
 }
 
 #[test]
 fn root_rm_may_be_killed_anywhere() {
     if program::root() {
-        kill_each(&[CREATE, &["start", "c"]], &["rm", "-f", "c"], Victim::Command);
+        kill_each(&[CREATE, &["start", "victim"]], &["rm", "-f", "victim"], Victim::Command);
+    }
+}
+
+#[test]
+fn root_a_detached_run_and_what_stays_with_it_may_be_killed_anywhere() {
+    if program::root() {
+        kill_each(&[], &["run", "-d", "--name", "victim", "IMAGE", "true"], Victim::Any);
     }
 }
 

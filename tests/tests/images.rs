@@ -45,7 +45,8 @@ fn root_python_imports_what_its_image_holds() {
         return;
     }
     let (coffer, name) = Coffer::with(&PYTHON);
-    let program = "import django, lxml.etree, sympy, PIL.Image; print(django.VERSION[0], sympy.sqrt(16))";
+    let program =
+        "import django, lxml.etree, sympy, PIL.Image; print(django.VERSION[0], sympy.sqrt(16))";
     assert_eq!(coffer.must(&["run", "--rm", &name, "python3", "-c", program]), "3 4\n");
     let gone = coffer.run(&["run", "--rm", &name, "ls", "/usr/share/man"]);
     assert_eq!(gone.status, 2, "the last layer deleted it: {gone}");
@@ -130,7 +131,8 @@ fn root_a_shell_session_is_typed_into_a_terminal() {
     terminal.types("test -t 0 && test -t 1 && echo is-a-$((1+1))-way-terminal\r");
     terminal.expects("is-a-2-way-terminal");
     terminal.expects("ready> ");
-    terminal.types("sleep 1000\r");
+    terminal.types("sh -c 'echo is-$((40+2))-asleep; exec sleep 1000'\r");
+    terminal.expects("is-42-asleep");
     terminal.types("\x03");
     terminal.expects("ready> ");
     terminal.types("exit 7\r");
