@@ -337,6 +337,20 @@ fn root_the_container_outlives_its_monitor() {
 }
 
 #[test]
+fn root_how_long_it_may_take_to_stop_is_remembered() {
+    let Some(bed) = Bed::new("grace") else { return };
+    let request = Request { stop_timeout: Some(Duration::from_secs(3)), ..shell("true") };
+    let graces = [(request, 3), (shell("true"), 10)].map(|(request, seconds)| {
+        let id = bed.ready(&request, None, Removal::Keep).keep().unwrap();
+        let container = Container::find(&bed.root, id.as_str()).unwrap();
+        let grace = container.config().unwrap().grace();
+        container.remove(Force::No).unwrap();
+        (grace, Duration::from_secs(seconds))
+    });
+    assert!(graces.iter().all(|(grace, said)| grace == said), "{graces:?}");
+}
+
+#[test]
 fn root_a_monitor_is_small() {
     let Some(bed) = Bed::new("monitor") else { return };
     let id = bed.shell("yes | head -c 200000; sleep 60", Removal::Keep).detach().unwrap();

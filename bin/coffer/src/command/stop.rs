@@ -1,15 +1,10 @@
 //! `coffer stop`.
 
-use std::time::Duration;
-
 use crate::context::Context;
 use crate::each::each;
 use crate::failure::Outcome;
 use crate::flags::{Common, Seconds};
 use crate::verb::Command;
-
-/// How long a container may take where nothing else is said. Source: docker stop.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Ask containers to stop, then make them
 #[derive(Debug, clap::Parser)]
@@ -18,7 +13,7 @@ pub(crate) struct Stop {
     /// Names or ids
     #[arg(required = true)]
     containers: Vec<String>,
-    /// Kill them after so many seconds
+    /// Kill them after so many seconds, instead of what --stop-timeout said when they were made
     #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
     time: Option<Seconds>,
     #[command(flatten)]
@@ -31,7 +26,12 @@ impl Command for Stop {
     }
 
     fn run(self, context: Context) -> Outcome {
-        let grace = self.time.map_or(GRACE, |time| time.0);
-        each(&context, &self.containers, |container| Ok(container.stop(Some(grace))?))
+        each(&context, &self.containers, |container| {
+            let grace = match self.time {
+                Some(time) => time.0,
+                None => container.config()?.grace(),
+            };
+            Ok(container.stop(Some(grace))?)
+        })
     }
 }

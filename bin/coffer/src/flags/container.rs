@@ -74,7 +74,7 @@ pub(crate) struct ProcessFlags {
     /// The signal that asks it to stop
     #[arg(long, value_name = "SIGNAL")]
     pub(crate) stop_signal: Option<String>,
-    /// How long it may take to stop, in seconds
+    /// Kill it when stopping takes more seconds than this; otherwise 10
     #[arg(long, value_name = "SECONDS")]
     pub(crate) stop_timeout: Option<Seconds>,
     /// Write the container's id to FILE, which must not exist

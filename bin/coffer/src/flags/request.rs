@@ -49,6 +49,7 @@ impl ContainerFlags {
             userns: self.fence.userns.map_or(Userns::Private, |word| word.0),
             oom_score_adj: self.limits.oom_score_adj,
             stop_signal: process.stop_signal.clone(),
+            stop_timeout: process.stop_timeout.map(|limit| limit.0),
             ..Request::default()
         };
         let files = &self.files;

@@ -1,5 +1,7 @@
 //! What is written down once of a container: `config.json` in its folder.
 
+use std::time::Duration;
+
 use coffer_confine::Confinement;
 use coffer_oci::Digest;
 use coffer_oci::runtime::Spec;
@@ -9,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Limits;
 use crate::monitor::Stdin;
 use crate::spec::{Init, Terminal};
+
+/// How long a container may take to stop where nothing else is said. Source: docker stop.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// All that is needed to start a container, again too, and to explain it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,4 +36,14 @@ pub struct Config {
     pub terminal: Terminal,
     /// The number of the signal that asks it to stop.
     pub stop_signal: i32,
+    /// How long it may take to stop, in seconds, where the caller said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_timeout_seconds: Option<u64>,
+}
+
+impl Config {
+    /// How long the container may take to stop before it is killed.
+    pub fn grace(&self) -> Duration {
+        self.stop_timeout_seconds.map_or(GRACE, Duration::from_secs)
+    }
 }

@@ -119,6 +119,7 @@ fn prepare(
         admission: admitted.admission().clone(),
         stop_signal: signal::parse(stop_signal)
             .ok_or_else(|| ContainerError::Signal(stop_signal.to_owned()))?,
+        stop_timeout_seconds: request.stop_timeout.map(|limit| limit.as_secs()),
         layers: image.chain_ids(),
         spec,
         confinement,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use coffer_oci::runtime::{ConsoleSize, Rlimit, Seccomp};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct Request {
     pub oom_score_adj: Option<i32>,
     /// `--stop-signal`, as the caller wrote it; otherwise the image's, otherwise `TERM`.
     pub stop_signal: Option<String>,
+    /// `--stop-timeout`: how long it may take to stop before it is killed.
+    pub stop_timeout: Option<Duration>,
 }
 
 /// What comes before the command.
