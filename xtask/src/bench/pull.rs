@@ -45,7 +45,7 @@ fn coffer(bench: &Bench, disk: &Path, name: &str) -> Contestant {
     let gone = root.clone();
     Contestant::new("coffer pull", move || {
         let mut command = Command::new(&program);
-        command.arg("--root").arg(&root).args(["pull", "--quiet", "--tls-verify=false", &name]);
+        command.arg("--root").arg(&root).args(["pull", "--quiet", "--plain-http", &name]);
         command
     })
     .reset_by(move || remove(&gone))
