@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::null::null_is_default;
 use crate::{Algorithm, Digest, Hasher};
 
 /// What an image says about itself and how it wants to be run.
@@ -131,15 +132,6 @@ impl ImageConfig {
         }
         chain
     }
-}
-
-/// Go writes an absent list or map as `null`.
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

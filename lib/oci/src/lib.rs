@@ -10,6 +10,7 @@ mod digest;
 mod image_name;
 mod manifest;
 mod media_type;
+mod null;
 mod platform;
 mod reference;
 pub mod runtime;

@@ -148,8 +148,8 @@ fn root_the_working_folder_stays_inside() {
     let climb = PathBuf::from("../".repeat(12)).join(host.path().strip_prefix("/").unwrap());
     for to in [host.path(), climb.as_path()] {
         let mut bench = Bench::shell("cat secret; cat ../secret; touch made; ls");
-        relink(&bench, "work", to);
-        bench.image.config.working_dir = "/work/deeper".to_owned();
+        relink(&bench, "job", to);
+        bench.image.config.working_dir = "/job/deeper".to_owned();
         if let Ok(ended) = bench.run() {
             assert!(!ended.output.contains("secret\n\n"), "{ended:?}");
         }

@@ -5,8 +5,8 @@ use std::ops::Not;
 
 use serde::{Deserialize, Serialize};
 
-use super::null_is_default;
 use super::{Namespace, Resources, Seccomp};
+use crate::null::null_is_default;
 
 /// Namespaces, limits and the fence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

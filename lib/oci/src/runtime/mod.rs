@@ -25,19 +25,8 @@ pub use resources::{
 pub use seccomp::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
 pub use spec::{Hook, Hooks, Mount, Root, Spec};
 
-use serde::Deserialize;
-
 /// The version of the specification that these types follow.
 pub const VERSION: &str = "1.3.0";
-
-/// Go writes an absent list or map as `null`.
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
-}
 
 #[cfg(test)]
 mod tests {

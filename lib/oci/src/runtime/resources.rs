@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::null_is_default;
+use crate::null::null_is_default;
 
 /// What the control group allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

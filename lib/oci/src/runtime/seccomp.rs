@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::null_is_default;
+use crate::null::null_is_default;
 
 /// What happens at a system call. Source: man 2 seccomp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::ops::Not;
 
 use serde::{Deserialize, Serialize};
 
-use super::null_is_default;
 use super::{IdMapping, Linux, Process};
+use crate::null::null_is_default;
 
 /// A container as a runtime is asked to make it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
