@@ -3,12 +3,14 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use coffer_intake::{Event, Intake, Progress as Watch, PullPolicy, Pulled, Wanted, admit};
+use coffer_intake::{
+    Event, Intake, Progress as Watch, PullPolicy, Pulled, Wanted, admit, admit_here,
+};
 use coffer_oci::{Descriptor, ImageName, Platform};
 use coffer_policy::Admitted;
 use coffer_rootfs::Stack;
 use coffer_rootfs::limits::Limits;
-use coffer_store::{Image, Store};
+use coffer_store::{Entry, Image, Store};
 
 use crate::failure::Failure;
 use crate::flags::{Pull, PullFlags};
@@ -40,19 +42,14 @@ pub(crate) struct Wish<'a> {
 impl Wish<'_> {
     /// Finds the image, fetches it if it may, asks the policy, and unpacks what is missing.
     pub(crate) fn acquire(&self, ui: &Ui, store: &Store) -> Result<Acquired, Failure> {
-        let platform = self.platform();
+        let platform = self.flags.platform();
         let shown = Shown::new(ui, &platform);
         let wanted = Wanted { name: self.name, platform: &platform, policy: self.policy()? };
         let client = || network::client_for(self.name, self.flags);
         let intake = admit(store, wanted, client, &shown)?;
-        shown.admitted(self.name, &intake);
+        shown.admitted(&self.name.to_string(), &intake);
         let stack = crate::unpack::unpack(ui, store, &intake.image, &self.limits)?;
         Ok(Acquired { admitted: intake.admitted, image: intake.image, stack })
-    }
-
-    /// The platform that is wanted.
-    pub(crate) fn platform(&self) -> Platform {
-        self.flags.platform.clone().unwrap_or_else(Platform::host)
     }
 
     fn policy(&self) -> Result<PullPolicy, Failure> {
@@ -66,6 +63,26 @@ impl Wish<'_> {
             (Pull::Always, false) => Ok(PullPolicy::Always),
         }
     }
+}
+
+/// An image that was found by its id: it is here, and nothing is fetched.
+pub(crate) fn here(
+    ui: &Ui,
+    store: &Store,
+    entry: &Entry,
+    platform: &Platform,
+    limits: &Limits,
+) -> Result<Acquired, Failure> {
+    let digest = &entry.descriptor.digest;
+    let name = match &entry.name {
+        Some(name) => name.with_digest(digest.clone()).familiar(),
+        None => digest.to_string(),
+    };
+    let shown = Shown::new(ui, platform);
+    let intake = admit_here(store, &entry.descriptor, name.clone(), platform)?;
+    shown.admitted(&name, &intake);
+    let stack = crate::unpack::unpack(ui, store, &intake.image, limits)?;
+    Ok(Acquired { admitted: intake.admitted, image: intake.image, stack })
 }
 
 /// Shows what travels.
@@ -106,11 +123,11 @@ impl<'a> Shown<'a> {
         self.bars.clear();
     }
 
-    fn admitted(&self, name: &ImageName, intake: &Intake) {
+    fn admitted(&self, name: &str, intake: &Intake) {
         if let Some(pulled) = &intake.pulled {
             self.pulled(pulled);
         } else {
-            self.resolve(&name.to_string(), &intake.image.descriptor);
+            self.resolve(name, &intake.image.descriptor);
         }
         if let [signer, findings] = intake.admitted.unchecked() {
             self.ui.step("verified", format_args!("its digests; not {signer}"));

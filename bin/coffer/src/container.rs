@@ -5,18 +5,18 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use coffer_oci::{ImageName, Reference};
+use coffer_oci::ImageName;
 use coffer_runtime::container::{Creation, DataRoot, Ready, create};
 use coffer_runtime::monitor::{Attach, Attached, Console, DETACH_KEYS, Screen, SignalProxy, Stdin};
 use coffer_runtime::spec::{Network, Request, Terminal};
 use coffer_runtime::state::{Name, Removal};
 use coffer_store::Store;
 
-use crate::acquire::{Acquired, Wish};
+use crate::acquire::{Acquired, Wish, here};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::ContainerFlags;
+use crate::flags::{ContainerFlags, Pull};
 use crate::lookup;
 use crate::ui::Ui;
 
@@ -56,11 +56,17 @@ impl Order<'_> {
     }
 
     fn acquire(&self, store: &Store) -> Result<Acquired, Failure> {
-        let name = image_name(store, self.image)?;
         let flags = &self.flags.image;
         let limits = self.flags.unpack.limits();
-        let wish = Wish { name: &name, pull: self.flags.run_image.pull, flags, limits };
-        wish.acquire(&self.context.ui, store)
+        let (ui, pull) = (&self.context.ui, self.flags.run_image.pull);
+        // What is to be fetched is asked for by its name.
+        if pull != Pull::Always
+            && let Some(entry) = lookup::by_id(store, self.image)?
+        {
+            return here(ui, store, &entry, &flags.platform(), &limits);
+        }
+        let name: ImageName = self.image.parse()?;
+        Wish { name: &name, pull, flags, limits }.acquire(ui, store)
     }
 
     /// Whether the container can be given input.
@@ -96,22 +102,6 @@ fn fence(ready: &Ready<'_>) -> String {
     let calls = calls.split(',').next().unwrap_or(&calls);
     let count = confinement.granted.iter().count();
     format!("native tier, {count} capabilities, {calls} system calls, ids {}", value("ids"))
-}
-
-/// The image that a person means: a name, or the beginning of the digest of one that is here.
-fn image_name(store: &Store, word: &str) -> Result<ImageName, Failure> {
-    let name: ImageName = word.parse()?;
-    let is_hex = word.len() >= 6 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    if !is_hex {
-        return Ok(name);
-    }
-    match lookup::image(store, word).map(|entry| (entry.name, entry.descriptor)) {
-        Ok((Some(own), descriptor)) => {
-            let own: Reference = own.with_digest(descriptor.digest);
-            Ok(ImageName::Registry(own))
-        }
-        _ => Ok(name),
-    }
 }
 
 /// Writes the id to a file that must not be there, as docker does.

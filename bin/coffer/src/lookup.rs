@@ -24,6 +24,15 @@ pub(crate) fn image(store: &Store, word: &str) -> Result<Entry, Failure> {
     }
 }
 
+/// The image whose id `word` is, or begins with; `None` where `word` is no such id, or is the name
+/// of an image that is here.
+pub(crate) fn by_id(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
+    match word.parse::<Reference>() {
+        Ok(name) if store.resolve(&name)?.is_some() => Ok(None),
+        _ => by_digest(store, word),
+    }
+}
+
 /// The one image whose digest begins with `word`.
 fn by_digest(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
     let hex = word.strip_prefix("sha256:").unwrap_or(word);
@@ -33,6 +42,8 @@ fn by_digest(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
     }
     let mut found: Vec<Entry> = store.images()?;
     found.retain(|entry| entry.descriptor.digest.hex().starts_with(hex));
+    // An image has an entry for each of its names.
+    found.sort_by(|a, b| a.descriptor.digest.hex().cmp(b.descriptor.digest.hex()));
     found.dedup_by(|a, b| a.descriptor.digest == b.descriptor.digest);
     match found.len() {
         0 | 1 => Ok(found.pop()),

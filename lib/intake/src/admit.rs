@@ -48,7 +48,7 @@ pub struct Intake {
 #[derive(Debug, thiserror::Error)]
 pub enum AdmitError {
     /// It is not here, and is not to be fetched.
-    #[error("image {name} for {platform} is not here, and nothing is to be fetched")]
+    #[error("image {} for {platform} is not here, and nothing is to be fetched", name.familiar())]
     NotHere {
         /// The image.
         name: Reference,
@@ -115,18 +115,32 @@ pub fn admit(
             Found { image: store.image(&manifest)?, target, pulled: None }
         }
     };
+    decide(wanted.name.to_string(), wanted.platform, found)
+}
+
+/// Asks the policy about an image that is here and was found without a name: nothing is fetched.
+/// `name` is what the container's record calls it.
+///
+/// # Errors
+/// See [`AdmitError`].
+pub fn admit_here(
+    store: &Store,
+    target: &Descriptor,
+    name: String,
+    platform: &Platform,
+) -> Result<Intake, AdmitError> {
+    let image = store.image(&store.choose(target, platform)?)?;
+    decide(name, platform, Found { image, target: target.clone(), pulled: None })
+}
+
+fn decide(name: String, wanted: &Platform, found: Found) -> Result<Intake, AdmitError> {
     let Found { image, target, pulled } = found;
     let platform = platform_of(&image);
-    if platform.rank_for(wanted.platform).is_none() {
-        let (name, wanted) = (wanted.name.to_string(), wanted.platform.clone());
-        return Err(AdmitError::Platform { name, wanted, found: platform });
+    if platform.rank_for(wanted).is_none() {
+        return Err(AdmitError::Platform { name, wanted: wanted.clone(), found: platform });
     }
-    let facts = Facts {
-        name: wanted.name.to_string(),
-        manifest: image.descriptor.digest.clone(),
-        platform,
-        host: Platform::host(),
-    };
+    let facts =
+        Facts { name, manifest: image.descriptor.digest.clone(), platform, host: Platform::host() };
     Ok(Intake { admitted: Policy.decide(facts)?, image, target, pulled })
 }
 

@@ -45,6 +45,13 @@ pub(crate) struct PullFlags {
     pub(crate) plain_http: bool,
 }
 
+impl PullFlags {
+    /// The platform that is wanted.
+    pub(crate) fn platform(&self) -> Platform {
+        self.platform.clone().unwrap_or_else(Platform::host)
+    }
+}
+
 /// For verbs that run an image.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Image")]

@@ -159,7 +159,7 @@ fn an_image_that_is_not_here_and_not_to_be_fetched() {
         (ran.code, ran.stderr.as_str()),
         (
             125,
-            "error: image docker.io/library/busybox:latest for linux/amd64 is not here, and nothing is to be fetched\n\
+            "error: image busybox:latest for linux/amd64 is not here, and nothing is to be fetched\n\
              help: fetch it first: coffer pull busybox:latest\n"
         )
     );

@@ -85,6 +85,32 @@ fn root_a_folders_image_is_named_saved_loaded_and_removed() {
 }
 
 #[test]
+fn root_an_image_runs_by_its_id() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (from, root) = (folder.path().join("from"), folder.path().join("root"));
+    layout(&from);
+    let at = |args: &[&str]| coffer_at(&root, args);
+    let digest = good(at(&["pull", "--quiet", &format!("oci:{}:v1", from.display())]));
+    let digest = digest.trim();
+    // Without a name, and by each length of its id.
+    for id in [digest, &digest[7..], &digest[7..19]] {
+        let spec = good(at(&["run", "--offline", "--dry-run", "--json", id]));
+        let spec: Value = serde_json::from_str(&spec).unwrap();
+        assert_eq!(spec["process"]["args"][0], "/bin/true");
+    }
+    // A name that looks like an id is a name where an image has it.
+    good(at(&["tag", &digest[7..19], "other:1"]));
+    good(at(&["tag", "other:1", &digest[7..19]]));
+    let id = good(at(&["create", "--offline", &digest[7..19]]));
+    let json: Value = serde_json::from_str(&good(at(&["inspect", id.trim()]))).unwrap();
+    let name = format!("{}:latest", &digest[7..19]);
+    assert_eq!(json[0]["Config"]["Image"], name);
+}
+
+#[test]
 fn root_what_is_damaged_is_found() {
     if !rustix::process::geteuid().is_root() {
         return;
