@@ -48,7 +48,7 @@ impl Default for Coffer {
 }
 
 impl Coffer {
-    /// A store that knows `recipe`, under the name that is given too.
+    /// A store that knows `recipe`, and the id of its image.
     ///
     /// # Panics
     /// The image cannot be taken in.
@@ -85,7 +85,7 @@ impl Coffer {
         coffer
     }
 
-    /// Takes `recipe`'s image in from its layout, without a registry, and gives its name.
+    /// Takes `recipe`'s image in from its layout, without a registry, and gives its id.
     ///
     /// # Panics
     /// That fails.
@@ -98,9 +98,7 @@ impl Coffer {
             folder = Path::new("/mnt").join(recipe.name);
         }
         let layout = format!("oci:{}:latest", folder.display());
-        let id = self.must(&["pull", "--quiet", &layout]);
-        self.must(&["tag", id.trim(), recipe.name]);
-        recipe.name.to_owned()
+        self.must(&["pull", "--quiet", &layout]).trim().to_owned()
     }
 
     /// The store's folder.
