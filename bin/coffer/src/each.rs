@@ -1,6 +1,6 @@
 //! Verbs that take several containers: each is done, whatever becomes of the others.
 
-use coffer_runtime::container::{Container, ContainerError};
+use coffer_runtime::container::{Container, ContainerError, DataRoot};
 use coffer_runtime::state::StateError;
 
 use crate::context::Context;
@@ -12,11 +12,11 @@ use crate::failure::{Failure, Outcome};
 pub(crate) fn each(
     context: &Context,
     names: &[String],
-    mut verb: impl FnMut(Container<'_>) -> Result<(), Failure>,
+    mut verb: impl for<'r> FnMut(&'r DataRoot, Container<'r>) -> Result<(), Failure>,
 ) -> Outcome {
     let root = context.data_root()?;
     try_each(context, names, |name| {
-        verb(Container::find(&root, name)?)?;
+        verb(&root, Container::find(&root, name)?)?;
         context.ui.line(name)
     })
 }

@@ -81,6 +81,11 @@ impl Failure {
         !self.help.is_empty()
     }
 
+    /// What happened, in its first line.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The exit status it leads to.
     pub(crate) fn exit(&self) -> Exit {
         self.exit

@@ -5,6 +5,7 @@
 //! the environment: [`ui`] and [`environment`] do, for all of them.
 
 mod acquire;
+mod again;
 mod command;
 mod container;
 mod context;

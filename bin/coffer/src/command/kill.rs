@@ -26,6 +26,6 @@ impl Command for Kill {
     }
 
     fn run(self, context: Context) -> Outcome {
-        each(&context, &self.containers, |container| Ok(container.kill(self.signal.0)?))
+        each(&context, &self.containers, |_, container| Ok(container.kill(self.signal.0)?))
     }
 }

@@ -4,6 +4,7 @@ use coffer_runtime::container::{Container, DataRoot};
 use coffer_runtime::monitor::{Screen, Stdin};
 use coffer_runtime::spec::Terminal;
 
+use crate::again;
 use crate::container::{ended, with_console};
 use crate::context::Context;
 use crate::each::each;
@@ -35,8 +36,8 @@ impl Command for Start {
 
     fn run(self, context: Context) -> Outcome {
         if !self.attach && !self.interactive {
-            return each(&context, &self.containers, |container| {
-                container.prepare()?.detach()?;
+            return each(&context, &self.containers, |root, container| {
+                again::prepare(&context, root, container)?.detach()?;
                 Ok(())
             });
         }
@@ -50,7 +51,7 @@ impl Command for Start {
 
 impl Start {
     fn attached(&self, context: &Context, root: &DataRoot, name: &str) -> Outcome {
-        let ready = Container::find(root, name)?.prepare()?;
+        let ready = again::prepare(context, root, Container::find(root, name)?)?;
         let stdin = if self.interactive { ready.config().stdin } else { Stdin::Closed };
         let screen = match ready.config().terminal {
             Terminal::None => Screen::Pipes,

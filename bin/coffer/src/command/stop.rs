@@ -26,7 +26,7 @@ impl Command for Stop {
     }
 
     fn run(self, context: Context) -> Outcome {
-        each(&context, &self.containers, |container| {
+        each(&context, &self.containers, |_, container| {
             let grace = match self.time {
                 Some(time) => time.0,
                 None => container.config()?.grace(),

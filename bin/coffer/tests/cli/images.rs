@@ -111,6 +111,35 @@ fn root_an_image_runs_by_its_id() {
 }
 
 #[test]
+fn root_layers_that_are_gone_are_unpacked_again_for_a_start() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (from, root) = (folder.path().join("from"), folder.path().join("root"));
+    layout(&from);
+    let at = |args: &[&str]| coffer_at(&root, args);
+    let name = format!("oci:{}:v1", from.display());
+    good(at(&["create", "--name", "web", &name]));
+    let layer = Digest::of(&[0; 1024]);
+    let unpacked = root.join("layers").join(layer.hex());
+    let remove = |path: &Path| {
+        #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+    };
+    remove(&unpacked).unwrap();
+    // The image holds no program: the start goes on until that is found out.
+    assert_eq!(at(&["start", "web"]).code, 127);
+    assert!(unpacked.is_dir());
+    remove(&unpacked).unwrap();
+    remove(&root.join("blobs/sha256").join(layer.hex())).unwrap();
+    let ran = at(&["start", "web"]);
+    assert_eq!(ran.code, 125, "{}", ran.stderr);
+    assert!(ran.stderr.contains("image is not unpacked\n  --> container web\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with(&format!("help: coffer pull {name}\n")), "{}", ran.stderr);
+}
+
+#[test]
 fn root_what_is_damaged_is_found() {
     if !rustix::process::geteuid().is_root() {
         return;

@@ -84,8 +84,9 @@ pub enum ContainerError {
     /// A signal that there is not.
     #[error("{0:?} is no signal")]
     Signal(String),
-    /// A layer of the image is not unpacked any more.
-    #[error("a layer of container {}'s image is missing", id.short())]
+    /// A layer of the image is gone, or nobody knows whether the disk had it whole when the host
+    /// went down. Who has the store can unpack it again.
+    #[error("a layer of container {}'s image is not unpacked", id.short())]
     LayerMissing {
         /// Whose.
         id: ContainerId,
@@ -158,7 +159,6 @@ impl ContainerError {
             }
             Self::Running { id } => Some(format!("stop it first: coffer stop {}", id.short())),
             Self::NotRunning { id } => Some(format!("start it: coffer start {}", id.short())),
-            Self::LayerMissing { .. } => Some("pull the image again".to_owned()),
             _ => None,
         }
     }
