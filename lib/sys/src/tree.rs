@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{self as rfs, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::dir;
+use crate::dir::{self, Entry};
 
 /// How deep a tree is walked with one open fd per level. What lies deeper is first moved up, so
 /// that neither the stack nor the fds of this process grow with a tree that was made to be deep.
@@ -44,11 +44,12 @@ pub fn empty(top: BorrowedFd<'_>, keep: &dyn Fn(&OsStr) -> bool) -> io::Result<(
     loop {
         let mut entries = dir::entries(top)?;
         entries.retain(|entry| !keep(&entry.name));
-        if entries.is_empty() {
-            return Ok(());
-        }
+        let before = moved;
         for entry in entries {
-            remove_entry(top, &entry.name, &mut Walk { top, depth: 0, moved: &mut moved })?;
+            remove_entry(top, &entry, &mut Walk { top, depth: 0, moved: &mut moved })?;
+        }
+        if moved == before {
+            return Ok(());
         }
     }
 }
@@ -59,10 +60,13 @@ struct Walk<'a> {
     moved: &'a mut u64,
 }
 
-fn remove_entry(parent: BorrowedFd<'_>, name: &OsStr, walk: &mut Walk<'_>) -> io::Result<()> {
-    match rfs::unlinkat(parent, name, AtFlags::empty()) {
+fn remove_entry(parent: BorrowedFd<'_>, entry: &Entry, walk: &mut Walk<'_>) -> io::Result<()> {
+    let name = entry.name.as_os_str();
+    match unlink(parent, entry) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR | Errno::PERM) => {}
+        // A folder of unknown kind: EISDIR, on some file systems EPERM. One that is not empty:
+        // ENOTEMPTY, on some file systems EEXIST.
+        Err(Errno::ISDIR | Errno::PERM | Errno::NOTEMPTY | Errno::EXIST) => {}
         Err(errno) => return Err(errno.into()),
     }
     if walk.depth == DEEPEST {
@@ -71,10 +75,19 @@ fn remove_entry(parent: BorrowedFd<'_>, name: &OsStr, walk: &mut Walk<'_>) -> io
     let folder = open(parent, name)?;
     walk.depth += 1;
     for entry in dir::entries(folder.as_fd())? {
-        remove_entry(folder.as_fd(), &entry.name, walk)?;
+        remove_entry(folder.as_fd(), &entry, walk)?;
     }
     walk.depth -= 1;
     Ok(rfs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Removes what goes with one call: anything but a folder, and a folder that is empty.
+fn unlink(parent: BorrowedFd<'_>, entry: &Entry) -> rustix::io::Result<()> {
+    let flags = match entry.kind {
+        FileType::Directory => AtFlags::REMOVEDIR,
+        _ => AtFlags::empty(),
+    };
+    rfs::unlinkat(parent, &entry.name, flags)
 }
 
 /// Moves a folder that lies too deep to the top, where the next round of [`empty`] finds it.

@@ -255,7 +255,7 @@ impl Locked {
     pub(super) fn remove_from(self, containers: BorrowedFd<'_>) -> Result<(), StateError> {
         let failed = |source| StateError::Remove { id: self.id.clone(), source };
         tree::empty(self.dir(), &|name| name == RECORD).map_err(failed)?;
-        tree::empty(self.dir(), &|_| false).map_err(failed)?;
+        tree::remove(self.dir(), RECORD.as_ref()).map_err(failed)?;
         rfs::unlinkat(containers, OsStr::new(self.id.as_str()), AtFlags::REMOVEDIR)
             .map_err(|errno| failed(errno.into()))
     }
