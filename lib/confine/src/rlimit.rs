@@ -74,19 +74,23 @@ pub enum LimitError {
     },
 }
 
-/// The hard limits of the calling process; what it starts cannot have more.
+/// The hard limits of a process; what it starts cannot have more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostLimits([u64; KINDS.len()]);
+pub enum HostLimits {
+    /// Those of the calling process, each read when it is asked for.
+    Own,
+    /// The same for every resource: for tests.
+    Same(u64),
+}
 
 impl HostLimits {
-    /// Those of the calling process.
-    pub fn read() -> Self {
-        Self(KINDS.map(|kind| getrlimit(kind.resource).maximum.unwrap_or(UNLIMITED)))
-    }
-
     /// The limit of a resource by its name; none for a name that is no resource.
     pub fn hard(&self, name: &str) -> Option<u64> {
-        KINDS.iter().position(|kind| kind.name == name).map(|place| self.0[place])
+        let kind = KINDS.iter().find(|kind| kind.name == name)?;
+        Some(match self {
+            Self::Own => getrlimit(kind.resource).maximum.unwrap_or(UNLIMITED),
+            Self::Same(limit) => *limit,
+        })
     }
 }
 
@@ -178,7 +182,7 @@ pub fn choose(asked: &[SpecLimit], host: &HostLimits) -> Result<Vec<Limit>, Limi
 mod tests {
     use super::*;
 
-    const HOST: HostLimits = HostLimits([4096; KINDS.len()]);
+    const HOST: HostLimits = HostLimits::Same(4096);
 
     fn asked(kind: &str, soft: u64, hard: u64) -> SpecLimit {
         SpecLimit { kind: kind.to_owned(), soft, hard }
@@ -217,7 +221,7 @@ mod tests {
 
     #[test]
     fn unlimited_is_what_the_kernel_calls_it() {
-        let host = HostLimits([UNLIMITED; KINDS.len()]);
+        let host = HostLimits::Same(UNLIMITED);
         let chosen = choose(&[asked("stack", 7, UNLIMITED)], &host).unwrap();
         let (resource, limit) = chosen[0].kernel().unwrap();
         assert_eq!((resource, limit.current, limit.maximum), (Resource::Stack, Some(7), None));
@@ -225,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_process_may_have_what_it_has() {
-        let host = HostLimits::read();
+        let host = HostLimits::Own;
         assert!(host.hard("nofile").is_some() && host.hard("x").is_none());
         choose(&[], &host).unwrap();
     }
