@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, accessat, openat};
 use rustix::process::{Pid, getegid, geteuid};
@@ -31,8 +31,11 @@ pub fn write(pid: Pid, map: &IdMap) -> Result<(), IdsError> {
         put(pid, "setgroups", "deny")?;
         return write_both(pid, map);
     }
-    run(&find("newuidmap")?, pid, &map.uids)?;
-    run(&find("newgidmap")?, pid, &map.gids)
+    // Neither map waits for the other, so neither do the helpers. Both are collected.
+    let (uids, gids) = (find("newuidmap")?, find("newgidmap")?);
+    let uids = Helper::start(uids, pid, &map.uids)?;
+    let gids = Helper::start(gids, pid, &map.gids).map(Helper::end);
+    uids.end().and(gids?)
 }
 
 fn is_caller_alone(map: &IdMap) -> bool {
@@ -70,21 +73,42 @@ fn find(helper: &'static str) -> Result<PathBuf, IdsError> {
         .ok_or(IdsError::NoHelper(helper))
 }
 
-/// Runs a helper by its path, with no shell and no environment.
-fn run(helper: &Path, pid: Pid, ranges: &[Range]) -> Result<(), IdsError> {
-    let numbers = ranges.iter().flat_map(|r| [r.container, r.host, r.size]);
-    let output = Command::new(helper)
-        .arg(pid.as_raw_nonzero().to_string())
-        .args(numbers.map(|number| number.to_string()))
-        .env_clear()
-        .output()
-        .map_err(|source| IdsError::StartHelper { path: helper.to_owned(), source })?;
-    if output.status.success() {
-        return Ok(());
+/// A helper that runs.
+struct Helper {
+    path: PathBuf,
+    child: Child,
+}
+
+impl Helper {
+    /// Starts a helper by its path, with no shell and no environment.
+    fn start(path: PathBuf, pid: Pid, ranges: &[Range]) -> Result<Self, IdsError> {
+        let numbers = ranges.iter().flat_map(|r| [r.container, r.host, r.size]);
+        let started = Command::new(&path)
+            .arg(pid.as_raw_nonzero().to_string())
+            .args(numbers.map(|number| number.to_string()))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        match started {
+            Ok(child) => Ok(Self { path, child }),
+            Err(source) => Err(IdsError::StartHelper { path, source }),
+        }
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let said = if said.is_empty() { output.status.to_string() } else { said };
-    Err(IdsError::Helper { path: helper.to_owned(), said })
+
+    /// Waits until it has ended, and gives its complaint as an error.
+    fn end(self) -> Result<(), IdsError> {
+        let path = self.path;
+        let output = match self.child.wait_with_output() {
+            Ok(output) if output.status.success() => return Ok(()),
+            Ok(output) => output,
+            Err(source) => return Err(IdsError::StartHelper { path, source }),
+        };
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let said = if said.is_empty() { output.status.to_string() } else { said };
+        Err(IdsError::Helper { path, said })
+    }
 }
 
 #[cfg(test)]
@@ -95,9 +119,10 @@ mod tests {
     #[test]
     fn a_helper_that_refuses_is_quoted() {
         let pid = rustix::process::getpid();
-        let error = run(Path::new("/bin/false"), pid, &[]).unwrap_err();
+        let run = |path: &str| Helper::start(path.into(), pid, &[]).and_then(Helper::end);
+        let error = run("/bin/false").unwrap_err();
         assert_eq!(error.to_string(), "/bin/false refused: exit status: 1");
-        let error = run(Path::new("/nonexistent/newuidmap"), pid, &[]).unwrap_err();
+        let error = run("/nonexistent/newuidmap").unwrap_err();
         assert_eq!(error.to_string(), "cannot start /nonexistent/newuidmap");
         let missing = find("newnothing").unwrap_err();
         assert!(missing.help().is_some_and(|help| help.contains("apt install uidmap")));
