@@ -26,7 +26,7 @@ mod unpack;
 
 pub use flavour::Flavour;
 pub use layers::{Event, Layers, LayersError};
-pub use overlay::{OverlayPlan, PlanError, Upper, UpperError};
+pub use overlay::{LaterUpper, OverlayPlan, PlanError, Upper, UpperError};
 pub use path::{EntryPath, PathFault};
 pub use source::{Source, SourceError};
 pub use stack::merged::{Folder, LastLink, Leaf, LookupError, Node};

@@ -22,7 +22,11 @@ pub(super) const CLONE: OpenTreeFlags =
     OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
 
 impl OverlayPlan {
-    pub(super) fn mount_detached(&self, idmap: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    pub(super) fn mount_detached(
+        &self,
+        idmap: Option<BorrowedFd<'_>>,
+        spent: &mut Vec<OwnedFd>,
+    ) -> io::Result<OwnedFd> {
         let root = self.open_root()?;
         let fs = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
         // What /proc/mounts shows as the device.
@@ -52,7 +56,8 @@ impl OverlayPlan {
         let created = fsconfig_create(&fs);
         as_owner.restore()?;
         created?;
-        drop((layers, container));
+        spent.push(layers);
+        spent.extend(container);
         Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, self.attributes())?)
     }
 

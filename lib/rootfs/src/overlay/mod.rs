@@ -29,7 +29,7 @@ use rustix::fs::{self as rfs, Mode, OFlags};
 use crate::layers::EMPTY;
 use crate::{Flavour, Stack};
 
-pub use upper::{Upper, UpperError};
+pub use upper::{LaterUpper, Upper, UpperError};
 
 /// A mount of overlay, ready to be made.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct OverlayPlan {
     /// Who makes files in the upper folder on behalf of overlay: the user and group on the host
     /// that the container's root is. Needed where ids are mapped.
     owner: Option<(u32, u32)>,
+    /// The container's own folders, where the mount is to make them first.
+    making: Option<LaterUpper>,
     way: Way,
 }
 
@@ -115,6 +117,7 @@ impl OverlayPlan {
             upper: upper.map(Upper::paths).transpose()?,
             flavour: stack.flavour(),
             owner,
+            making: None,
             way: Way::of_kernel(rustix::system::uname().release().to_bytes()),
         })
     }
@@ -124,10 +127,34 @@ impl OverlayPlan {
     /// # Errors
     /// What the kernel says; `ESTALE` where the data root is not the one of the plan any more.
     pub fn mount(&self, idmap: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+        self.mount_sparing(idmap, &mut Vec::new())
+    }
+
+    /// The same, and puts what is not needed any more into `spent`. To close a detached mount
+    /// takes 0.1 to 0.7 ms, for which nobody has to wait.
+    ///
+    /// # Errors
+    /// As [`Self::mount`].
+    pub fn mount_sparing(
+        &self,
+        idmap: Option<BorrowedFd<'_>>,
+        spent: &mut Vec<OwnedFd>,
+    ) -> io::Result<OwnedFd> {
+        if let Some(upper) = &self.making {
+            upper.make()?;
+        }
         match self.way {
-            Way::Detached => self.mount_detached(idmap),
+            Way::Detached => self.mount_detached(idmap, spent),
             Way::Attached => self.mount_attached(idmap),
         }
+    }
+
+    /// The same, and makes the container's own folders first: for an ordinary user, in whose
+    /// namespace the mount is made anyway. One user namespace less is worth 20 ms, which
+    /// `newuidmap` and `newgidmap` take.
+    #[must_use]
+    pub fn making(self, upper: LaterUpper) -> Self {
+        Self { making: Some(upper), ..self }
     }
 
     /// The same mount made in the way that works on kernels before 6.15 too: slower, with a thread

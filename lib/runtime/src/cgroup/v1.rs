@@ -96,8 +96,14 @@ fn set_cpuset(group: &Group, limits: &Limits) -> Result<(), CgroupError> {
 /// Denies all, then allows the standard nodes and what the specification lists.
 fn set_devices(group: &Group, rules: &[DeviceRule]) -> Result<(), CgroupError> {
     group.write("devices.deny", "a")?;
+    // One rule for each write, which takes effect at once.
+    let allow = group.open_to_write("devices.allow")?;
     for rule in STANDARD {
-        group.write("devices.allow", rule)?;
+        rustix::io::write(&allow, rule.as_bytes()).map_err(|errno| CgroupError::Write {
+            path: super::group::shown(group, "devices.allow"),
+            value: rule.to_owned(),
+            source: errno.into(),
+        })?;
     }
     for rule in rules.iter().filter(|rule| !is_default(rule)) {
         let file = if rule.allow { "devices.allow" } else { "devices.deny" };

@@ -1,9 +1,9 @@
 //! Starts a container's first process.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_confine::confinement::Host;
-use coffer_confine::ids::{self, ContainerGid, ContainerUid};
+use coffer_confine::ids::{ContainerGid, ContainerUid};
 use coffer_rootfs::{OverlayPlan, Upper};
 use jiff::Timestamp;
 use rustix::process::Pid;
@@ -31,8 +31,12 @@ pub(super) struct Started {
 struct Overlay(OverlayPlan);
 
 impl MountRoot for Overlay {
-    fn mount(&self, idmap: Option<std::os::fd::BorrowedFd<'_>>) -> std::io::Result<OwnedFd> {
-        self.0.mount(idmap)
+    fn mount(
+        &self,
+        idmap: Option<BorrowedFd<'_>>,
+        spent: &mut Vec<OwnedFd>,
+    ) -> std::io::Result<OwnedFd> {
+        self.0.mount_sparing(idmap, spent)
     }
 }
 
@@ -114,12 +118,6 @@ fn overlay(ready: &Ready<'_>) -> Result<OverlayPlan, ContainerError> {
     let Ready { root, locked, config, stack, .. } = ready;
     let upper = Upper::new(&format!("containers/{}", locked.id()));
     let ids = config.confinement.ids.as_ref();
-    match (root.authority(), ids) {
-        (Authority::User, Some(ids)) => {
-            ids::in_user_namespace(ids, || upper.make(locked.dir(), stack))?;
-        }
-        _ => upper.make(locked.dir(), stack)?,
-    }
     let owner = match (root.authority(), ids) {
         (Authority::Root, Some(ids)) => {
             let uid = ids.host_uid(ContainerUid::ROOT).map(|id| id.number());
@@ -127,7 +125,15 @@ fn overlay(ready: &Ready<'_>) -> Result<OverlayPlan, ContainerError> {
         }
         _ => None,
     };
-    Ok(OverlayPlan::new(stack, root.path(), Some(&upper), owner)?)
+    let plan = OverlayPlan::new(stack, root.path(), Some(&upper), owner)?;
+    match (root.authority(), ids) {
+        // Only the container's own root may make them.
+        (Authority::User, Some(_)) => Ok(plan.making(upper.later(locked.dir(), stack)?)),
+        _ => {
+            upper.make(locked.dir(), stack)?;
+            Ok(plan)
+        }
+    }
 }
 
 /// The control groups that the container sees are those that it has.

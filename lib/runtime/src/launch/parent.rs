@@ -27,8 +27,10 @@ pub(super) fn hand_over(
         _ => None,
     };
     let mut mounts = Vec::with_capacity(plan.handed.len());
+    // Closed when this is over, while the child goes on already.
+    let mut spent = Vec::new();
     for handed in &plan.handed {
-        let mount = make_mount(handed, userns.as_ref().map(AsFd::as_fd));
+        let mount = make_mount(handed, userns.as_ref().map(AsFd::as_fd), &mut spent);
         mounts.push(mount.map_err(|source| LaunchError::mount(handed, source))?);
     }
     let fds: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
@@ -36,9 +38,13 @@ pub(super) fn hand_over(
 }
 
 /// Makes one mount that is attached nowhere, its owners mapped by the child's user namespace.
-fn make_mount(handed: &Handed, userns: Option<BorrowedFd<'_>>) -> std::io::Result<OwnedFd> {
+fn make_mount(
+    handed: &Handed,
+    userns: Option<BorrowedFd<'_>>,
+    spent: &mut Vec<OwnedFd>,
+) -> std::io::Result<OwnedFd> {
     match handed {
-        Handed::Root(root) => root.mount(userns),
+        Handed::Root(root) => root.mount(userns, spent),
         Handed::Bind { source, attributes, reach, .. } => {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC

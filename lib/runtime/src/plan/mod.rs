@@ -149,7 +149,7 @@ impl Plan {
         let mut plan = Self::empty(confinement, authority)?;
         plan.pipe_owner = plan.host_owner(&confinement.identity)?;
         plan.oom_score_adj = process.oom_score_adj;
-        plan.open_steps();
+        plan.open_steps(spec)?;
         plan.root_steps(root)?;
         plan.mount_steps(spec, &cgroups)?;
         plan.stdio_step(process, &confinement.identity)?;
@@ -178,12 +178,15 @@ impl Plan {
     }
 
     /// The steps up to where the container's ids exist.
-    fn open_steps(&mut self) {
-        self.steps.extend([Step::Session, Step::PrivateMounts, Step::Receive]);
+    fn open_steps(&mut self, spec: &Spec) -> Result<(), PlanError> {
+        self.steps.extend([Step::Session, Step::PrivateMounts]);
+        self.own_steps(spec)?;
+        self.steps.push(Step::Receive);
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
         }
         self.steps.push(Step::CgroupNamespace);
+        Ok(())
     }
 
     /// The step that brings the root file system.

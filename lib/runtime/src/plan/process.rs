@@ -43,7 +43,21 @@ pub(super) fn check_supported(spec: &Spec) -> Result<(), PlanError> {
 }
 
 impl Plan {
-    /// The steps between the mounts and the fence: parameters, names, masks, the pivot.
+    /// What needs nothing of the parent's: done while that maps ids and makes mounts.
+    pub(super) fn own_steps(&mut self, spec: &Spec) -> Result<(), PlanError> {
+        if !spec.hostname.is_empty() {
+            self.steps.push(Step::Hostname(text("the host name", &spec.hostname)?));
+        }
+        if !spec.domainname.is_empty() {
+            self.steps.push(Step::Domainname(text("the domain name", &spec.domainname)?));
+        }
+        if self.namespaces.contains(UnshareFlags::NEWNET) {
+            self.steps.push(Step::Loopback);
+        }
+        Ok(())
+    }
+
+    /// The steps between the mounts and the fence: parameters, masks, the pivot.
     pub(super) fn inner_steps(
         &mut self,
         spec: &Spec,
@@ -53,15 +67,6 @@ impl Plan {
         for sysctl in &confinement.sysctls {
             let file = text("a kernel parameter", &format!("sys/{}", sysctl.path()))?;
             self.steps.push(Step::Sysctl(file, text("a kernel parameter", &sysctl.value)?));
-        }
-        if !spec.hostname.is_empty() {
-            self.steps.push(Step::Hostname(text("the host name", &spec.hostname)?));
-        }
-        if !spec.domainname.is_empty() {
-            self.steps.push(Step::Domainname(text("the domain name", &spec.domainname)?));
-        }
-        if self.namespaces.contains(UnshareFlags::NEWNET) {
-            self.steps.push(Step::Loopback);
         }
         for path in &confinement.masked_paths {
             self.steps.push(Step::Mask(text("a masked path", path)?));

@@ -1,7 +1,7 @@
 //! The steps that a new process takes, one after the other, before it becomes the program.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use coffer_confine::capability::CapSet;
@@ -119,16 +119,25 @@ pub(crate) enum RootSource {
 /// The one implementation outside tests is `rootfs::OverlayPlan`; it must not allocate much, lock
 /// or parse, since it is called between fork and exec.
 pub trait MountRoot: std::fmt::Debug + Send + Sync {
-    /// Makes the detached mount, with its layers mapped by `idmap` where it is given.
+    /// Makes the detached mount, with its layers mapped by `idmap` where it is given. What only
+    /// remains to be closed, which may take long, goes into `spent`.
     ///
     /// # Errors
     /// What the kernel says.
-    fn mount(&self, idmap: Option<std::os::fd::BorrowedFd<'_>>) -> std::io::Result<OwnedFd>;
+    fn mount(
+        &self,
+        idmap: Option<BorrowedFd<'_>>,
+        spent: &mut Vec<OwnedFd>,
+    ) -> std::io::Result<OwnedFd>;
 }
 
 impl MountRoot for coffer_rootfs::OverlayPlan {
-    fn mount(&self, idmap: Option<std::os::fd::BorrowedFd<'_>>) -> std::io::Result<OwnedFd> {
-        Self::mount(self, idmap)
+    fn mount(
+        &self,
+        idmap: Option<BorrowedFd<'_>>,
+        spent: &mut Vec<OwnedFd>,
+    ) -> std::io::Result<OwnedFd> {
+        self.mount_sparing(idmap, spent)
     }
 }
 

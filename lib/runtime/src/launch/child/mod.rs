@@ -39,6 +39,8 @@ pub(crate) struct Child<'a> {
     dev: Option<OwnedFd>,
     pts: Option<OwnedFd>,
     null: Option<OwnedFd>,
+    /// A copy of the null device's mount that was not needed for a mask.
+    cover: Option<OwnedFd>,
     empty: Option<OwnedFd>,
     folder: Option<OwnedFd>,
 }
@@ -54,8 +56,23 @@ impl<'a> Child<'a> {
     ) -> Self {
         let handed = Vec::with_capacity(plan.handed.len());
         let (root, proc, dev, pts) = (None, None, None, None);
-        let (null, empty, folder) = (None, None, None);
-        Self { plan, socket, stdio, gate, tasks, handed, root, proc, dev, pts, null, empty, folder }
+        let (null, cover, empty, folder) = (None, None, None, None);
+        Self {
+            plan,
+            socket,
+            stdio,
+            gate,
+            tasks,
+            handed,
+            root,
+            proc,
+            dev,
+            pts,
+            null,
+            cover,
+            empty,
+            folder,
+        }
     }
 
     /// Takes all steps. Comes back only where one failed, with the status to end with.

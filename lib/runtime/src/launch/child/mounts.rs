@@ -33,7 +33,7 @@ impl Child<'_> {
     pub(super) fn attach_root(&mut self, source: &RootSource) -> Result<(), Fault> {
         let root = match source {
             RootSource::Parent => self.handed(0)?,
-            RootSource::Overlay(overlay) => overlay.mount(None)?,
+            RootSource::Overlay(overlay) => overlay.mount(None, &mut Vec::new())?,
             RootSource::Folder(path) => {
                 let clone = CLONE | OpenTreeFlags::AT_RECURSIVE;
                 open_tree(CWD, path, clone)?
@@ -81,6 +81,37 @@ impl Child<'_> {
 
     /// Hides a path: a folder behind one that is empty, anything else behind the null device.
     pub(super) fn mask(&mut self, path: &CStr) -> Result<(), Fault> {
+        match path.to_bytes().strip_prefix(b"/proc/") {
+            Some(name) if !name.contains(&b'/') => self.mask_in_proc(path),
+            _ => self.mask_at(path),
+        }
+    }
+
+    /// The same for a name directly in our own mount of proc, where there is no way to be led
+    /// astray on: tried as a file, which most are. A link there would itself be covered.
+    fn mask_in_proc(&mut self, path: &CStr) -> Result<(), Fault> {
+        let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
+        let cover = match self.cover.take() {
+            Some(cover) => cover,
+            None => clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)?,
+        };
+        let name = &path[c"/proc/".count_bytes()..];
+        match move_mount(&cover, c"", proc, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
+            Ok(()) => Ok(()),
+            Err(Errno::NOENT) => {
+                self.cover = Some(cover);
+                Ok(())
+            }
+            // A folder. What else it may mean, is met again there.
+            Err(Errno::NOTDIR | Errno::INVAL) => {
+                self.cover = Some(cover);
+                self.mask_at(path)
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn mask_at(&mut self, path: &CStr) -> Result<(), Fault> {
         let Some(point) = self.existing(path)? else { return Ok(()) };
         let folder = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&point)?.st_mode);
         let cover = match folder {

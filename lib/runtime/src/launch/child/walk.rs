@@ -71,10 +71,16 @@ fn fault(kind: TargetKind, errno: Errno) -> Fault {
 fn make(root: BorrowedFd<'_>, target: &Target) -> Result<(), Fault> {
     let Some((last, way)) = target.levels.split_last() else { return Ok(()) };
     let folder = if target.kind == TargetKind::Plain { target.kind } else { TargetKind::Folder };
-    for level in way {
-        make_folder(open(root, &level.parent, folder)?.as_fd(), level)?;
-    }
-    let parent = open(root, &last.parent, folder)?;
+    // Most often only the last one is missing.
+    let parent = match open(root, &last.parent, folder) {
+        Err(Fault { errno: Errno::NOENT, .. }) => {
+            for level in way {
+                make_folder(open(root, &level.parent, folder)?.as_fd(), level)?;
+            }
+            open(root, &last.parent, folder)?
+        }
+        opened => opened?,
+    };
     match target.kind {
         TargetKind::File => make_file(parent.as_fd(), &last.name),
         TargetKind::Plain | TargetKind::Folder => make_folder(parent.as_fd(), last),
