@@ -17,6 +17,7 @@ mod flags;
 mod grammar;
 mod help;
 mod hint;
+mod limits;
 mod lookup;
 mod missing;
 mod network;

@@ -1,5 +1,6 @@
 //! `coffer explain`: what holds a container, who said so, and what does not.
 
+use coffer_oci::Digest;
 use coffer_runtime::container::Config;
 use coffer_runtime::state::{Containers, Folder, Record, StateError, Status};
 use jiff::Timestamp;
@@ -9,9 +10,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{Common, Json};
-use crate::lookup;
 use crate::ui::{self, Table};
 use crate::verb::Command;
+use crate::{limits, lookup};
 
 /// Say what holds a container, and what does not
 ///
@@ -59,7 +60,7 @@ impl Explain {
             Ok(folder) => self.container(context, &containers, &folder),
             Err(StateError::NotFound { .. }) => {
                 let entry = lookup::image(&store, &self.name)?;
-                image(context, &self.name, &entry.descriptor.digest)
+                self.image(context, &entry.descriptor.digest)
             }
             Err(error) => Err(error.into()),
         }
@@ -69,7 +70,8 @@ impl Explain {
         let (record, status) = folder.status(containers.boot())?;
         let record = record.ok_or_else(|| Failure::new("nothing is known of this container"))?;
         let config: Config = serde_json::from_slice(&folder.config()?)?;
-        let explanation = config.confinement.explain();
+        let mut explanation = config.confinement.explain();
+        explanation.controls.extend(limits::controls(&config.limits, &record.cgroup));
         let opened = explanation.gaps.iter().any(|gap| gap.from.is_some());
         let exit = if opened { Exit::FINDINGS } else { Exit::DONE };
         if self.json.json {
@@ -106,6 +108,43 @@ impl Explain {
     }
 }
 
+/// What nobody looks at yet.
+const NOT_CHECKED: [&str; 2] = ["who made the image", "known vulnerabilities"];
+
+/// What `--json` prints of an image.
+#[derive(Serialize)]
+struct ImageReport<'a> {
+    version: u32,
+    image: &'a str,
+    digest: &'a Digest,
+    content: &'static str,
+    not_checked: [&'static str; 2],
+}
+
+impl Explain {
+    fn image(&self, context: &Context, digest: &Digest) -> Outcome {
+        let report = ImageReport {
+            version: 1,
+            image: &self.name,
+            digest,
+            content: "every byte was hashed when it came in",
+            not_checked: NOT_CHECKED,
+        };
+        if self.json.json {
+            context.ui.json(&report)?;
+            return Ok(Exit::DONE);
+        }
+        let mut table = Table::new(&["CONTROL", "VALUE"]);
+        let row = |a: &str, b: String| [a.to_owned(), b];
+        table.row(row("image", self.name.clone()));
+        table.row(row("digest", digest.to_string()));
+        table.row(row("content", report.content.to_owned()));
+        context.ui.data(table.render().as_bytes())?;
+        context.ui.line(format_args!("NOT CHECKED\n  {}", NOT_CHECKED.join("\n  ")))?;
+        Ok(Exit::DONE)
+    }
+}
+
 /// `web  shop/web@sha256:9c1e…  running 3 minutes  native tier`
 fn headline(record: &Record, status: &Status) -> String {
     let since = match status {
@@ -119,15 +158,4 @@ fn headline(record: &Record, status: &Status) -> String {
         super::ps::word(status)
     );
     ui::escape(&line).into_owned()
-}
-
-fn image(context: &Context, name: &str, digest: &coffer_oci::Digest) -> Outcome {
-    let mut table = Table::new(&["CONTROL", "VALUE"]);
-    let row = |a: &str, b: String| [a.to_owned(), b];
-    table.row(row("image", name.to_owned()));
-    table.row(row("digest", digest.to_string()));
-    table.row(row("content", "every byte was hashed when it came in".to_owned()));
-    context.ui.data(table.render().as_bytes())?;
-    context.ui.line("NOT CHECKED\n  who made the image\n  known vulnerabilities")?;
-    Ok(Exit::DONE)
 }

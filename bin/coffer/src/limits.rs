@@ -1,0 +1,140 @@
+//! What a container may use, in words for `explain`.
+
+use coffer_confine::confinement::Control;
+use coffer_runtime::cgroup::{Controller, Limits, Pids, Place, Swap};
+
+use crate::ui;
+
+/// Who set what no flag set.
+const DEFAULT: &str = "default";
+
+/// A line for each of memory, cpus, processes and devices.
+pub(crate) fn controls(limits: &Limits, place: &Place) -> [Control; 4] {
+    [memory(limits), cpus(limits), processes(limits, place), devices(limits, place)]
+}
+
+/// Values with the flags that set them; without any it is `otherwise`.
+fn control(control: &'static str, set: Vec<(String, &str)>, otherwise: &str) -> Control {
+    if set.is_empty() {
+        return Control { control, value: otherwise.to_owned(), set_by: DEFAULT.to_owned() };
+    }
+    let (values, flags): (Vec<String>, Vec<&str>) = set.into_iter().unzip();
+    Control { control, value: values.join(", "), set_by: flags.join(", ") }
+}
+
+fn memory(limits: &Limits) -> Control {
+    let mut set = Vec::new();
+    if let Some(bytes) = limits.memory_bytes {
+        set.push((ui::bytes(bytes), "--memory"));
+    }
+    match limits.swap {
+        Swap::LikeMemory => {}
+        Swap::Bytes(bytes) => set.push((format!("swap {}", ui::bytes(bytes)), "--memory-swap")),
+        Swap::Unlimited => set.push(("swap without limit".to_owned(), "--memory-swap")),
+    }
+    if let Some(bytes) = limits.reservation_bytes {
+        set.push((format!("{} kept when it is short", ui::bytes(bytes)), "--memory-reservation"));
+    }
+    control("memory", set, "no limit")
+}
+
+fn cpus(limits: &Limits) -> Control {
+    let mut set = Vec::new();
+    if let Some(cpu) = limits.cpu {
+        let thousandths = cpu.quota_us.saturating_mul(1000) / cpu.period_us.max(1);
+        let number = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+        let number = number.trim_end_matches('0').trim_end_matches('.').to_owned();
+        set.push((number, "--cpus"));
+    }
+    if let Some(shares) = limits.cpu_shares {
+        set.push((format!("{shares} shares"), "--cpu-shares"));
+    }
+    if let Some(list) = &limits.cpus {
+        set.push((format!("on {list}"), "--cpuset-cpus"));
+    }
+    if let Some(list) = &limits.mems {
+        set.push((format!("memory of {list}"), "--cpuset-mems"));
+    }
+    control("cpus", set, "no limit")
+}
+
+fn processes(limits: &Limits, place: &Place) -> Control {
+    let (value, set_by) = match limits.pids {
+        None => ("no limit".to_owned(), "--pids-limit"),
+        Some(Pids::Asked(count)) => (count.to_string(), "--pids-limit"),
+        Some(Pids::Default(count)) => match not_enforced(Controller::Pids, place) {
+            Some(why) => (why, "this host"),
+            None => (count.to_string(), DEFAULT),
+        },
+    };
+    Control { control: "processes", value, set_by: set_by.to_owned() }
+}
+
+fn devices(limits: &Limits, place: &Place) -> Control {
+    let rules = limits.devices.len();
+    let (value, set_by) = match (not_enforced(Controller::Devices, place), rules) {
+        (Some(why), _) => (why, "this host"),
+        (None, 0) => ("the standard ones".to_owned(), DEFAULT),
+        (None, _) => (format!("the standard ones and {rules} rules"), "the specification"),
+    };
+    Control { control: "devices", value, set_by: set_by.to_owned() }
+}
+
+/// Why this holds nothing back here, where it does not.
+fn not_enforced(controller: Controller, place: &Place) -> Option<String> {
+    if !place.missing.contains(&controller) {
+        return None;
+    }
+    Some(match (place.groups.is_empty(), controller) {
+        (true, _) => "not enforced: no control group can be made here".to_owned(),
+        (false, Controller::Devices) => {
+            "not enforced: no filter for control groups v2 yet".to_owned()
+        }
+        (false, _) => format!("not enforced: the control group has no {controller} controller"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coffer_runtime::cgroup::CpuQuota;
+
+    fn shown(limits: &Limits, place: &Place) -> Vec<String> {
+        controls(limits, place).iter().map(|c| format!("{}: {}", c.value, c.set_by)).collect()
+    }
+
+    #[test]
+    fn what_nobody_limited_says_so() {
+        let limits = Limits { pids: Some(Pids::Default(4096)), ..Limits::default() };
+        let lines = [
+            "no limit: default",
+            "no limit: default",
+            "4096: default",
+            "the standard ones: default",
+        ];
+        assert_eq!(shown(&limits, &Place::default()), lines);
+        let missing = vec![Controller::Devices, Controller::Pids];
+        let nowhere = Place { groups: Vec::new(), missing };
+        let lines = shown(&limits, &nowhere);
+        let why = "not enforced: no control group can be made here: this host";
+        assert!(lines.iter().skip(2).all(|line| line == why), "{lines:?}");
+    }
+
+    #[test]
+    fn each_limit_names_its_flag() {
+        let limits = Limits {
+            memory_bytes: Some(512 << 20),
+            swap: Swap::Bytes(0),
+            cpu: Some(CpuQuota { quota_us: 150_000, period_us: 100_000 }),
+            cpus: Some("0-3".to_owned()),
+            pids: Some(Pids::Asked(100)),
+            ..Limits::default()
+        };
+        assert_eq!(
+            shown(&limits, &Place::default()).get(1..3).unwrap(),
+            ["1.5, on 0-3: --cpus, --cpuset-cpus", "100: --pids-limit"]
+        );
+        let memory = shown(&limits, &Place::default()).swap_remove(0);
+        assert!(memory.ends_with(": --memory, --memory-swap"), "{memory}");
+    }
+}
