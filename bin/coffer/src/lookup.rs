@@ -1,5 +1,7 @@
 //! Images by what a person types: a name, or the beginning of a digest.
 
+use std::collections::HashSet;
+
 use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
 use coffer_runtime::state::Containers;
 use coffer_store::{Entry, Image, Store};
@@ -90,23 +92,45 @@ pub(crate) fn by_own_words(store: &Store, digest: &Digest) -> Result<Option<Desc
 pub(crate) struct Needed {
     /// The images that they were made from.
     pub(crate) images: Vec<Descriptor>,
-    /// How many were made from an image that is not here any more: nobody knows their layers.
+    /// The chain ids of the layers that they were made on, as their configurations name them:
+    /// also where their image is not here any more.
+    pub(crate) chains: HashSet<Digest>,
+    /// How many have neither an image that is here nor a configuration: nobody knows their layers.
     pub(crate) unknown: usize,
 }
 
 impl Needed {
     /// Asks every container's record.
     pub(crate) fn read(store: &Store, containers: &Containers) -> Result<Self, Failure> {
-        let mut needed = Self { images: Vec::new(), unknown: 0 };
+        let mut needed = Self { images: Vec::new(), chains: HashSet::new(), unknown: 0 };
         for listed in containers.list()? {
+            let chains = chains(containers, listed.id.as_str());
+            let has_chains = chains.is_some();
+            needed.chains.extend(chains.into_iter().flatten());
             let Some(digest) = listed.record.and_then(|record| record.manifest) else { continue };
             match by_own_words(store, &digest)? {
                 Some(image) => needed.images.push(image),
+                None if has_chains => {}
                 None => needed.unknown += 1,
             }
         }
         Ok(needed)
     }
+
+    /// Whether a container stands on the layer with this name.
+    pub(crate) fn has_layer(&self, name: &str) -> bool {
+        self.chains.iter().any(|chain| chain.hex() == name)
+    }
+}
+
+/// The chain ids in a container's configuration; `None` where it cannot be read.
+fn chains(containers: &Containers, id: &str) -> Option<Vec<Digest>> {
+    #[derive(serde::Deserialize)]
+    struct Layers {
+        layers: Vec<Digest>,
+    }
+    let config = containers.find(id).ok()?.config().ok()?;
+    serde_json::from_slice::<Layers>(&config).ok().map(|config| config.layers)
 }
 
 /// The name as `images` shows it, in repository and tag.

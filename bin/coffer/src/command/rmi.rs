@@ -115,7 +115,9 @@ fn free(context: &Context, store: &mut Store, gone: &[Descriptor]) -> Result<(),
     let collected = exclusive.collect(gone, &needed.images)?;
     if needed.unknown == 0 && !collected.chains.is_empty() {
         let chains: HashSet<&str> = collected.chains.iter().map(Digest::hex).collect();
-        unpack::remove(exclusive.store().root(), &|name| chains.contains(name))?;
+        unpack::remove(exclusive.store().root(), &|name| {
+            chains.contains(name) && !needed.has_layer(name)
+        })?;
     }
     Ok(())
 }

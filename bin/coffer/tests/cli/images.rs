@@ -153,6 +153,28 @@ fn root_layers_that_are_gone_are_unpacked_again_for_a_start() {
 }
 
 #[test]
+fn root_layers_are_pruned_though_a_containers_image_is_gone() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (from, root) = (folder.path().join("from"), folder.path().join("root"));
+    layout(&from);
+    let at = |args: &[&str]| coffer_at(&root, args);
+    let id = good(at(&["create", "--name", "web", &format!("oci:{}:v1", from.display())]));
+    let json: Value = serde_json::from_str(&good(at(&["inspect", id.trim()]))).unwrap();
+    let manifest = json[0]["Image"].as_str().unwrap().to_owned();
+    put(&root.join("layers").join("0".repeat(64)).join("tree/of-nobody"), b"");
+    good(at(&["rmi", "--force", &manifest]));
+    #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+    std::fs::remove_file(root.join("blobs/sha256").join(&manifest[7..])).unwrap();
+    // The container's own layer stays, that of nobody goes.
+    let pruned: Value = serde_json::from_str(&good(at(&["system", "prune", "--json"]))).unwrap();
+    assert_eq!(pruned["layers"], 1);
+    assert_eq!(at(&["start", "web"]).code, 127, "it starts, and has no program");
+}
+
+#[test]
 fn root_what_is_damaged_is_found() {
     if !rustix::process::geteuid().is_root() {
         return;

@@ -65,7 +65,8 @@ pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json
     if needed.unknown == 0 {
         let chains: HashSet<&str> = pruned.chains.iter().map(Digest::hex).collect();
         let root = exclusive.store().root();
-        report.layers = unpack::remove(root, &|name| !chains.contains(name))?;
+        report.layers =
+            unpack::remove(root, &|name| !chains.contains(name) && !needed.has_layer(name))?;
     }
     drop(exclusive);
     if json.json {
