@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 use super::peer;
 
 /// The busybox image, by the name that coffer and podman take.
-pub(crate) fn busybox() -> String {
-    format!("oci:{}:latest", catalogue::BUSYBOX.layout().display())
+///
+/// # Errors
+/// The image's folder cannot be resolved; podman takes no `..` in a name.
+pub(crate) fn busybox() -> Result<String> {
+    Ok(format!("oci:{}:latest", fs::canonicalize(catalogue::BUSYBOX.layout())?.display()))
 }
 
 /// The same image as a bundle, with the default specification of runc and a seccomp profile as
@@ -31,23 +34,26 @@ pub(crate) fn bundle(folder: &Path, profile: &Path) -> Result<PathBuf> {
     config["process"]["terminal"] = json!(false);
     config["process"]["args"] = json!(["/bin/true"]);
     config["process"]["rlimits"] = json!([]);
+    config["linux"]["resources"] = json!({});
     config["linux"]["seccomp"] = flat(&serde_json::from_slice(&fs::read(profile)?)?);
     fs::write(&file, serde_json::to_vec(&config)?)?;
     Ok(bundle)
 }
 
-/// containers' profile has conditions that a runtime does not know: only what is unconditional
-/// is kept.
+/// containers' profile has conditions that a runtime does not know: kept is what holds on this
+/// architecture for a container without further capabilities.
 fn flat(profile: &Value) -> Value {
-    let unconditional = |rule: &&Value| {
-        let empty = |key| rule[key].as_object().is_none_or(serde_json::Map::is_empty);
-        empty("includes") && empty("excludes")
+    let holds = |rule: &&Value| {
+        let none = |value: &Value| value.as_object().is_none_or(serde_json::Map::is_empty);
+        let arches = rule["includes"]["arches"].as_array();
+        let here = arches.is_some_and(|list| list.contains(&json!("amd64")));
+        none(&rule["excludes"]) && (none(&rule["includes"]) || here)
     };
     let rules: Vec<Value> = profile["syscalls"]
         .as_array()
         .into_iter()
         .flatten()
-        .filter(unconditional)
+        .filter(holds)
         .map(|rule| json!({"names": rule["names"], "action": rule["action"], "args": rule["args"]}))
         .collect();
     json!({

@@ -1,6 +1,7 @@
 //! One table: contestants run in turns, so that what the machine does meanwhile hits all alike.
 
 use std::fmt;
+use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -69,7 +70,9 @@ pub(crate) struct Table {
 pub(crate) fn race(title: &str, rounds: usize, contestants: &[Contestant]) -> Result<Table> {
     let mut samples: Vec<Vec<Sample>> = contestants.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
-        eprint!("\r{title}: round {round} of {rounds} ");
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{title}: round {round} of {rounds} ");
+        }
         for turn in 0..contestants.len() {
             let place = (turn + round) % contestants.len();
             let sample = contestants[place].run()?;

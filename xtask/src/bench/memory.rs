@@ -13,7 +13,7 @@ use super::{Bench, image, peer};
 /// One of them cannot start it.
 pub(crate) fn kept(bench: &Bench) -> Result<()> {
     let folder = bench.folder("memory")?;
-    let name = image::busybox();
+    let name = image::busybox()?;
     let (store, pods) = (folder.join("coffer"), folder.join("podman"));
     let local = take_in(bench, &store, &name)?;
     let sleep = ["/bin/sleep", "1000"];

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use rustix::mount::MountFlags;
+use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::{package, room};
 
@@ -58,7 +58,10 @@ impl Bench {
             .args(["build", "--release", "--quiet", "-p", "coffer"])
             .current_dir(room::workspace());
         peer::prepare(&mut cargo)?;
-        // The peers look for a plain version 2 hierarchy and give up on a hybrid one.
+        // The peers look for a plain version 2 hierarchy and give up on a hybrid one. What was
+        // mounted there goes away in this mount namespace alone.
+        rustix::mount::unmount("/sys/fs/cgroup", UnmountFlags::DETACH)
+            .context("leave the hybrid")?;
         rustix::mount::mount("none", "/sys/fs/cgroup", "cgroup2", MountFlags::empty(), None)
             .context("mount cgroup2")?;
         Ok(Self { room: room::temporary(), coffer: room::coffer() })
