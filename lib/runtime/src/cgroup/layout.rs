@@ -74,23 +74,16 @@ impl Layout {
     /// [`CgroupError::Table`].
     pub fn parse(mountinfo: &[u8], cgroup: &[u8]) -> Result<Self, CgroupError> {
         let own = own_v2(cgroup)?;
+        let mounts = lines(mountinfo).map(Mounted::parse).collect::<Result<Vec<_>, _>>()?;
         let mut layout = Self::default();
-        for line in lines(mountinfo) {
-            let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
-            let bad = || CgroupError::Table { line: String::from_utf8_lossy(line).into_owned() };
-            let dash = fields.iter().position(|f| *f == b"-").ok_or_else(bad)?;
-            match (fields.get(dash + 1).copied(), &fields[..dash]) {
-                (Some(b"cgroup"), [_, _, _, _, mount, ..]) => {
-                    let options = fields.get(dash + 3).ok_or_else(bad)?;
-                    layout.add_v1(unescape(mount).ok_or_else(bad)?, options);
-                }
-                (Some(b"cgroup2"), [_, _, _, root, mount, ..]) => {
-                    let root = unescape(root).ok_or_else(bad)?;
-                    let mount = unescape(mount).ok_or_else(bad)?;
-                    layout.add_v2(&root, mount, own.as_deref());
-                }
-                (Some(b"cgroup" | b"cgroup2") | None, _) => return Err(bad()),
-                _ => {}
+        for mounted in mounts.iter().filter(|m| m.is_cgroup() && !m.is_hidden(&mounts)) {
+            let bad = || mounted.bad();
+            let mount = unescape(mounted.mount).ok_or_else(bad)?;
+            if mounted.kind == b"cgroup" {
+                layout.add_v1(mount, mounted.options.ok_or_else(bad)?);
+            } else {
+                let root = unescape(mounted.root).ok_or_else(bad)?;
+                layout.add_v2(&root, mount, own.as_deref());
             }
         }
         Ok(layout)
@@ -131,10 +124,66 @@ impl Layout {
     }
 }
 
+/// The fields of one line of `mountinfo` that matter here, as they are written.
+struct Mounted<'a> {
+    line: &'a [u8],
+    id: &'a [u8],
+    parent: &'a [u8],
+    root: &'a [u8],
+    mount: &'a [u8],
+    kind: &'a [u8],
+    options: Option<&'a [u8]>,
+}
+
+impl<'a> Mounted<'a> {
+    fn parse(line: &'a [u8]) -> Result<Self, CgroupError> {
+        let bad = || table(line);
+        let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+        let dash = fields.iter().position(|f| *f == b"-").ok_or_else(bad)?;
+        let kind = *fields.get(dash + 1).ok_or_else(bad)?;
+        let [id, parent, _, root, mount, ..] = fields[..dash] else { return Err(bad()) };
+        Ok(Self { line, id, parent, root, mount, kind, options: fields.get(dash + 3).copied() })
+    }
+
+    fn bad(&self) -> CgroupError {
+        table(self.line)
+    }
+
+    fn is_cgroup(&self) -> bool {
+        matches!(self.kind, b"cgroup" | b"cgroup2")
+    }
+
+    /// Whether its path leads to another mount: one on top of it, or one on a folder above it
+    /// that came later. (What comes first on that folder has it, or its parent, as a child.)
+    fn is_hidden(&self, mounts: &[Self]) -> bool {
+        let on_top = |m: &Self| m.parent == self.id && m.mount == self.mount;
+        mounts.iter().any(on_top) || self.is_cut_off(mounts)
+    }
+
+    fn is_cut_off(&self, mounts: &[Self]) -> bool {
+        let below = |m: &Self| {
+            let rest = self.mount.strip_prefix(m.mount);
+            rest.is_some_and(|rest| rest.starts_with(b"/") || m.mount == b"/")
+        };
+        let siblings = mounts.iter().filter(|m| m.parent == self.parent && m.id != self.id);
+        siblings.filter(|m| m.mount != self.mount).any(below)
+            || mounts
+                .iter()
+                .find(|m| {
+                    m.id == self.parent && m.id != self.id && m.mount.len() < self.mount.len()
+                })
+                .is_some_and(|parent| parent.is_cut_off(mounts))
+    }
+}
+
+fn table(line: &[u8]) -> CgroupError {
+    CgroupError::Table { line: String::from_utf8_lossy(line).into_owned() }
+}
+
 /// The path in the line `0::PATH`; a host without v2 has none.
 fn own_v2(cgroup: &[u8]) -> Result<Option<PathBuf>, CgroupError> {
     for line in lines(cgroup) {
-        let bad = || CgroupError::Table { line: String::from_utf8_lossy(line).into_owned() };
+        let bad = || table(line);
         let mut fields = line.splitn(3, |b| *b == b':');
         let (Some(hierarchy), Some(_), Some(path)) = (fields.next(), fields.next(), fields.next())
         else {
@@ -208,6 +257,19 @@ mod tests {
         assert_eq!(layout.v1_with(Controller::Pids).unwrap().mount, Path::new("/mnt/a b"));
         assert_eq!(layout.v1_with(Controller::Devices), None);
         assert_eq!(layout.v2.unwrap().own, Path::new(""));
+    }
+
+    #[test]
+    fn a_hierarchy_under_a_later_mount_is_not_there() {
+        let over = b"99 31 0:60 / /sys/fs/cgroup rw - cgroup2 none rw\n";
+        let covered = [HYBRID, over].concat();
+        let layout = Layout::parse(&covered, b"0::/\n").unwrap();
+        assert_eq!(layout.v2.as_ref().unwrap().mount, Path::new("/sys/fs/cgroup"));
+        assert_eq!(layout.v1.len(), 1, "what is mounted elsewhere, too, is still reached there");
+        assert_eq!(layout.v1_with(Controller::Memory).unwrap().mount, Path::new("/mnt/a b"));
+        let on_top = b"99 41 0:60 / /sys/fs/cgroup/unified rw - tmpfs none rw\n";
+        let covered = [HYBRID, on_top].concat();
+        assert_eq!(Layout::parse(&covered, b"0::/\n").unwrap().v2, None);
     }
 
     #[test]
