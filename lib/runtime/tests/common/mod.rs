@@ -68,7 +68,12 @@ impl Bench {
         }
         std::fs::set_permissions(root.join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+        // By a process of its own: a container that another test forks meanwhile would keep a
+        // descriptor of ours that can write, and the program would be busy (ETXTBSY).
+        let copied = std::process::Command::new("cp")
+            .args(["/bin/busybox".as_ref(), root.join("bin/busybox").as_os_str()])
+            .status();
+        assert!(copied.unwrap().success());
         for applet in APPLETS {
             symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
