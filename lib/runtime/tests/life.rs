@@ -218,7 +218,7 @@ fn root_a_program_that_is_not_there_is_127_and_undone() {
 #[test]
 fn root_a_detached_container_is_started_stopped_and_started_again() {
     let Some(bed) = Bed::new("detached") else { return };
-    let line = "echo up; trap 'echo asked; exit 7' TERM; while :; do sleep 0.02; done";
+    let line = "trap 'echo asked; exit 7' TERM; echo up; while :; do sleep 0.02; done";
     let ready = bed.ready(&shell(line), Some("web"), Removal::Keep);
     let id = ready.detach().unwrap();
     for _ in 0..2 {
