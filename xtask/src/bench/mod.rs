@@ -42,7 +42,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         match *word {
             "run" => start::images(&bench)?,
             "runtime" => start::bundles(&bench)?,
-            "memory" => memory::kept(&bench)?,
+            "memory" => memory::compare(&bench)?,
             "pull" => pull::images(&bench)?,
             other => bail!("no bench {other:?}; there are {}", all.join(", ")),
         }
