@@ -7,7 +7,7 @@
 use std::io::{self, Read};
 
 use coffer_oci::{Descriptor, Reference};
-use ureq::http::{Method, Response, StatusCode, header};
+use ureq::http::{Response, StatusCode, header};
 use ureq::{Body, BodyReader};
 
 use crate::client::pull_scope;
@@ -63,7 +63,7 @@ impl Blob {
     /// is then passed over.
     fn request(&mut self) -> Result<(), Cause> {
         let url = self.client.url(&self.name, &format!("blobs/{}", self.blob.digest));
-        let mut request = Request::new(Method::GET, url);
+        let mut request = Request::blob(url);
         if self.position > 0 {
             request = request.header(header::RANGE, format!("bytes={}-", self.position));
         }

@@ -33,10 +33,14 @@ pub struct Settings {
 pub struct Timeouts {
     /// For a connection, with its TLS handshake.
     pub connect: Duration,
-    /// For the next bytes, once there is a connection. Never a limit on a whole blob.
+    /// For the next bytes of a blob. Never a limit on a whole blob: after a stall, the rest is
+    /// asked for on another connection, so that little is lost by a short one.
     pub stall: Duration,
-    /// For the whole of an answer that is no blob.
+    /// For the whole of an answer that is no blob. Registries that fetch from others first take
+    /// their time before the first byte.
     pub answer: Duration,
+    /// For the answer to an upload: registries read back what they were given before they say yes.
+    pub upload: Duration,
 }
 
 /// How often and after what time to try again what failed by a passing fault.
@@ -56,7 +60,7 @@ pub struct Retries {
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(20), stall: seconds(60), answer: seconds(180) }
+        Self { connect: seconds(10), stall: seconds(10), answer: seconds(60), upload: seconds(180) }
     }
 }
 

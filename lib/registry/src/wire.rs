@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ureq::http::{Method, Request as HttpRequest, Response, StatusCode, header};
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use crate::address::{Origin, Url};
-use crate::{Cause, Settings, Source, certs};
+use crate::{Cause, Settings, Source, Timeouts, certs};
 
 /// How many redirects one request may take.
 const MAX_REDIRECTS: usize = 5;
@@ -28,6 +29,17 @@ pub(crate) struct Request<'a> {
     pub(crate) url: Url,
     pub(crate) headers: Vec<(header::HeaderName, String)>,
     pub(crate) payload: Payload<'a>,
+    /// Whether the answer is a blob, which may stop and go on.
+    pub(crate) answer: Answer,
+}
+
+/// What is waited for, which decides how long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A document, or only a head.
+    Short,
+    /// A blob, whose rest can be asked for again.
+    Blob,
 }
 
 /// What goes with a request. It can be sent more than once.
@@ -53,13 +65,28 @@ pub(crate) struct Wire {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), payload: Payload::None }
+        let (headers, payload) = (Vec::new(), Payload::None);
+        Self { method, url, headers, payload, answer: Answer::Short }
+    }
+
+    /// A request for a blob.
+    pub(crate) fn blob(url: Url) -> Self {
+        Self { answer: Answer::Blob, ..Self::new(Method::GET, url) }
     }
 
     /// The same with one header more.
     pub(crate) fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// How long the next bytes may take.
+    fn patience(&self, timeouts: &Timeouts) -> Duration {
+        match (self.answer, &self.method) {
+            (Answer::Blob, _) => timeouts.stall,
+            (Answer::Short, &Method::GET | &Method::HEAD) => timeouts.answer,
+            (Answer::Short, _) => timeouts.upload,
+        }
     }
 
     /// The same with something to send.
@@ -110,14 +137,15 @@ impl Wire {
             builder = builder.header(header::AUTHORIZATION, value);
         }
         let invalid = |error: ureq::http::Error| Cause::from_ureq(host, error.into());
+        let time = request.patience(&self.settings.timeouts);
         let answer = match request.payload {
-            Payload::None => agent.run(builder.body(()).map_err(invalid)?),
-            Payload::Bytes(bytes) => agent.run(builder.body(bytes).map_err(invalid)?),
+            Payload::None => run(&agent, builder.body(()).map_err(invalid)?, time),
+            Payload::Bytes(bytes) => run(&agent, builder.body(bytes).map_err(invalid)?, time),
             Payload::Stream { source, offset, size } => {
                 let mut reader = Tracked::new(source.open(offset).map_err(Cause::Source)?);
                 let builder = builder.header(header::CONTENT_LENGTH, size - offset);
                 let body = SendBody::from_reader(&mut reader);
-                let answer = agent.run(builder.body(body).map_err(invalid)?);
+                let answer = run(&agent, builder.body(body).map_err(invalid)?, time);
                 if let Some(error) = reader.failed {
                     return Err(Cause::Source(error));
                 }
@@ -154,9 +182,7 @@ impl Wire {
             .max_idle_connections_per_host(IDLE_PER_HOST)
             .timeout_resolve(Some(timeouts.connect))
             .timeout_connect(Some(timeouts.connect))
-            .timeout_per_read(Some(timeouts.stall))
-            .timeout_per_write(Some(timeouts.stall))
-            .timeout_recv_response(Some(timeouts.answer));
+            .timeout_per_write(Some(timeouts.answer));
         let config = match origin.scheme {
             crate::address::Scheme::Http => config,
             crate::address::Scheme::Https => {
@@ -165,6 +191,16 @@ impl Wire {
         };
         Ok(config.build().new_agent())
     }
+}
+
+/// Sends a request whose answer may take `time` to begin, and as long again between any two bytes.
+fn run<S: AsSendBody>(
+    agent: &Agent,
+    request: HttpRequest<S>,
+    time: Duration,
+) -> Result<Response<Body>, ureq::Error> {
+    let config = agent.configure_request(request);
+    agent.run(config.timeout_per_read(Some(time)).timeout_recv_response(Some(time)).build())
 }
 
 /// Where an answer redirects to, if it does and `request` may follow: with the same method and

@@ -6,12 +6,14 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use coffer_oci::{Algorithm, Descriptor, Digest, Hasher, MediaType};
 use coffer_registry::{
     Cause, Client, Credential, Error, IMAGE_TYPES, MAX_MANIFEST, Proxies, Pushed, Settings,
+    Timeouts,
 };
 use common::hostile::{Asked, Hostile, reply};
 use common::{client, settings};
@@ -125,6 +127,42 @@ fn a_stall_ends() {
     // Each new try went on where the one before had stopped.
     let tries: Vec<usize> = server.asked().iter().map(first).collect();
     assert_eq!(tries, [0, 5, 5, 5]);
+}
+
+#[test]
+fn a_stalled_blob_goes_on_and_no_byte_comes_twice() {
+    let bytes = content(3_000_000);
+    let (blob, whole) = (layer(&bytes), bytes.clone());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let server = Hostile::start(move |asked, stream| {
+        // Every answer gives a million bytes at most and then nothing more.
+        let from = first(asked);
+        let to = bytes.len().min(from + 1_000_000);
+        let length = format!("Content-Length: {}", bytes.len() - from);
+        let range = format!("Content-Range: bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
+        let status = if from == 0 { 200 } else { 206 };
+        reply(stream, status, &[&length, &range], &bytes[from..to])?;
+        count.fetch_add(to - from, Ordering::SeqCst);
+        stream.read(&mut [0]).map(drop)
+    });
+    let mut hurry = settings(&[&server.host]);
+    hurry.timeouts.stall = Duration::from_millis(200);
+    let client = Client::new(hurry);
+    assert!(read(&client, &server, &blob, 0).unwrap() == whole);
+    let tries: Vec<usize> = server.asked().iter().map(first).collect();
+    assert_eq!(tries, [0, 1_000_000, 2_000_000]);
+    assert_eq!(sent.load(Ordering::SeqCst), whole.len());
+    // Taken up by a later process, only what it lacks travels.
+    assert!(read(&client, &server, &blob, 2_500_000).unwrap() == whole[2_500_000..]);
+    assert_eq!(sent.load(Ordering::SeqCst), whole.len() + 500_000);
+}
+
+#[test]
+fn waiting_for_a_blob_is_shorter_than_for_an_answer() {
+    let times = Timeouts::default();
+    assert!(times.stall < times.answer && times.answer < times.upload);
+    assert!(times.stall <= Duration::from_secs(10), "a stall costs that much");
 }
 
 #[test]

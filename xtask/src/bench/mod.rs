@@ -53,11 +53,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
 impl Bench {
     fn prepare() -> Result<Self> {
         package::ensure(package::FOR_BENCHES)?;
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args(["build", "--release", "--quiet", "-p", "coffer"])
-            .current_dir(room::workspace());
-        peer::prepare(&mut cargo)?;
+        release("coffer")?;
         // The peers look for a plain version 2 hierarchy and give up on a hybrid one. What was
         // mounted there goes away in this mount namespace alone.
         rustix::mount::unmount("/sys/fs/cgroup", UnmountFlags::DETACH)
@@ -81,6 +77,13 @@ impl Bench {
         command
     }
 
+    /// The floor program for fetching an image: this program, with the optimisations that coffer
+    /// is shipped with.
+    fn floor_pull() -> Result<PathBuf> {
+        release("xtask")?;
+        Ok(room::coffer().with_file_name("xtask"))
+    }
+
     /// The floor program for starting a process, compiled now.
     fn floor_run(&self) -> Result<PathBuf> {
         let program = self.room.join("floor-run");
@@ -88,4 +91,13 @@ impl Bench {
         peer::prepare(Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(source))?;
         Ok(program)
     }
+}
+
+/// Builds a package of this workspace as it is shipped.
+fn release(package: &str) -> Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--quiet", "--package", package])
+        .current_dir(room::workspace());
+    peer::prepare(&mut cargo).map(drop)
 }

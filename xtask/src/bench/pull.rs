@@ -80,7 +80,7 @@ fn skopeo_and_umoci(disk: &Path, name: &str) -> Contestant {
 }
 
 fn floor(disk: &Path, host: &str) -> Result<Contestant> {
-    let program = std::env::current_exe().context("our own path")?;
+    let program = Bench::floor_pull()?;
     let (folder, host) = (disk.join("floor"), host.to_owned());
     std::fs::create_dir_all(&folder)?;
     let gone = folder.clone();

@@ -93,7 +93,12 @@ pub fn settings(hosts: &[&Host]) -> Settings {
     let millis = Duration::from_millis;
     Settings {
         plain_http: hosts.iter().map(|host| (*host).clone()).collect(),
-        timeouts: Timeouts { connect: millis(5000), stall: millis(2000), answer: millis(10_000) },
+        timeouts: Timeouts {
+            connect: millis(5000),
+            stall: millis(2000),
+            answer: millis(10_000),
+            upload: millis(10_000),
+        },
         retries: Retries {
             attempts: 4,
             base: millis(10),
