@@ -1,5 +1,6 @@
 //! The whole fence of a container as one value.
 
+mod bundle;
 mod error;
 mod explain;
 mod wishes;
@@ -14,6 +15,7 @@ use crate::seccomp::{self, Arch, Profile, Program};
 use crate::sysctl::Sysctl;
 use crate::user::Identity;
 
+pub use bundle::{OfBundle, Unknown, Warning};
 pub use error::ConfinementError;
 pub use explain::{Control, Explanation, Gap};
 pub use wishes::{Filter, Host, SystemPaths, Wishes};
@@ -31,7 +33,7 @@ pub enum SetBy {
 /// What stands between a container's process and the host. Computed by [`Confinement::new`]
 /// before any fork, checked, written into the container's record, and printed by `explain`.
 ///
-/// `no_new_privs` has no field: it is always set.
+/// A bundle's configuration makes one by [`Confinement::of_bundle`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confinement {
     /// Namespaces of its own, or joined; what is not listed is the host's.
@@ -42,10 +44,19 @@ pub struct Confinement {
     pub identity: Identity,
     /// What the container was granted; the sets of a process follow from it and its user.
     pub granted: CapSet,
+    /// The five sets word for word, where a bundle names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sets: Option<CapabilitySets>,
     /// `--cap-add`.
     pub cap_add: Vec<CapWord>,
     /// `--cap-drop`.
     pub cap_drop: Vec<CapWord>,
+    /// Whether executing a file may give its processes more rights.
+    #[serde(default)]
+    pub privileges: NewPrivileges,
+    /// What security modules call it.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// Its system call filter.
     pub seccomp: SystemCalls,
     /// Paths that read as empty.
@@ -56,6 +67,34 @@ pub struct Confinement {
     pub rlimits: Vec<Limit>,
     /// Kernel parameters of its namespaces.
     pub sysctls: Vec<Sysctl>,
+}
+
+/// Whether executing a file may give more rights: those of a set-user-id program or of file
+/// capabilities. Source: linux/Documentation/userspace-api/no_new_privs.rst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewPrivileges {
+    /// Never: no_new_privs is set.
+    #[default]
+    Never,
+    /// As the file says.
+    ByFile,
+}
+
+/// What security modules call the processes of a container; empty where they are not asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels {
+    /// The AppArmor profile.
+    pub apparmor: String,
+    /// The SELinux context.
+    pub selinux: String,
+}
+
+impl Labels {
+    /// Whether no module is asked for anything.
+    pub fn is_empty(&self) -> bool {
+        self.apparmor.is_empty() && self.selinux.is_empty()
+    }
 }
 
 /// The system call filter of a container.
@@ -78,7 +117,7 @@ impl Confinement {
 
     /// The five capability sets of a process of `user` that joins it.
     pub fn capabilities_of(&self, user: ContainerUid) -> CapabilitySets {
-        CapabilitySets::for_user(self.granted, user)
+        self.sets.unwrap_or_else(|| CapabilitySets::for_user(self.granted, user))
     }
 
     /// The system call filter as a profile, or `None` where there is none.
@@ -129,11 +168,13 @@ impl Confinement {
 
     /// A user namespace and a map of ids go together, and the map has the container's users.
     fn check_ids(&self) -> Result<(), ConfinementError> {
-        let own = self.has_own(NamespaceKind::User);
+        let own = self.namespaces.iter().find(|n| n.kind == NamespaceKind::User);
         let Some(ids) = &self.ids else {
-            return if own { Err(ConfinementError::NoIds) } else { Ok(()) };
+            // One that is joined has its ids already.
+            let made = own.is_some_and(|own| own.path.is_empty());
+            return if made { Err(ConfinementError::NoIds) } else { Ok(()) };
         };
-        if !own {
+        if own.is_none() {
             return Err(ConfinementError::NoUserNamespace);
         }
         ids.check()?;

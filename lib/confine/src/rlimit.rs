@@ -101,6 +101,19 @@ impl HostLimits {
 const DEFAULTS: [(&str, u64, u64); 2] = [("nofile", 1024, 524_288), ("core", 1, 1)];
 
 impl Limit {
+    /// The limit of a bundle's configuration, whose names are `RLIMIT_NOFILE` and the like.
+    /// Whether the host allows it, the kernel says: the caller may be one who can raise limits.
+    ///
+    /// # Errors
+    /// [`LimitError::Name`] or [`LimitError::Order`].
+    pub fn of_spec(asked: &SpecLimit) -> Result<Self, LimitError> {
+        let name = asked.kind.strip_prefix("RLIMIT_").map(str::to_ascii_lowercase);
+        let name = name.ok_or_else(|| LimitError::Name(asked.kind.clone()))?;
+        let limit = Self { name, soft: asked.soft, hard: asked.hard, by: SetBy::Caller };
+        limit.check(&HostLimits::Same(UNLIMITED))?;
+        Ok(limit)
+    }
+
     /// What is limited, as docker names it.
     pub fn name(&self) -> &str {
         &self.name

@@ -36,6 +36,22 @@ pub enum ConfinementError {
     /// There is a map and no user namespace.
     #[error("the container has ids of its own and no user namespace to have them in")]
     NoUserNamespace,
+    /// A capability is in one set and not in the one that bounds it.
+    #[error("{over} is not among {among}")]
+    NotAmong {
+        /// What is too much.
+        over: CapSet,
+        /// The set that bounds it.
+        among: &'static str,
+    },
+    /// One of these, at a place of a bundle's configuration.
+    #[error("{path}: {why}")]
+    At {
+        /// The place: `process.rlimits[0]`.
+        path: String,
+        /// What is wrong there.
+        why: Box<ConfinementError>,
+    },
     /// The user has no id on the host.
     #[error("user {0} is not among the container's ids")]
     UnmappedUser(ContainerUid),
@@ -45,6 +61,11 @@ pub enum ConfinementError {
 }
 
 impl ConfinementError {
+    /// The error, at a place of a bundle's configuration.
+    pub(super) fn at(self, path: &str) -> Self {
+        Self::At { path: path.to_owned(), why: Box::new(self) }
+    }
+
     /// What to do about it, where that is one thing.
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use coffer_oci::runtime::{Namespace, NamespaceKind, Rlimit, Seccomp};
 use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 
-use super::{Confinement, ConfinementError, SystemCalls};
+use super::{Confinement, ConfinementError, Labels, NewPrivileges, SystemCalls};
 use crate::capability::{CapSet, Capability, tweak, words};
 use crate::ids::IdMap;
 use crate::paths::{self, MASKED, READ_ONLY};
@@ -98,6 +98,9 @@ impl Confinement {
             ids: wishes.ids,
             identity: wishes.identity,
             granted,
+            sets: None,
+            privileges: NewPrivileges::Never,
+            labels: Labels::default(),
             cap_add,
             cap_drop,
             seccomp: wishes.filter.read()?,

@@ -2,6 +2,7 @@
 
 use coffer_oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
 
+use super::table::{self, NoNumber};
 use super::{Action, Arch, Condition, Logging, Profile, Rule, Test};
 
 /// Why a profile cannot be had.
@@ -45,6 +46,21 @@ impl Profile {
             rules,
             logging: logging(&filter.flags)?,
         })
+    }
+
+    /// Leaves out the rules for names that are no system call on any architecture, and says which
+    /// they were. Such a rule matches nothing.
+    pub fn drop_unknown(&mut self) -> Vec<String> {
+        let known =
+            |rule: &Rule| !matches!(table::number(&rule.call, Arch::HOST), Err(NoNumber::Unknown));
+        let mut unknown: Vec<String> = Vec::new();
+        for rule in self.rules.iter().filter(|rule| !known(rule)) {
+            if !unknown.contains(&rule.call) {
+                unknown.push(rule.call.clone());
+            }
+        }
+        self.rules.retain(known);
+        unknown
     }
 
     /// Writes the profile as runtime-spec has it, one rule for each call.

@@ -76,7 +76,7 @@ pub(super) fn seen(folder: OwnedFd, idmap: Option<BorrowedFd<'_>>) -> io::Result
     let Some(userns) = idmap else { return Ok(folder) };
     let mount = open_tree(folder, c"", CLONE | OpenTreeFlags::AT_EMPTY_PATH)?;
     let set = MountAttrFlags::empty();
-    set_attributes(&mount, Change { set, idmap: Some(userns), reach: Reach::One })?;
+    set_attributes(&mount, Change { idmap: Some(userns), ..Change::set(set, Reach::One) })?;
     Ok(mount)
 }
 

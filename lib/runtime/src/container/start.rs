@@ -111,6 +111,7 @@ fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
         authority: root.authority(),
         cgroups: view(&record.cgroup),
         init: config.init,
+        bundle: None,
     })?)
 }
 

@@ -7,6 +7,7 @@
 
 mod child;
 mod error;
+mod look;
 mod parent;
 mod program;
 mod report;

@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_sys::mount::{Change, Reach, set_attributes};
+use coffer_sys::mount::Reach;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::Pid;
 
-use super::{LaunchError, Launched, Stdio, give_pipe, report};
+use super::{LaunchError, Launched, Stdio, give_pipe, look, report};
 use crate::plan::{Handed, Plan};
 
 /// Maps ids, joins control groups, makes mounts and sends them.
@@ -45,15 +45,15 @@ fn make_mount(
 ) -> std::io::Result<OwnedFd> {
     match handed {
         Handed::Root(root) => root.mount(userns, spent),
-        Handed::Bind { source, attributes, reach, .. } => {
+        Handed::Bind { source, look, .. } => {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_EMPTY_PATH;
-            if *reach == Reach::Tree {
+            if look.reach == Reach::Tree {
                 flags |= OpenTreeFlags::AT_RECURSIVE;
             }
             let mount = open_tree(source, c"", flags)?;
-            set_attributes(&mount, Change { set: *attributes, idmap: userns, reach: *reach })?;
+            look::apply(&mount, look, userns)?;
             Ok(mount)
         }
     }

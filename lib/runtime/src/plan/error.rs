@@ -54,6 +54,25 @@ pub enum PlanError {
         #[source]
         source: Errno,
     },
+    /// A value of a bundle's configuration that cannot be had.
+    #[error("{path}: {why}")]
+    Field {
+        /// Its place: `linux.devices[0].type`.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// One of these, at a place of a bundle's configuration.
+    #[error("{path}: {why}")]
+    At {
+        /// The place.
+        path: String,
+        /// What is wrong there.
+        why: Box<PlanError>,
+    },
+    /// Coffer cannot look at its own namespaces.
+    #[error("cannot look at coffer's own namespaces in /proc")]
+    OwnNamespaces(#[source] Errno),
     /// Coffer cannot look at its own binary.
     #[error("cannot look at coffer's own binary in /proc")]
     OwnBinary(#[source] Errno),
@@ -81,6 +100,20 @@ pub enum PlanError {
 }
 
 impl PlanError {
+    /// That the value at `path` cannot be had.
+    pub(super) fn field(path: &str, why: &'static str) -> Self {
+        Self::Field { path: path.to_owned(), why }
+    }
+
+    /// The error, below the place `above` of a bundle's configuration.
+    pub(super) fn at(self, above: &str) -> Self {
+        match self {
+            Self::Field { path, why } => Self::Field { path: format!("{above}.{path}"), why },
+            Self::At { path, why } => Self::At { path: format!("{above}.{path}"), why },
+            other => Self::At { path: above.to_owned(), why: Box::new(other) },
+        }
+    }
+
     /// What would help, in the words of flags.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

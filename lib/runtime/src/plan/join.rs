@@ -12,7 +12,7 @@ use coffer_confine::user::Identity;
 use coffer_oci::runtime::{NamespaceKind, Process};
 use rustix::thread::{ThreadNameSpaceType, UnshareFlags};
 
-use super::{Authority, Plan, PlanError, Step, Target};
+use super::{Authority, Own, Plan, PlanError, Step, Target};
 use crate::spec::Init;
 
 /// What a plan to join is made from.
@@ -48,7 +48,8 @@ impl Plan {
         plan.stdio_step(process, identity)?;
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);
-        plan.fence_steps(confinement, identity, host, process, Init::Program)?;
+        let confinement = &Confinement { identity: identity.clone(), ..confinement.clone() };
+        plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved: 0 })?;
         Ok(plan)
     }
 

@@ -3,6 +3,8 @@
 //! [`Plan::new`] reads a `Spec`, checks it, and lays out [`Step`]s for the child and mounts for
 //! the parent. What coffer cannot do is refused here by name, never left out silently (law 4).
 
+mod bundle;
+mod device;
 mod error;
 mod join;
 mod mounts;
@@ -21,17 +23,19 @@ use coffer_confine::ids::IdMap;
 use coffer_confine::seccomp::Program;
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Namespace, NamespaceKind, Spec};
-use coffer_sys::mount::Reach;
+use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
+pub use bundle::{Bundle, Keyring, RootChange};
 pub use error::PlanError;
 pub use join::JoinInputs;
+pub(crate) use options::Contents;
 pub use options::OptionError;
 pub(crate) use process::DEFAULT_PATH;
 pub use step::MountRoot;
 pub(crate) use step::{
-    Bind, BindSource, Device, Execute, Filesystem, Keep, RootSource, Step, Terminal,
+    Bind, BindSource, Device, Execute, Filesystem, Keep, Node, RootSource, Step, Terminal,
 };
 pub use target::TargetError;
 pub(crate) use target::{Level, Target, TargetKind};
@@ -53,6 +57,8 @@ pub struct Inputs<'a> {
     pub cgroups: CgroupView,
     /// Who is process 1.
     pub init: crate::spec::Init,
+    /// The bundle that `spec` came from, where it is not one that coffer has made itself.
+    pub bundle: Option<Bundle<'a>>,
 }
 
 /// A root file system.
@@ -60,7 +66,8 @@ pub struct Inputs<'a> {
 pub enum RootFs {
     /// An overlay over an image's layers.
     Overlay(Box<dyn MountRoot>),
-    /// A folder of a bundle. Its owners are mapped like those of a volume where coffer is root.
+    /// A folder. Its owners are as they are where it is a [`Bundle`]'s, and else mapped like those
+    /// of a volume where coffer is root.
     Folder(PathBuf),
 }
 
@@ -117,13 +124,43 @@ pub(crate) enum Handed {
     Bind {
         /// The place, opened.
         source: OwnedFd,
-        /// Attributes of the mount.
-        attributes: MountAttrFlags,
-        /// Whether mounts below it come along.
-        reach: Reach,
+        /// How it differs from what is there.
+        look: Look,
         /// What it is called in messages.
         subject: PathBuf,
     },
+}
+
+/// How a bind mount differs from what it shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Whether mounts below the source come along.
+    pub(crate) reach: Reach,
+    /// Attributes that the mount itself gets.
+    pub(crate) alone: MountAttrFlags,
+    /// Attributes that it gets with all mounts below it.
+    pub(crate) tree_set: MountAttrFlags,
+    /// Attributes that it loses with all mounts below it.
+    pub(crate) tree_clear: MountAttrFlags,
+    /// How it travels, and whether those below it do too.
+    pub(crate) travel: (Travel, Reach),
+    /// Whose owners are mapped by the container's user namespace.
+    pub(crate) idmap: Option<Reach>,
+}
+
+impl Look {
+    /// A mount of coffer's own: with these attributes on all of it.
+    fn of_ours(attributes: MountAttrFlags, reach: Reach) -> Self {
+        let none = MountAttrFlags::empty();
+        Self {
+            reach,
+            alone: none,
+            tree_set: attributes,
+            tree_clear: none,
+            travel: (Travel::Private, Reach::Tree),
+            idmap: Some(reach),
+        }
+    }
 }
 
 /// The devices of every container. Source: runtime-spec config-linux.md, "Default Devices"; the
@@ -143,18 +180,19 @@ impl Plan {
     /// # Errors
     /// A [`PlanError`] for the first thing that coffer cannot or must not do.
     pub fn new(inputs: Inputs<'_>) -> Result<Self, PlanError> {
-        let Inputs { spec, confinement, host, root, authority, cgroups, init } = inputs;
-        process::check_supported(spec)?;
+        let Inputs { spec, confinement, host, root, authority, cgroups, init, bundle } = inputs;
+        process::check_supported(spec, bundle.as_ref())?;
         let process = spec.process.as_ref().ok_or(PlanError::Missing("process"))?;
         let mut plan = Self::empty(confinement, authority)?;
         plan.pipe_owner = plan.host_owner(&confinement.identity)?;
         plan.oom_score_adj = process.oom_score_adj;
-        plan.open_steps(spec)?;
-        plan.root_steps(root)?;
-        plan.mount_steps(spec, &cgroups)?;
+        plan.open_steps(spec, bundle.as_ref())?;
+        plan.root_steps(root, spec, bundle.as_ref())?;
+        plan.mount_steps(spec, &cgroups, bundle.as_ref())?;
         plan.stdio_step(process, &confinement.identity)?;
-        plan.inner_steps(spec, confinement, process)?;
-        plan.fence_steps(confinement, &confinement.identity, host, process, init)?;
+        plan.inner_steps(spec, confinement, process, bundle.as_ref())?;
+        let preserved = bundle.as_ref().map_or(0, |bundle| bundle.preserved);
+        plan.fence_steps(confinement, host, process, Own { init, preserved })?;
         Ok(plan)
     }
 
@@ -178,19 +216,28 @@ impl Plan {
     }
 
     /// The steps up to where the container's ids exist.
-    fn open_steps(&mut self, spec: &Spec) -> Result<(), PlanError> {
-        self.steps.extend([Step::Session, Step::PrivateMounts]);
+    fn open_steps(&mut self, spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
+        self.steps.push(Step::Session);
+        let travel = if bundle.is_some() { Travel::Slave } else { Travel::Private };
+        self.steps.push(Step::CutMounts(travel));
         self.own_steps(spec)?;
         self.steps.push(Step::Receive);
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
         }
-        self.steps.push(Step::CgroupNamespace);
+        if bundle.is_none() || bundle::has_own(spec, NamespaceKind::Cgroup) {
+            self.steps.push(Step::CgroupNamespace);
+        }
         Ok(())
     }
 
     /// The step that brings the root file system.
-    fn root_steps(&mut self, root: RootFs) -> Result<(), PlanError> {
+    fn root_steps(
+        &mut self,
+        root: RootFs,
+        spec: &Spec,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
         let source = match (root, self.authority) {
             (RootFs::Overlay(overlay), Authority::Root) => {
                 self.handed.push(Handed::Root(overlay));
@@ -199,8 +246,11 @@ impl Plan {
             (RootFs::Overlay(overlay), Authority::User) => RootSource::Overlay(overlay),
             (RootFs::Folder(path), Authority::Root) => {
                 let source = mounts::open_source(&path)?;
-                let (attributes, reach) = (MountAttrFlags::empty(), Reach::Tree);
-                self.handed.push(Handed::Bind { source, attributes, reach, subject: path });
+                let look = match bundle {
+                    Some(_) => bundle::root_look(spec)?,
+                    None => Look::of_ours(MountAttrFlags::empty(), Reach::Tree),
+                };
+                self.handed.push(Handed::Bind { source, look, subject: path });
                 RootSource::Parent
             }
             (RootFs::Folder(path), Authority::User) => {
@@ -235,6 +285,15 @@ impl Plan {
     }
 }
 
+/// What of the fence is not the confinement's.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    /// Who is process 1.
+    init: crate::spec::Init,
+    /// How many descriptors after the standard three stay open.
+    preserved: u32,
+}
+
 /// The new namespaces that are wanted. The control group namespace is made later, in the
 /// group that is to be its root.
 fn namespaces(wanted: &[Namespace]) -> Result<UnshareFlags, PlanError> {
@@ -254,9 +313,8 @@ fn namespaces(wanted: &[Namespace]) -> Result<UnshareFlags, PlanError> {
             NamespaceKind::Time => return Err(PlanError::Unsupported("time namespaces")),
         };
     }
-    let needed = UnshareFlags::NEWPID | UnshareFlags::NEWNS;
-    if !flags.contains(needed) {
-        return Err(PlanError::Unsupported("sharing the host's processes or mounts"));
+    if !flags.contains(UnshareFlags::NEWNS) {
+        return Err(PlanError::Unsupported("sharing the host's mounts"));
     }
     Ok(flags)
 }

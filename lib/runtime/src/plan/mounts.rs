@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Mount, Process, Spec};
-use coffer_sys::mount::Reach;
+use coffer_sys::mount::{Reach, Travel};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 use rustix::thread::{Uid, UnshareFlags};
 
-use super::options::{self, Options};
+use super::options::{self, Contents, Options, Shows};
 use super::{
-    Authority, Bind, BindSource, CgroupView, DEVICES, Filesystem, Handed, Keep, Plan, PlanError,
-    Step, Target, TargetKind, Terminal, text,
+    Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Filesystem, Handed, Keep, Look, Plan,
+    PlanError, Step, Target, TargetKind, Terminal, bundle, text,
 };
 
 /// Attributes of the kernel's own file systems: no program, no device, no set-user-id.
@@ -29,23 +29,70 @@ impl Plan {
         &mut self,
         spec: &Spec,
         cgroups: &CgroupView,
+        bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
-        for mount in &spec.mounts {
-            self.mount(mount, cgroups)?;
+        let dev = spec.mounts.iter().any(|mount| names_dev(&mount.destination));
+        if bundle.is_some() && !dev {
+            self.own_dev()?;
         }
+        for (place, mount) in spec.mounts.iter().enumerate() {
+            let made = self.mount(mount, cgroups, bundle);
+            made.map_err(|error| match bundle {
+                Some(_) => error.at(&format!("mounts[{place}]")),
+                None => error,
+            })?;
+        }
+        self.check_mounts(spec, bundle)?;
+        self.node_steps(spec)?;
+        self.seal_steps(spec, bundle)
+    }
+
+    /// Whether what every container needs is there.
+    fn check_mounts(&self, spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
         for (keep, missing) in
             [(Keep::Proc, "mount of proc on /proc"), (Keep::Dev, "mount on /dev")]
         {
-            if !self.keeps(keep) {
+            if bundle.is_none() && !self.keeps(keep) {
                 return Err(PlanError::Missing(missing));
             }
         }
         let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
-        if terminal && !self.keeps(Keep::Pts) {
+        if bundle.is_none() && terminal && !self.keeps(Keep::Pts) {
             return Err(PlanError::Missing("mount of devpts on /dev/pts"));
         }
-        if self.handed.len() > crate::launch::MAX_FDS {
-            return Err(PlanError::TooManyMounts(self.handed.len()));
+        match self.handed.len() > crate::launch::MAX_FDS {
+            true => Err(PlanError::TooManyMounts(self.handed.len())),
+            false => Ok(()),
+        }
+    }
+
+    /// A `/dev` of our own, where the bundle mounts none: devices are never put into an image's.
+    fn own_dev(&mut self) -> Result<(), PlanError> {
+        let options = ["nosuid", "strictatime", "mode=755", "size=65536k"];
+        let mount = Mount {
+            destination: "/dev".to_owned(),
+            kind: "tmpfs".to_owned(),
+            source: "tmpfs".to_owned(),
+            options: options.map(str::to_owned).to_vec(),
+            ..Mount::default()
+        };
+        let options = options::parse(&mount.options)
+            .map_err(|source| PlanError::Options { target: mount.destination.clone(), source })?;
+        self.filesystem(&mount, options, None)
+    }
+
+    /// What was mounted writable to be filled, and is to be read-only.
+    fn seal_steps(&mut self, spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
+        if bundle.is_none() {
+            return Ok(());
+        }
+        for mount in spec.mounts.iter().filter(|mount| mount.kind == "tmpfs") {
+            if mount.options.iter().rev().find(|o| matches!(o.as_str(), "ro" | "rw"))
+                == Some(&"ro".to_owned())
+            {
+                let target = Target::folder(&mount.destination)?;
+                self.steps.push(Step::SealMount(target));
+            }
         }
         Ok(())
     }
@@ -56,25 +103,32 @@ impl Plan {
     }
 
     /// The steps of one mount.
-    fn mount(&mut self, mount: &Mount, cgroups: &CgroupView) -> Result<(), PlanError> {
-        if !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty()) {
-            return Err(PlanError::Unsupported("a mount with id mappings of its own"));
-        }
+    fn mount(
+        &mut self,
+        mount: &Mount,
+        cgroups: &CgroupView,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
         let target = mount.destination.clone();
-        let options = options::parse(&mount.options)
-            .map_err(|source| PlanError::Options { target: target.clone(), source })?;
-        let bind = matches!(mount.kind.as_str(), "" | "bind" | "none")
-            || mount.options.iter().any(|option| option == "bind" || option == "rbind");
-        if bind {
-            let options = options
-                .of_bind()
-                .map_err(|source| PlanError::Options { target: target.clone(), source })?;
-            return self.bind(mount, &options);
+        let wrong = |source| PlanError::Options { target: target.clone(), source };
+        let options = options::parse(&mount.options).map_err(wrong)?;
+        let options = match bundle {
+            Some(_) => options,
+            None => options.at_home().map_err(wrong)?,
+        };
+        let part = options.shows == Shows::Part;
+        if part || matches!(mount.kind.as_str(), "" | "bind" | "none") {
+            let options = options.of_bind().map_err(wrong)?;
+            return self.bind(mount, &options, bundle);
+        }
+        if !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty()) {
+            return Err(PlanError::field("uidMappings", "are for bind mounts only"));
         }
         match mount.kind.as_str() {
-            "proc" | "mqueue" | "devpts" | "tmpfs" => self.filesystem(mount, options),
-            "sysfs" => self.sysfs(mount, options),
-            "cgroup" | "cgroup2" => self.cgroup(mount, cgroups),
+            "sysfs" => self.sysfs(mount, options, bundle),
+            "cgroup" | "cgroup2" => self.cgroup(mount, &options, cgroups, bundle),
+            "proc" | "mqueue" | "devpts" | "tmpfs" => self.filesystem(mount, options, bundle),
+            _ if bundle.is_some() => self.filesystem(mount, options, bundle),
             _ => Err(PlanError::Unsupported(
                 "a mount that is no bind mount, proc, sysfs, tmpfs, \
                 devpts, mqueue or cgroup",
@@ -83,21 +137,43 @@ impl Plan {
     }
 
     /// A file system of the kernel's, and after `/dev` its devices.
-    fn filesystem(&mut self, mount: &Mount, options: Options) -> Result<(), PlanError> {
-        let path = mount.destination.as_str();
-        let keep = match (mount.kind.as_str(), path) {
+    fn filesystem(
+        &mut self,
+        mount: &Mount,
+        mut options: Options,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
+        let path = normal(&mount.destination);
+        let keep = match (mount.kind.as_str(), path.as_str()) {
             ("proc", "/proc") => Keep::Proc,
             ("tmpfs", "/dev") => Keep::Dev,
             ("devpts", "/dev/pts") => Keep::Pts,
             _ => Keep::Nothing,
         };
-        let ours = mount.kind != "tmpfs" || path == "/dev" || path.starts_with("/dev/");
-        let kind = if ours { TargetKind::Plain } else { TargetKind::Folder };
+        let tmpfs = mount.kind == "tmpfs";
+        let plain = matches!(mount.kind.as_str(), "proc" | "sysfs" | "mqueue" | "devpts")
+            || path == "/dev"
+            || path.starts_with("/dev/");
+        let kind = if plain { TargetKind::Plain } else { TargetKind::Folder };
+        if bundle.is_some() && tmpfs {
+            // It is filled first, and sealed after: see `seal_steps`.
+            options.attributes -= MountAttrFlags::MOUNT_ATTR_RDONLY;
+        }
+        if bundle.is_some() && !plain && !tmpfs && !mount.source.is_empty() {
+            let source = text("a mount's source", &mount.source)?;
+            options.data.insert(0, (c"source".to_owned(), Some(source)));
+        }
+        let target = match bundle {
+            Some(_) => Target::of_bundle(&mount.destination, kind)?,
+            None => Target::new(&mount.destination, kind)?,
+        };
         self.steps.push(Step::Filesystem(Filesystem {
             kind: text("a kind of file system", &mount.kind)?,
+            contents: options.contents,
+            travel: options.travel.0,
+            attributes: options.attributes | options.tree_set,
             options: options.data,
-            attributes: options.attributes,
-            target: Target::new(path, kind)?,
+            target,
             keep,
         }));
         if keep == Keep::Dev {
@@ -109,34 +185,51 @@ impl Plan {
 
     /// sysfs shows the network namespace of whoever mounts it, and only its owner may; where the
     /// container has the host's, the host's own mount is shown instead.
-    fn sysfs(&mut self, mount: &Mount, options: Options) -> Result<(), PlanError> {
+    fn sysfs(
+        &mut self,
+        mount: &Mount,
+        options: Options,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
         let own = self.namespaces.contains(UnshareFlags::NEWNET) || self.ids.is_none();
         if own {
-            return self.filesystem(mount, options);
+            return self.filesystem(mount, options, bundle);
         }
         let attributes = options.attributes | INERT | MountAttrFlags::MOUNT_ATTR_RDONLY;
         let path = c"/sys".to_owned();
+        let look = Look::of_ours(attributes, Reach::Tree);
         self.steps.push(Step::Bind(Bind {
-            source: BindSource::Path { path, attributes, reach: Reach::Tree },
+            source: BindSource::Path { path, look },
             target: Target::new(&mount.destination, TargetKind::Plain)?,
             subject: PathBuf::from("/sys"),
         }));
         Ok(())
     }
 
-    /// The control groups, read-only.
-    fn cgroup(&mut self, mount: &Mount, view: &CgroupView) -> Result<(), PlanError> {
+    /// The control groups: read-only, or in a bundle as its options say.
+    fn cgroup(
+        &mut self,
+        mount: &Mount,
+        options: &Options,
+        view: &CgroupView,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
         let at = |path: &str, kind: &str, options, attributes| -> Result<Step, PlanError> {
             Ok(Step::Filesystem(Filesystem {
                 kind: text("a kind of file system", kind)?,
                 options,
                 attributes,
+                contents: Contents::Nothing,
+                travel: Travel::Private,
                 target: Target::new(path, TargetKind::Plain)?,
                 keep: Keep::Nothing,
             }))
         };
         let path = mount.destination.as_str();
-        let sealed = INERT | MountAttrFlags::MOUNT_ATTR_RDONLY;
+        let sealed = match bundle {
+            Some(_) => options.attributes | options.tree_set,
+            None => INERT | MountAttrFlags::MOUNT_ATTR_RDONLY,
+        };
         match view {
             CgroupView::None => {}
             CgroupView::Unified => self.steps.push(at(path, "cgroup2", Vec::new(), sealed)?),
@@ -151,15 +244,22 @@ impl Plan {
                     let flags = flags.map_err(|error: PlanError| error)?;
                     self.steps.push(at(&format!("{path}/{name}"), "cgroup", flags, sealed)?);
                 }
-                self.steps.push(Step::ReadOnly(text("a mount", path)?));
+                if sealed.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
+                    self.steps.push(Step::ReadOnly(text("a mount", path)?));
+                }
             }
         }
         Ok(())
     }
 
     /// A file or folder of the host.
-    fn bind(&mut self, mount: &Mount, options: &Options) -> Result<(), PlanError> {
-        let subject = PathBuf::from(&mount.source);
+    fn bind(
+        &mut self,
+        mount: &Mount,
+        options: &Options,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
+        let subject = bundle::source(bundle, &mount.source).into_owned();
         let source = open_source(&subject)?;
         let stat = rustix::fs::fstat(&source)
             .map_err(|source| PlanError::Source { path: subject.clone(), source })?;
@@ -167,15 +267,20 @@ impl Plan {
             FileType::Directory => TargetKind::Folder,
             _ => TargetKind::File,
         };
-        let target = Target::new(&mount.destination, kind)?;
-        let Options { attributes, reach, .. } = *options;
+        let (target, look) = match bundle {
+            Some(_) => (Target::of_bundle(&mount.destination, kind)?, options.look()),
+            None => (
+                Target::new(&mount.destination, kind)?,
+                Look::of_ours(options.attributes, options.reach),
+            ),
+        };
         let source = match self.authority {
             Authority::Root => {
                 let subject = subject.clone();
-                self.handed.push(Handed::Bind { source, attributes, reach, subject });
+                self.handed.push(Handed::Bind { source, look, subject });
                 BindSource::Parent(self.handed.len() - 1)
             }
-            Authority::User => BindSource::Path { path: host_path(&subject)?, attributes, reach },
+            Authority::User => BindSource::Path { path: host_path(&subject)?, look },
         };
         self.steps.push(Step::Bind(Bind { source, target, subject }));
         Ok(())
@@ -197,6 +302,16 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// A destination without doubled and trailing slashes.
+fn normal(destination: &str) -> String {
+    let parts = destination.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.fold(String::new(), |path, part| path + "/" + part)
+}
+
+fn names_dev(destination: &str) -> bool {
+    normal(destination) == "/dev"
 }
 
 /// Opens what is to be mounted, by the caller's own path.

@@ -2,18 +2,50 @@
 
 use std::ffi::CString;
 
-use coffer_sys::mount::Reach;
+use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
+
+use super::Look;
 
 /// The options of one mount, understood.
 #[derive(Debug)]
 pub(super) struct Options {
-    /// Attributes of the mount.
+    /// Attributes of the mount itself.
     pub(super) attributes: MountAttrFlags,
+    /// Attributes that it and all mounts below it get (`rro`).
+    pub(super) tree_set: MountAttrFlags,
+    /// Attributes that it and all mounts below it lose (`rrw`).
+    pub(super) tree_clear: MountAttrFlags,
     /// Whether mounts below a bind mount's source come along.
     pub(super) reach: Reach,
+    /// How it travels, and whether those below do too.
+    pub(super) travel: (Travel, Reach),
+    /// Whose owners are mapped.
+    pub(super) idmap: Option<Reach>,
+    /// What a tmpfs has in it at first.
+    pub(super) contents: Contents,
+    /// Whether it is a bind mount, whatever its kind says.
+    pub(super) shows: Shows,
     /// What is left for the file system.
     pub(super) data: Vec<(CString, Option<CString>)>,
+}
+
+/// What a new tmpfs has in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// Nothing.
+    Nothing,
+    /// A copy of the folder that it covers.
+    Copied,
+}
+
+/// What a mount shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// A file system of its own, as far as the options say.
+    Filesystem,
+    /// A part of another one.
+    Part,
 }
 
 /// Why an option is not understood.
@@ -32,8 +64,18 @@ pub enum OptionError {
 
 /// Reads the options of a mount.
 pub(super) fn parse(options: &[String]) -> Result<Options, OptionError> {
-    let mut parsed =
-        Options { attributes: MountAttrFlags::empty(), reach: Reach::One, data: Vec::new() };
+    let none = MountAttrFlags::empty();
+    let mut parsed = Options {
+        attributes: none,
+        tree_set: none,
+        tree_clear: none,
+        reach: Reach::One,
+        travel: (Travel::Private, Reach::Tree),
+        idmap: None,
+        contents: Contents::Nothing,
+        shows: Shows::Filesystem,
+        data: Vec::new(),
+    };
     for option in options {
         parsed.add(option)?;
     }
@@ -42,24 +84,56 @@ pub(super) fn parse(options: &[String]) -> Result<Options, OptionError> {
 
 impl Options {
     fn add(&mut self, option: &str) -> Result<(), OptionError> {
-        if let Some(attribute) = attribute(option) {
-            self.attributes |= attribute;
+        if self.add_attribute(option) || self.add_travel(option) {
             return Ok(());
         }
         match option {
-            "rw" => self.attributes -= MountAttrFlags::MOUNT_ATTR_RDONLY,
-            "suid" => self.attributes -= MountAttrFlags::MOUNT_ATTR_NOSUID,
-            "dev" => self.attributes -= MountAttrFlags::MOUNT_ATTR_NODEV,
-            "exec" => self.attributes -= MountAttrFlags::MOUNT_ATTR_NOEXEC,
-            "rbind" => self.reach = Reach::Tree,
-            // "bind" is said by the kind, and private is what every mount is here; so relatime.
-            "bind" | "private" | "rprivate" | "relatime" | "defaults" => {}
-            "shared" | "rshared" | "slave" | "rslave" | "unbindable" | "runbindable" => {
-                return Err(OptionError::Propagation(option.to_owned()));
-            }
+            "bind" => self.shows = Shows::Part,
+            "rbind" => (self.shows, self.reach) = (Shows::Part, Reach::Tree),
+            "idmap" => self.idmap = Some(Reach::One),
+            "ridmap" => self.idmap = Some(Reach::Tree),
+            "tmpcopyup" => self.contents = Contents::Copied,
+            // What every mount is here, and how loudly the kernel would speak.
+            "defaults" | "silent" | "loud" => {}
+            "remount" => return Err(OptionError::Unknown(option.to_owned())),
             _ => self.data.push(data(option)?),
         }
         Ok(())
+    }
+
+    /// Takes an attribute: of the mount itself, or, with an `r` before it, of the whole tree.
+    fn add_attribute(&mut self, option: &str) -> bool {
+        if let Some((attribute, sense)) = attribute(option) {
+            match sense {
+                Sense::Set => self.attributes = with(self.attributes, attribute),
+                Sense::Clear => self.attributes -= attribute,
+            }
+            return true;
+        }
+        let Some((attribute, sense)) = option.strip_prefix('r').and_then(attribute) else {
+            return false;
+        };
+        match sense {
+            Sense::Set => {
+                self.tree_set = with(self.tree_set, attribute);
+                self.tree_clear -= attribute;
+            }
+            Sense::Clear => {
+                self.tree_set -= attribute;
+                self.tree_clear |= attribute;
+            }
+        }
+        true
+    }
+
+    fn add_travel(&mut self, option: &str) -> bool {
+        let (name, reach) = match option.strip_prefix('r') {
+            Some(name) => (name, Reach::Tree),
+            None => (option, Reach::One),
+        };
+        let Some(travel) = travel(name) else { return false };
+        self.travel = (travel, reach);
+        true
     }
 
     /// The options of a bind mount, to which no file system listens.
@@ -69,18 +143,76 @@ impl Options {
             Some((key, _)) => Err(OptionError::Unknown(key.to_string_lossy().into_owned())),
         }
     }
+
+    /// The same, for a mount of coffer's own, which never travels.
+    pub(super) fn at_home(self) -> Result<Self, OptionError> {
+        match self.travel.0 {
+            Travel::Unchanged | Travel::Private => Ok(self),
+            other => Err(OptionError::Propagation(format!("{other:?}").to_ascii_lowercase())),
+        }
+    }
+
+    /// How a bind mount with these options differs from what it shows.
+    pub(super) fn look(&self) -> Look {
+        Look {
+            reach: self.reach,
+            alone: self.attributes,
+            tree_set: self.tree_set,
+            tree_clear: self.tree_clear,
+            travel: self.travel,
+            idmap: self.idmap,
+        }
+    }
 }
 
-fn attribute(option: &str) -> Option<MountAttrFlags> {
+/// How a mount of this name travels: the names without the `r` for the whole tree.
+pub(super) fn travel(name: &str) -> Option<Travel> {
+    Some(match name {
+        "private" => Travel::Private,
+        "slave" => Travel::Slave,
+        "shared" => Travel::Shared,
+        "unbindable" => Travel::Unbindable,
+        _ => return None,
+    })
+}
+
+/// `attributes` and one more; of those of access times the last one counts.
+fn with(attributes: MountAttrFlags, one: MountAttrFlags) -> MountAttrFlags {
+    let times = MountAttrFlags::MOUNT_ATTR_NOATIME | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
+    let kept = if times.contains(one) { attributes - times } else { attributes };
+    kept | one
+}
+
+#[derive(Clone, Copy)]
+enum Sense {
+    Set,
+    Clear,
+}
+
+fn attribute(option: &str) -> Option<(MountAttrFlags, Sense)> {
+    use MountAttrFlags as A;
+    use Sense::{Clear, Set};
+    let times = A::MOUNT_ATTR_NOATIME | A::MOUNT_ATTR_STRICTATIME;
     Some(match option {
-        "ro" => MountAttrFlags::MOUNT_ATTR_RDONLY,
-        "nosuid" => MountAttrFlags::MOUNT_ATTR_NOSUID,
-        "nodev" => MountAttrFlags::MOUNT_ATTR_NODEV,
-        "noexec" => MountAttrFlags::MOUNT_ATTR_NOEXEC,
-        "noatime" => MountAttrFlags::MOUNT_ATTR_NOATIME,
-        "strictatime" => MountAttrFlags::MOUNT_ATTR_STRICTATIME,
-        "nodiratime" => MountAttrFlags::MOUNT_ATTR_NODIRATIME,
-        "nosymfollow" => MountAttrFlags::MOUNT_ATTR_NOSYMFOLLOW,
+        "ro" => (A::MOUNT_ATTR_RDONLY, Set),
+        "rw" => (A::MOUNT_ATTR_RDONLY, Clear),
+        "nosuid" => (A::MOUNT_ATTR_NOSUID, Set),
+        "suid" => (A::MOUNT_ATTR_NOSUID, Clear),
+        "nodev" => (A::MOUNT_ATTR_NODEV, Set),
+        "dev" => (A::MOUNT_ATTR_NODEV, Clear),
+        "noexec" => (A::MOUNT_ATTR_NOEXEC, Set),
+        "exec" => (A::MOUNT_ATTR_NOEXEC, Clear),
+        "noatime" => (A::MOUNT_ATTR_NOATIME, Set),
+        "atime" => (A::MOUNT_ATTR_NOATIME, Clear),
+        "strictatime" => (A::MOUNT_ATTR_STRICTATIME, Set),
+        "nostrictatime" => (A::MOUNT_ATTR_STRICTATIME, Clear),
+        // What is left when the other two are off.
+        "relatime" => (times, Clear),
+        "norelatime" => (A::MOUNT_ATTR_STRICTATIME, Set),
+        "nodiratime" => (A::MOUNT_ATTR_NODIRATIME, Set),
+        "diratime" => (A::MOUNT_ATTR_NODIRATIME, Clear),
+        "nosymfollow" => (A::MOUNT_ATTR_NOSYMFOLLOW, Set),
+        "symfollow" => (A::MOUNT_ATTR_NOSYMFOLLOW, Clear),
         _ => return None,
     })
 }
@@ -112,8 +244,20 @@ mod tests {
     }
 
     #[test]
-    fn mounts_do_not_travel() {
-        let refused = parse(&words("bind,rshared")).unwrap_err();
-        assert_eq!(refused, OptionError::Propagation("rshared".to_owned()));
+    fn the_whole_tree_has_options_of_its_own() {
+        let parsed = parse(&words("rbind,rro,rexec,noatime,relatime,rslave,ridmap")).unwrap();
+        assert_eq!(parsed.attributes, MountAttrFlags::empty());
+        assert_eq!(parsed.tree_set, MountAttrFlags::MOUNT_ATTR_RDONLY);
+        assert_eq!(parsed.tree_clear, MountAttrFlags::MOUNT_ATTR_NOEXEC);
+        assert_eq!(parsed.travel, (Travel::Slave, Reach::Tree));
+        assert_eq!(parsed.idmap, Some(Reach::Tree));
+        assert!(parse(&words("remount")).is_err());
+    }
+
+    #[test]
+    fn mounts_of_our_own_do_not_travel() {
+        let refused = parse(&words("bind,rshared")).unwrap().at_home().unwrap_err();
+        assert_eq!(refused, OptionError::Propagation("shared".to_owned()));
+        assert!(parse(&words("bind,rprivate")).unwrap().at_home().is_ok());
     }
 }

@@ -2,14 +2,16 @@
 
 use std::ffi::CString;
 
-use coffer_confine::confinement::{Confinement, Host};
-use coffer_confine::ids::{HostUid, IdMap};
+use coffer_confine::confinement::{Confinement, Host, NewPrivileges};
+use coffer_confine::ids::{ContainerUid, HostUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Process, Spec};
 use coffer_sys::exec::Strings;
+use coffer_sys::mount::Travel;
+use rustix::fs::StatVfsMountFlags;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
-use super::{Execute, Plan, PlanError, Step, Target, text};
+use super::{Bundle, Execute, Own, Plan, PlanError, RootChange, Step, Target, bundle, text};
 use crate::spec::Init;
 
 /// Where programs are looked for when the environment does not say. Source: docker's default.
@@ -20,24 +22,24 @@ pub(crate) const DEFAULT_PATH: &str =
 const UMASK: u32 = 0o022;
 
 /// Refuses what would otherwise be left out silently.
-pub(super) fn check_supported(spec: &Spec) -> Result<(), PlanError> {
+pub(super) fn check_supported(spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
     let (process, linux) = (spec.process.as_ref(), spec.linux.as_ref());
     let asked = [
-        (spec.hooks.is_some(), "a hook"),
-        (process.is_some_and(|p| !p.apparmor_profile.is_empty()), "an AppArmor profile"),
-        (process.is_some_and(|p| !p.selinux_label.is_empty()), "an SELinux label"),
-        (process.is_some_and(|p| p.scheduler.is_some()), "a scheduler"),
-        (process.is_some_and(|p| p.io_priority.is_some()), "an I/O priority"),
-        (linux.is_some_and(|l| !l.devices.is_empty()), "a device"),
-        (linux.is_some_and(|l| !l.net_devices.is_empty()), "a network device"),
-        (linux.is_some_and(|l| !l.mount_label.is_empty()), "an SELinux mount label"),
-        (linux.is_some_and(|l| l.intel_rdt.is_some()), "Intel RDT"),
-        (linux.is_some_and(|l| l.memory_policy.is_some()), "a memory policy"),
-        (linux.is_some_and(|l| l.personality.is_some()), "a personality"),
-        (linux.is_some_and(|l| !l.time_offsets.is_empty()), "a time namespace"),
+        (spec.hooks.is_some(), "hooks"),
+        (process.is_some_and(|p| !p.apparmor_profile.is_empty()), "process.apparmorProfile"),
+        (process.is_some_and(|p| !p.selinux_label.is_empty()), "process.selinuxLabel"),
+        (process.is_some_and(|p| p.scheduler.is_some()), "process.scheduler"),
+        (process.is_some_and(|p| p.io_priority.is_some()), "process.ioPriority"),
+        (bundle.is_none() && linux.is_some_and(|l| !l.devices.is_empty()), "linux.devices"),
+        (linux.is_some_and(|l| !l.net_devices.is_empty()), "linux.netDevices"),
+        (linux.is_some_and(|l| !l.mount_label.is_empty()), "linux.mountLabel"),
+        (linux.is_some_and(|l| l.intel_rdt.is_some()), "linux.intelRdt"),
+        (linux.is_some_and(|l| l.memory_policy.is_some()), "linux.memoryPolicy"),
+        (linux.is_some_and(|l| l.personality.is_some()), "linux.personality"),
+        (linux.is_some_and(|l| !l.time_offsets.is_empty()), "linux.timeOffsets"),
     ];
     match asked.into_iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(PlanError::Unsupported(what)),
+        Some((_, what)) => Err(PlanError::field(what, "is not supported")),
         None => Ok(()),
     }
 }
@@ -63,6 +65,7 @@ impl Plan {
         spec: &Spec,
         confinement: &Confinement,
         process: &Process,
+        bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
         for sysctl in &confinement.sysctls {
             let file = text("a kernel parameter", &format!("sys/{}", sysctl.path()))?;
@@ -78,7 +81,17 @@ impl Plan {
         if spec.root.as_ref().is_some_and(|root| root.readonly) {
             self.steps.push(Step::RootReadOnly);
         }
-        self.steps.extend([Step::Pivot, Step::EnterFolder]);
+        self.steps.push(match bundle.map(|bundle| bundle.root_change) {
+            Some(RootChange::Move) => Step::MoveRoot,
+            Some(RootChange::Pivot) | None => Step::Pivot,
+        });
+        if bundle.is_some()
+            && let (travel @ (Travel::Shared | Travel::Unbindable), reach) =
+                bundle::root_travel(spec)?
+        {
+            self.steps.push(Step::TravelRoot(travel, reach));
+        }
+        self.steps.push(Step::EnterFolder);
         Ok(())
     }
 
@@ -86,10 +99,9 @@ impl Plan {
     pub(super) fn fence_steps(
         &mut self,
         confinement: &Confinement,
-        identity: &Identity,
         host: &Host,
         process: &Process,
-        init: Init,
+        own: Own,
     ) -> Result<(), PlanError> {
         for limit in &confinement.rlimits {
             let (resource, limit) = limit.kernel().map_err(PlanError::Limit)?;
@@ -97,8 +109,41 @@ impl Plan {
         }
         self.steps.push(Step::Umask(process.user.umask.unwrap_or(UMASK)));
         self.steps.push(Step::Bounding(host.capabilities));
-        let Identity { uid, gid, groups, .. } = identity;
-        if self.capabilities.outlive_root(*uid) {
+        self.identity_steps(confinement);
+        let fixed = confinement.privileges == NewPrivileges::Never;
+        let sealed = own.init == Init::Tiny;
+        if fixed {
+            self.steps.push(Step::Capabilities);
+        }
+        if sealed {
+            self.steps.push(Step::Undumpable);
+        }
+        if fixed {
+            self.steps.push(Step::NoNewPrivileges);
+        }
+        if own_binary_is_exposed(confinement)? {
+            self.steps.push(Step::ExecuteInside);
+        }
+        self.steps.extend([Step::CloseOnExec(3 + own.preserved), Step::Gate]);
+        if self.seccomp.is_some() {
+            self.steps.push(Step::Seccomp);
+        }
+        if !fixed {
+            self.steps.push(Step::Capabilities);
+        }
+        if own.init == Init::Tiny {
+            self.steps.push(Step::Init);
+        }
+        self.steps.push(Step::Execute(execute(process)?));
+        Ok(())
+    }
+
+    /// The change of user. Where no_new_privs is not set, loading the filter needs capabilities:
+    /// they are kept until then.
+    fn identity_steps(&mut self, confinement: &Confinement) {
+        let Identity { uid, gid, groups, .. } = &confinement.identity;
+        let hold = confinement.privileges == NewPrivileges::ByFile && *uid != ContainerUid::ROOT;
+        if hold || self.capabilities.outlive_root(*uid) {
             self.steps.push(Step::KeepCapabilities);
         }
         if may_set_groups(confinement) {
@@ -106,23 +151,9 @@ impl Plan {
             self.steps.push(Step::Groups(groups));
         }
         self.steps.push(Step::Ids(Uid::from_raw(uid.number()), Gid::from_raw(gid.number())));
-        self.steps.push(Step::Capabilities);
-        if init == Init::Tiny {
-            self.steps.push(Step::Undumpable);
+        if hold {
+            self.steps.push(Step::HoldCapabilities);
         }
-        self.steps.push(Step::NoNewPrivileges);
-        if own_binary_is_exposed(confinement)? {
-            self.steps.push(Step::ExecuteInside);
-        }
-        self.steps.extend([Step::CloseOnExec, Step::Gate]);
-        if self.seccomp.is_some() {
-            self.steps.push(Step::Seccomp);
-        }
-        if init == Init::Tiny {
-            self.steps.push(Step::Init);
-        }
-        self.steps.push(Step::Execute(execute(process)?));
-        Ok(())
     }
 }
 
@@ -140,7 +171,12 @@ fn own_binary_is_exposed(confinement: &Confinement) -> Result<bool, PlanError> {
     let stat = rustix::fs::stat(c"/proc/self/exe").map_err(PlanError::OwnBinary)?;
     let by_anyone = stat.st_mode & 0o022 != 0;
     let by_owner = |ids: &IdMap| ids.container_uid(HostUid::new(stat.st_uid)).is_some();
-    Ok(by_anyone || confinement.ids.as_ref().is_none_or(by_owner))
+    if !by_anyone && !confinement.ids.as_ref().is_none_or(by_owner) {
+        return Ok(false);
+    }
+    // Run from a mount that nobody can write: see `coffer_sys::exec::from_read_only`.
+    let mount = rustix::fs::statvfs(c"/proc/self/exe").map_err(PlanError::OwnBinary)?;
+    Ok(!mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// The program, with every file that it could be.

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use coffer_confine::capability::CapSet;
 use coffer_sys::exec::Strings;
+use coffer_sys::mount::{Reach, Travel};
+use rustix::fs::{FileType, Mode};
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{Gid, ThreadNameSpaceType, Uid};
 
-use super::Target;
+use super::{Contents, Look, Target};
 
 /// One thing that the child does. All strings and numbers are ready; the child adds only the
 /// descriptors that it gets on the way.
@@ -18,8 +20,9 @@ use super::Target;
 pub(crate) enum Step {
     /// Starts a session of its own. Source: man 2 setsid.
     Session,
-    /// Cuts the mounts that were copied from the host off from the host's.
-    PrivateMounts,
+    /// Cuts the mounts that were copied from the host off from the host's: as slaves they still
+    /// get what is mounted there.
+    CutMounts(Travel),
     /// Waits for the parent: ids are mapped, the control group is joined, mounts are handed over.
     Receive,
     /// Becomes root of the user namespace, so that what it makes belongs to an id that exists.
@@ -34,6 +37,8 @@ pub(crate) enum Step {
     Bind(Bind),
     /// Binds one device of the host into the new `/dev`.
     Device(Device),
+    /// Makes a device node or fifo, or binds the host's where the user namespace cannot make one.
+    Node(Node),
     /// Makes the links of `/dev`. Source: runtime-spec config-linux.md, "Default Devices".
     DeviceLinks,
     /// Takes a pty from the container's own devpts, as standard input, output, error and console.
@@ -57,8 +62,15 @@ pub(crate) enum Step {
     ReadOnly(CString),
     /// Makes the root file system read-only.
     RootReadOnly,
+    /// Makes what was mounted at a place read-only, after it was filled.
+    SealMount(Target),
     /// Leaves the host's file systems behind.
     Pivot,
+    /// The same by moving the new root over the old one, where that cannot be pivoted away from:
+    /// an initial ramdisk.
+    MoveRoot,
+    /// Sets how mounts below the container's root travel between namespaces inside.
+    TravelRoot(Travel, Reach),
     /// Goes to the folder that was opened before.
     EnterFolder,
     /// Sets a resource limit.
@@ -73,6 +85,8 @@ pub(crate) enum Step {
     Groups(Vec<Gid>),
     /// Sets real, effective and saved ids.
     Ids(Uid, Gid),
+    /// Puts all that is permitted in force, after the change of ids: the filter is loaded with it.
+    HoldCapabilities,
     /// Gives up or takes on the five capability sets.
     Capabilities,
     /// Cannot be looked into by others of the same ids.
@@ -82,8 +96,8 @@ pub(crate) enum Step {
     /// Nothing outside the container's root can be executed: coffer's own binary, which the
     /// process still is, must not become the container's program (CVE-2019-5736).
     ExecuteInside,
-    /// Everything beyond the standard descriptors closes when the program starts.
-    CloseOnExec,
+    /// Every descriptor from this one on closes when the program starts.
+    CloseOnExec(u32),
     /// Says that all is ready, and waits to be let go.
     Gate,
     /// Puts the system call filter in force.
@@ -152,6 +166,10 @@ pub(crate) struct Filesystem {
     pub(crate) attributes: MountAttrFlags,
     /// Where it goes.
     pub(crate) target: Target,
+    /// What is in it at first.
+    pub(crate) contents: Contents,
+    /// How it travels.
+    pub(crate) travel: Travel,
     /// Whether a later step needs it.
     pub(crate) keep: Keep,
 }
@@ -189,10 +207,8 @@ pub(crate) enum BindSource {
     Path {
         /// The path on the host.
         path: CString,
-        /// Attributes of the mount.
-        attributes: MountAttrFlags,
-        /// Whether the mounts below it come along.
-        reach: coffer_sys::mount::Reach,
+        /// How it differs from what is there.
+        look: Look,
     },
 }
 
@@ -205,6 +221,23 @@ pub(crate) struct Device {
     pub(crate) name: &'static CStr,
     /// Its major and minor number; another node of that name is refused.
     pub(crate) number: (u32, u32),
+}
+
+/// A device node or fifo to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Where.
+    pub(crate) target: Target,
+    /// Which kind.
+    pub(crate) kind: FileType,
+    /// Major and minor number; 0 for a fifo.
+    pub(crate) number: (u32, u32),
+    /// Permission bits.
+    pub(crate) mode: Mode,
+    /// Owner and group.
+    pub(crate) owner: (Uid, Gid),
+    /// The node of the host that is bound where none can be made.
+    pub(crate) host: Option<CString>,
 }
 
 /// The terminal.
@@ -232,7 +265,7 @@ impl Step {
     pub(crate) fn doing(&self) -> String {
         match self {
             Self::Session => "start a session".to_owned(),
-            Self::PrivateMounts => "make mounts private".to_owned(),
+            Self::CutMounts(_) => "cut mounts off from the host's".to_owned(),
             Self::Receive => "receive the mounts from coffer".to_owned(),
             Self::ContainerRoot => "become root of the user namespace".to_owned(),
             Self::CgroupNamespace => "make a cgroup namespace".to_owned(),
@@ -240,6 +273,10 @@ impl Step {
             Self::Filesystem(fs) => format!("mount {} on {}", show(&fs.kind), fs.target),
             Self::Bind(bind) => format!("mount {} on {}", bind.subject.display(), bind.target),
             Self::Device(device) => format!("put {} into the container", show(device.path)),
+            Self::Node(node) => format!("make the device {}", node.target),
+            Self::SealMount(target) => format!("make {target} read-only"),
+            Self::TravelRoot(..) => "set how mounts of the root travel".to_owned(),
+            Self::HoldCapabilities => "keep capabilities until the filter is loaded".to_owned(),
             Self::DeviceLinks => "make the links of /dev".to_owned(),
             Self::Terminal(_) => "make a terminal".to_owned(),
             Self::Stdio(_) => "put the standard descriptors in place".to_owned(),
@@ -251,6 +288,7 @@ impl Step {
             Self::Mask(path) => format!("mask {}", show(path)),
             Self::ReadOnly(path) => format!("make {} read-only", show(path)),
             Self::RootReadOnly => "make the root file system read-only".to_owned(),
+            Self::MoveRoot => "move the container's root over the host's".to_owned(),
             Self::Pivot => "change to the container's root".to_owned(),
             Self::EnterFolder => "enter the working folder".to_owned(),
             Self::Limit(resource, _) => format!("set the limit {resource:?}"),
@@ -263,7 +301,7 @@ impl Step {
             Self::Undumpable => "close itself to tracers".to_owned(),
             Self::NoNewPrivileges => "set no_new_privs".to_owned(),
             Self::ExecuteInside => "keep coffer's own binary out of reach".to_owned(),
-            Self::CloseOnExec => "mark descriptors close-on-exec".to_owned(),
+            Self::CloseOnExec(_) => "mark descriptors close-on-exec".to_owned(),
             Self::Gate => "wait at the start gate".to_owned(),
             Self::Seccomp => "load the system call filter".to_owned(),
             Self::Join { .. } => "enter the container's namespaces".to_owned(),

@@ -33,7 +33,24 @@ pub(crate) enum TargetKind {
     Folder,
     /// A file, likewise.
     File,
+    /// A file on a way without links, in the kernel's own file systems: it is there already.
+    Kernel,
 }
+
+/// Files of `/proc` that a bundle may cover: those that programs like lxcfs make up for a
+/// container. Source: as runc has them.
+const COVERED: [&str; 10] = [
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
+];
 
 /// Why a path cannot be a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +85,29 @@ impl Target {
         if kind != TargetKind::Plain && matches!(parts[0], "proc" | "sys") {
             return Err(TargetError::Kernel(path.to_owned()));
         }
+        Self::of(path, &parts, kind)
+    }
+
+    /// Where `path` of a bundle's mount is. The kernel's file systems may be covered whole, `/sys`
+    /// in parts, and of `/proc` the files that say how large the machine is.
+    ///
+    /// # Errors
+    /// A [`TargetError`] where nothing can be mounted there.
+    pub(crate) fn of_bundle(path: &str, kind: TargetKind) -> Result<Self, TargetError> {
+        // As runc does it: a path that does not start at the root starts there.
+        let rooted = format!("/{path}");
+        let parts = components(&rooted)?;
+        let kind = match (parts.split_first(), kind) {
+            (None, _) => return Err(TargetError::Root(path.to_owned())),
+            (Some((&"proc", [])), TargetKind::Folder) => TargetKind::Plain,
+            (Some((&"proc", rest)), TargetKind::File) if COVERED.contains(&&*rest.join("/")) => {
+                TargetKind::Kernel
+            }
+            (Some((&"proc", [_, ..])), _) => return Err(TargetError::Kernel(path.to_owned())),
+            (Some((&"sys", _)), TargetKind::Folder) => TargetKind::Plain,
+            (Some((&"sys", _)), TargetKind::File) => TargetKind::Kernel,
+            (_, kind) => kind,
+        };
         Self::of(path, &parts, kind)
     }
 

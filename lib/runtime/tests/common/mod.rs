@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
+pub(crate) mod bundle;
+
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -134,6 +136,7 @@ impl Bench {
             authority: self.authority,
             cgroups: self.cgroups.clone(),
             init: self.request.init,
+            bundle: None,
         })
         .unwrap()
     }

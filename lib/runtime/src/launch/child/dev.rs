@@ -3,16 +3,16 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_sys::mount::Reach;
-use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::Child;
 use super::mounts::{attach, clone_of};
+use super::{Child, walk};
 use crate::launch::report::{Cause, Fault, Message, send};
-use crate::plan::{Device, Terminal};
+use crate::plan::{Device, Node, Terminal};
 
 /// The magic number of devpts. Source: linux/magic.h.
 const DEVPTS: u64 = 0x1cd1;
@@ -34,12 +34,37 @@ impl Child<'_> {
     pub(super) fn put_device(&mut self, device: &Device) -> Result<(), Fault> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let mount = open_tree(CWD, device.path, flags)?;
-        check_device(&mount, device.number)?;
+        check_device(&mount, FileType::CharacterDevice, device.number)?;
         attach(&mount, &self.place_in_dev(device.name)?)?;
         if device.name == c"null" {
             self.null = Some(mount);
         }
         Ok(())
+    }
+
+    /// Makes a device node of a bundle, or binds the host's. One that is there already has to be
+    /// the same; nothing of another kind is replaced.
+    pub(super) fn put_node(&self, node: &Node) -> Result<(), Fault> {
+        if let Some(path) = &node.host {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            let mount = open_tree(CWD, path, flags)?;
+            check_device(&mount, node.kind, node.number)?;
+            return attach(&mount, &walk::mount_point(self.root()?, &node.target)?);
+        }
+        let (parent, name) = walk::parent(self.root()?, &node.target)?;
+        let number = fs::makedev(node.number.0, node.number.1);
+        match fs::mknodat(&parent, name, node.kind, node.mode, number) {
+            Err(Errno::EXIST) => {
+                let there = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let there = fs::openat(&parent, name, there, Mode::empty())?;
+                check_device(&there, node.kind, node.number)
+            }
+            made => {
+                made?;
+                let (uid, gid) = node.owner;
+                Ok(fs::chownat(&parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+            }
+        }
     }
 
     /// Makes the links of `/dev`.
@@ -95,12 +120,16 @@ impl Child<'_> {
     }
 }
 
-/// Whether `mount` is the character device of this number.
-fn check_device(mount: &OwnedFd, number: (u32, u32)) -> Result<(), Fault> {
+/// Whether `mount` is the device of this kind and number.
+pub(super) fn check_device(
+    mount: &OwnedFd,
+    kind: FileType,
+    number: (u32, u32),
+) -> Result<(), Fault> {
     let stat = fs::fstat(mount)?;
     let found = (fs::major(stat.st_rdev), fs::minor(stat.st_rdev));
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::CharacterDevice if found == number => Ok(()),
+        found_kind if found_kind == kind && found == number => Ok(()),
         _ => Err(Cause::NotTheDevice.with(Errno::NODEV)),
     }
 }

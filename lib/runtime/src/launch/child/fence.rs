@@ -28,6 +28,7 @@ impl Child<'_> {
             Step::KeepCapabilities => Ok(thread::set_keep_capabilities(true)?),
             Step::Groups(groups) => Ok(thread::set_thread_groups(groups)?),
             Step::Ids(uid, gid) => set_ids(*uid, *gid),
+            Step::HoldCapabilities => hold_capabilities(),
             Step::Capabilities => {
                 let before = AmbientBefore::Unknown;
                 self.plan.capabilities.apply(before).map_err(|error| errno(&error).into())
@@ -65,6 +66,13 @@ impl Child<'_> {
 pub(super) fn set_ids(uid: Uid, gid: Gid) -> Result<(), Fault> {
     thread::set_thread_res_gid(gid, gid, gid)?;
     Ok(thread::set_thread_res_uid(uid, uid, uid)?)
+}
+
+/// Puts in force what is permitted: the change of ids has taken it out of force.
+fn hold_capabilities() -> Result<(), Fault> {
+    let mut sets = thread::capabilities(None)?;
+    sets.effective = sets.permitted;
+    Ok(thread::set_capabilities(None, sets)?)
 }
 
 /// Executes the first candidate that there is. As a shell does, a candidate that may not be

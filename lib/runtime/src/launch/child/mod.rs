@@ -3,6 +3,7 @@
 //! It looks nothing up and parses nothing; each step has its strings and numbers ready (law 3).
 //! What it opens on the way it keeps in [`Child`]; all of that is close-on-exec.
 
+mod copy;
 mod dev;
 mod fence;
 mod join;
@@ -89,7 +90,7 @@ impl<'a> Child<'a> {
     fn take(&mut self, step: &Step) -> Result<(), Fault> {
         match step {
             Step::Session => self.start_session(),
-            Step::PrivateMounts => self.make_mounts_private(),
+            Step::CutMounts(travel) => self.cut_mounts(*travel),
             Step::Receive => self.receive(),
             Step::ContainerRoot => fence::set_ids(Uid::ROOT, Gid::ROOT),
             Step::CgroupNamespace => Ok(coffer_sys::namespace::unshare_cgroup()?),
@@ -97,6 +98,7 @@ impl<'a> Child<'a> {
             Step::Filesystem(fs) => self.mount_filesystem(fs),
             Step::Bind(bind) => self.bind(bind),
             Step::Device(device) => self.put_device(device),
+            Step::Node(node) => self.put_node(node),
             Step::DeviceLinks => self.link_devices(),
             Step::Terminal(terminal) => self.take_terminal(terminal),
             Step::Stdio(owner) => self.take_stdio(*owner),
@@ -111,13 +113,16 @@ impl<'a> Child<'a> {
             Step::Mask(path) => self.mask(path),
             Step::ReadOnly(path) => self.make_read_only(path),
             Step::RootReadOnly => self.make_root_read_only(),
+            Step::SealMount(target) => self.seal(target),
             Step::Pivot => self.pivot(),
+            Step::MoveRoot => self.move_root(),
+            Step::TravelRoot(travel, reach) => self.travel_root(*travel, *reach),
             Step::EnterFolder => {
                 Ok(rustix::process::fchdir(self.folder.as_ref().ok_or(Errno::BADF)?)?)
             }
             Step::Join { target, namespaces } => self.join(target, *namespaces),
             Step::Split => self.split(),
-            Step::CloseOnExec => Ok(coffer_sys::exec::close_on_exec_from(3)?),
+            Step::CloseOnExec(first) => Ok(coffer_sys::exec::close_on_exec_from(*first)?),
             Step::Gate => self.wait_at_gate(),
             step => self.fence(step),
         }

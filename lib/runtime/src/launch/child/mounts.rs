@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_sys::mount::{Change, Reach, set_attributes};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use coffer_sys::mount::{Change, Reach, Travel, set_attributes};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
@@ -12,9 +12,11 @@ use rustix::mount::{
     fsopen, mount_change, move_mount, open_tree, unmount,
 };
 
-use super::{Child, walk};
+use super::dev::check_device;
+use super::{Child, copy, walk};
+use crate::launch::look;
 use crate::launch::report::Fault;
-use crate::plan::{Bind, BindSource, Filesystem, Keep, RootSource};
+use crate::plan::{Bind, BindSource, Contents, Filesystem, Keep, RootSource, Target, TargetKind};
 
 /// A mount by fd onto a place by fd.
 const BY_FD: MoveMountFlags =
@@ -23,9 +25,12 @@ const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags:
 
 impl Child<'_> {
     /// The mounts were copied from the host's; nothing that happens here may travel back.
-    pub(super) fn make_mounts_private(&self) -> Result<(), Fault> {
-        let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        Ok(mount_change(c"/", all)?)
+    pub(super) fn cut_mounts(&self, travel: Travel) -> Result<(), Fault> {
+        let flag = match travel {
+            Travel::Slave => MountPropagationFlags::DOWNSTREAM,
+            _ => MountPropagationFlags::PRIVATE,
+        };
+        Ok(mount_change(c"/", flag | MountPropagationFlags::REC)?)
     }
 
     /// Puts the root over `/`, where everything else is still found below it by those whose root
@@ -47,8 +52,11 @@ impl Child<'_> {
 
     /// Mounts a file system of the kernel's.
     pub(super) fn mount_filesystem(&mut self, fs: &Filesystem) -> Result<(), Fault> {
-        let mount = new_mount(fs)?;
         let point = walk::mount_point(self.root()?, &fs.target)?;
+        let mount = new_mount(fs)?;
+        if fs.contents == Contents::Copied {
+            copy::copy_up(&point, &mount)?;
+        }
         attach(&mount, &point)?;
         let kept = match fs.keep {
             Keep::Nothing => return Ok(()),
@@ -64,14 +72,13 @@ impl Child<'_> {
     pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Fault> {
         let mount = match &bind.source {
             BindSource::Parent(number) => self.handed(*number)?,
-            BindSource::Path { path, attributes, reach } => {
-                let clone = match reach {
+            BindSource::Path { path, look } => {
+                let clone = match look.reach {
                     Reach::One => CLONE,
                     Reach::Tree => CLONE | OpenTreeFlags::AT_RECURSIVE,
                 };
                 let mount = open_tree(CWD, path, clone)?;
-                let change = Change { set: *attributes, idmap: None, reach: *reach };
-                set_attributes(&mount, change)?;
+                look::apply(&mount, look, None)?;
                 mount
             }
         };
@@ -82,7 +89,9 @@ impl Child<'_> {
     /// Hides a path: a folder behind one that is empty, anything else behind the null device.
     pub(super) fn mask(&mut self, path: &CStr) -> Result<(), Fault> {
         match path.to_bytes().strip_prefix(b"/proc/") {
-            Some(name) if !name.contains(&b'/') => self.mask_in_proc(path),
+            Some(name) if self.proc.is_some() && !name.is_empty() && !name.contains(&b'/') => {
+                self.mask_in_proc(path)
+            }
             _ => self.mask_at(path),
         }
     }
@@ -90,11 +99,11 @@ impl Child<'_> {
     /// The same for a name directly in our own mount of proc, where there is no way to be led
     /// astray on: tried as a file, which most are. A link there would itself be covered.
     fn mask_in_proc(&mut self, path: &CStr) -> Result<(), Fault> {
-        let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
         let cover = match self.cover.take() {
             Some(cover) => cover,
-            None => clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)?,
+            None => self.null_cover()?,
         };
+        let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
         let name = &path[c"/proc/".count_bytes()..];
         match move_mount(&cover, c"", proc, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
             Ok(()) => Ok(()),
@@ -113,16 +122,27 @@ impl Child<'_> {
 
     fn mask_at(&mut self, path: &CStr) -> Result<(), Fault> {
         let Some(point) = self.existing(path)? else { return Ok(()) };
-        let folder = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&point)?.st_mode);
+        let folder = FileType::from_raw_mode(rustix::fs::fstat(&point)?.st_mode);
         let cover = match folder {
-            rustix::fs::FileType::Directory => self.empty_folder()?,
-            _ => clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)?,
+            FileType::Directory => self.empty_folder()?,
+            _ => self.null_cover()?,
         };
         attach(&cover, &point)?;
-        if folder == rustix::fs::FileType::Directory {
+        if folder == FileType::Directory {
             self.empty = Some(cover);
         }
         Ok(())
+    }
+
+    /// A copy of the null device's mount: that in our own `/dev`, or else the host's, which is
+    /// looked at as every device is.
+    fn null_cover(&mut self) -> Result<OwnedFd, Fault> {
+        if self.null.is_none() {
+            let null = open_tree(CWD, c"/dev/null", CLONE)?;
+            check_device(&null, FileType::CharacterDevice, (1, 3))?;
+            self.null = Some(null);
+        }
+        clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)
     }
 
     /// An empty folder that cannot be written, as a mount that is attached nowhere.
@@ -148,14 +168,38 @@ impl Child<'_> {
         let Some(point) = self.existing(path)? else { return Ok(()) };
         let mount = clone_of(point.as_fd(), Reach::Tree)?;
         let set = MountAttrFlags::MOUNT_ATTR_RDONLY;
-        set_attributes(&mount, Change { set, idmap: None, reach: Reach::Tree })?;
+        set_attributes(&mount, Change::set(set, Reach::Tree))?;
         attach(&mount, &point)
     }
 
     /// Makes the root itself read-only, and not what is mounted below it.
     pub(super) fn make_root_read_only(&self) -> Result<(), Fault> {
         let set = MountAttrFlags::MOUNT_ATTR_RDONLY;
-        Ok(set_attributes(self.root()?, Change { set, idmap: None, reach: Reach::One })?)
+        let change = Change { travel: Travel::Unchanged, ..Change::set(set, Reach::One) };
+        Ok(set_attributes(self.root()?, change)?)
+    }
+
+    /// Makes the mount at `target` read-only, now that it is filled.
+    pub(super) fn seal(&self, target: &Target) -> Result<(), Fault> {
+        let mount = walk::open(self.root()?, &target.path, TargetKind::Folder)?;
+        let change = Change::set(MountAttrFlags::MOUNT_ATTR_RDONLY, Reach::One);
+        Ok(set_attributes(&mount, Change { travel: Travel::Unchanged, ..change })?)
+    }
+
+    /// Moves the new root over the old one and enters it. What was mounted on the host stays
+    /// below, where no path leads. Source: linux/Documentation/filesystems/ramfs-rootfs-initramfs
+    /// .rst, "What is rootfs?".
+    pub(super) fn move_root(&mut self) -> Result<(), Fault> {
+        rustix::process::fchdir(self.root()?)?;
+        rustix::process::chroot(c".")?;
+        Ok(rustix::process::chdir(c"/")?)
+    }
+
+    /// Sets how mounts travel below the root, which is `/` now.
+    pub(super) fn travel_root(&self, travel: Travel, reach: Reach) -> Result<(), Fault> {
+        let none = MountAttrFlags::empty();
+        let change = Change { travel, ..Change::set(none, reach) };
+        Ok(set_attributes(self.root()?, change)?)
     }
 
     /// Changes to the new root and lets go of the old one. Source: man 2 pivot_root, "pivot_root
@@ -189,7 +233,12 @@ fn new_mount(fs: &Filesystem) -> Result<OwnedFd, Fault> {
         }
     }
     fsconfig_create(context.as_fd())?;
-    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, fs.attributes)?)
+    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, fs.attributes)?;
+    if !matches!(fs.travel, Travel::Private | Travel::Unchanged) {
+        let change = Change::set(MountAttrFlags::empty(), Reach::One);
+        set_attributes(&mount, Change { travel: fs.travel, ..change })?;
+    }
+    Ok(mount)
 }
 
 /// A copy of the mount below `place`, attached nowhere.

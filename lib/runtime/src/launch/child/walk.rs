@@ -33,7 +33,7 @@ pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &Target) -> Result<Owne
 /// The same, for mounts of the caller's: not in the kernel's own files.
 pub(super) fn mount_point(root: BorrowedFd<'_>, target: &Target) -> Result<OwnedFd, Fault> {
     let opened = open_or_make(root, target)?;
-    if target.kind != TargetKind::Plain {
+    if !matches!(target.kind, TargetKind::Plain | TargetKind::Kernel) {
         let kind = u64::try_from(fs::fstatfs(&opened)?.f_type).unwrap_or(0);
         if KERNEL_FILES.contains(&kind) {
             return Err(Cause::KernelFiles.with(Errno::PERM));
@@ -46,7 +46,7 @@ pub(super) fn mount_point(root: BorrowedFd<'_>, target: &Target) -> Result<Owned
 pub(super) fn open(root: BorrowedFd<'_>, path: &CStr, kind: TargetKind) -> Result<OwnedFd, Fault> {
     let flags = match kind {
         TargetKind::Plain | TargetKind::Folder => OFlags::PATH | OFlags::DIRECTORY,
-        TargetKind::File => OFlags::PATH,
+        TargetKind::File | TargetKind::Kernel => OFlags::PATH,
     };
     fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve(kind))
         .map_err(|errno| fault(kind, errno))
@@ -55,21 +55,35 @@ pub(super) fn open(root: BorrowedFd<'_>, path: &CStr, kind: TargetKind) -> Resul
 fn resolve(kind: TargetKind) -> ResolveFlags {
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     match kind {
-        TargetKind::Plain => inside | ResolveFlags::NO_SYMLINKS,
+        TargetKind::Plain | TargetKind::Kernel => inside | ResolveFlags::NO_SYMLINKS,
         TargetKind::Folder | TargetKind::File => inside,
     }
 }
 
 fn fault(kind: TargetKind, errno: Errno) -> Fault {
     match (kind, errno) {
-        (TargetKind::Plain, Errno::LOOP) => Cause::Link.with(errno),
+        (TargetKind::Plain | TargetKind::Kernel, Errno::LOOP) => Cause::Link.with(errno),
         (_, errno) => errno.into(),
     }
 }
 
 /// Makes the folders on the way to `target`, and the target itself.
 fn make(root: BorrowedFd<'_>, target: &Target) -> Result<(), Fault> {
-    let Some((last, way)) = target.levels.split_last() else { return Ok(()) };
+    let Some(last) = target.levels.last() else { return Ok(()) };
+    let (parent, _) = parent(root, target)?;
+    match target.kind {
+        TargetKind::Kernel => Err(Errno::NOENT.into()),
+        TargetKind::File => make_file(parent.as_fd(), &last.name),
+        TargetKind::Plain | TargetKind::Folder => make_folder(parent.as_fd(), last),
+    }
+}
+
+/// The folder that `target` is in, made where it is missing, and its name there.
+pub(super) fn parent<'a>(
+    root: BorrowedFd<'_>,
+    target: &'a Target,
+) -> Result<(OwnedFd, &'a CStr), Fault> {
+    let (last, way) = target.levels.split_last().ok_or(Errno::INVAL)?;
     let folder = if target.kind == TargetKind::Plain { target.kind } else { TargetKind::Folder };
     // Most often only the last one is missing.
     let parent = match open(root, &last.parent, folder) {
@@ -81,10 +95,7 @@ fn make(root: BorrowedFd<'_>, target: &Target) -> Result<(), Fault> {
         }
         opened => opened?,
     };
-    match target.kind {
-        TargetKind::File => make_file(parent.as_fd(), &last.name),
-        TargetKind::Plain | TargetKind::Folder => make_folder(parent.as_fd(), last),
-    }
+    Ok((parent, &last.name))
 }
 
 fn make_folder(parent: BorrowedFd<'_>, level: &Level) -> Result<(), Fault> {

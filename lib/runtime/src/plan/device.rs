@@ -1,0 +1,74 @@
+//! Devices of a bundle's configuration. Source: runtime-spec config-linux.md, "Devices".
+
+use coffer_oci::runtime::{Device, Spec};
+use rustix::fs::{FileType, Mode};
+use rustix::thread::{Gid, Uid};
+
+use super::{Authority, DEVICES, Node, Plan, PlanError, Step, Target, TargetKind, text};
+
+/// The number of the first user namespace in `/proc/self/ns`. Source: linux/proc_ns.h,
+/// `PROC_USER_INIT_INO`.
+const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
+
+/// Permission bits of a node for which none are given. Source: as runc does it.
+const MODE: u32 = 0o666;
+
+impl Plan {
+    /// The nodes that the configuration lists, after everything is mounted.
+    pub(super) fn node_steps(&mut self, spec: &Spec) -> Result<(), PlanError> {
+        let Some(linux) = spec.linux.as_ref().filter(|linux| !linux.devices.is_empty()) else {
+            return Ok(());
+        };
+        let bound = self.ids.is_some() || self.authority == Authority::User || !may_make_nodes()?;
+        for (place, device) in linux.devices.iter().enumerate() {
+            let node = node(device, bound)
+                .map_err(|error| error.at(&format!("linux.devices[{place}]")))?;
+            if !self.has_already(&node) {
+                self.steps.push(Step::Node(node));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a node is one of those that every container has.
+    fn has_already(&self, node: &Node) -> bool {
+        let path = node.target.path.as_c_str();
+        let same = |step: &Step| matches!(step, Step::Device(device) if device.path == path);
+        DEVICES.iter().any(|device| device.path == path && device.number == node.number)
+            && self.steps.iter().any(same)
+    }
+}
+
+/// Whether this process is in the first user namespace: only there nodes can be made.
+fn may_make_nodes() -> Result<bool, PlanError> {
+    let stat = rustix::fs::stat(c"/proc/self/ns/user").map_err(PlanError::OwnNamespaces)?;
+    Ok(stat.st_ino == FIRST_USER_NAMESPACE)
+}
+
+fn node(device: &Device, bound: bool) -> Result<Node, PlanError> {
+    let kind = match device.kind.as_str() {
+        "c" | "u" => FileType::CharacterDevice,
+        "b" => FileType::BlockDevice,
+        "p" => FileType::Fifo,
+        _ => return Err(PlanError::field("type", "is none of c, b, u and p")),
+    };
+    let number = |name, number: i64| {
+        u32::try_from(number).map_err(|_| PlanError::field(name, "is no device number"))
+    };
+    let number = match kind {
+        FileType::Fifo => (0, 0),
+        _ => (number("major", device.major)?, number("minor", device.minor)?),
+    };
+    let host = bound && kind != FileType::Fifo;
+    Ok(Node {
+        target: Target::new(&device.path, TargetKind::File)?,
+        kind,
+        number,
+        mode: Mode::from_raw_mode(device.file_mode.unwrap_or(MODE) & 0o7777),
+        owner: (
+            Uid::from_raw(device.uid.unwrap_or_default()),
+            Gid::from_raw(device.gid.unwrap_or_default()),
+        ),
+        host: if host { Some(text("a device's path", &device.path)?) } else { None },
+    })
+}
