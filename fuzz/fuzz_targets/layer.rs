@@ -4,7 +4,7 @@
 use coffer_oci::{Algorithm, Compression};
 use coffer_rootfs::Source;
 use coffer_rootfs::limits::{Budget, Limits};
-use coffer_rootfs::tar::{Entry, Reader};
+use coffer_tar::{Entry, Reader};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

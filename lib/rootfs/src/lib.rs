@@ -4,7 +4,7 @@
 //! folder of its own with overlay's marks; [`Stack`] is what an image is made of then, and can be
 //! read without a mount; [`OverlayPlan`] mounts it, under a container's own [`Upper`].
 //!
-//! A layer is written by somebody else. Its archive is read by [`tar`], within [`limits`], and its
+//! A layer is written by somebody else. Its archive is read by [`coffer_tar`], within [`limits`], and its
 //! tree is made through directory fds alone: no path of an archive is ever resolved by string, no
 //! link in a tree is followed by the kernel, and what cannot be represented is an error.
 //!
@@ -18,7 +18,6 @@ mod overlay;
 mod path;
 mod source;
 mod stack;
-pub mod tar;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod testing;

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use coffer_oci::{Algorithm, Compression, Digest, Hasher};
+use coffer_tar::Window;
 use flate2::bufread::GzDecoder;
 
 use crate::limits::{Budget, Limit, LimitError};
@@ -69,28 +70,11 @@ impl<'a> Source<'a> {
         Ok(Self { decoder, window, start: 0, end: 0, ended: false, hasher, budget, allowance })
     }
 
-    /// At least `least` of the next bytes, fewer only where the layer ends. `least` is at most the
-    /// size of the window, 256 KiB.
-    pub(crate) fn fill(&mut self, least: usize) -> Result<&[u8], SourceError> {
-        if self.end - self.start < least {
-            self.window.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        while self.end - self.start < least && !self.ended {
-            self.read()?;
-        }
-        Ok(&self.window[self.start..self.end])
-    }
-
-    /// Passes over `count` bytes that [`Source::fill`] gave.
-    pub(crate) fn consume(&mut self, count: usize) {
-        debug_assert!(count <= self.end - self.start);
-        self.start += count;
-    }
-
     /// Reads to the end, and gives the digest of everything: the layer's diff id.
-    pub(crate) fn finish(mut self) -> Result<Digest, SourceError> {
+    ///
+    /// # Errors
+    /// The bytes cannot be had, or are too many.
+    pub fn finish(mut self) -> Result<Digest, SourceError> {
         while !self.fill(1)?.is_empty() {
             self.start = self.end;
         }
@@ -111,6 +95,27 @@ impl<'a> Source<'a> {
         let left = self.allowance.checked_sub(count as u64);
         self.allowance = left.ok_or(LimitError { limit: Limit::Ratio, most })?;
         Ok(())
+    }
+}
+
+impl Window for Source<'_> {
+    type Error = SourceError;
+
+    fn fill(&mut self, least: usize) -> Result<&[u8], SourceError> {
+        if self.end - self.start < least {
+            self.window.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        while self.end - self.start < least && !self.ended {
+            self.read()?;
+        }
+        Ok(&self.window[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        debug_assert!(count <= self.end - self.start);
+        self.start += count;
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{self as rfs, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::tar::{Entry, Time, Xattrs};
+use coffer_tar::{Entry, Time, Xattrs};
 
 /// What an inode has beside its content.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use super::error::At as _;
 use super::{UnpackError, Unpacker};
 use crate::path;
 use crate::stack::merged::{LastLink, Leaf, Node};
-use crate::tar::Time;
+use coffer_tar::Time;
 
 impl Unpacker<'_> {
     /// Copies what the lower layers have at `target` to the same path in this layer, as overlay

@@ -11,8 +11,8 @@ use super::error::At as _;
 use super::{LinkFault, UnpackError, Unpacker};
 use crate::path;
 use crate::stack::merged::is_whiteout;
-use crate::tar::{Entry, Kind, Reader};
-use crate::{EntryPath, Flavour};
+use crate::{EntryPath, Flavour, Source};
+use coffer_tar::{Entry, Kind, Reader};
 
 const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -51,7 +51,7 @@ impl Unpacker<'_> {
         &mut self,
         path: &[u8],
         entry: &Entry,
-        reader: &mut Reader<'_>,
+        reader: &mut Reader<Source<'_>>,
     ) -> Result<(), UnpackError> {
         let mode = Mode::from_raw_mode(entry.mode & !SPECIAL);
         let file = self.make(path, |fd, name| rfs::openat(fd, name, NEW_FILE, mode))?;
@@ -214,7 +214,11 @@ fn is_folder(parent: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Errno> {
     Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
-fn write_data(file: &OwnedFd, reader: &mut Reader<'_>, path: &[u8]) -> Result<(), UnpackError> {
+fn write_data(
+    file: &OwnedFd,
+    reader: &mut Reader<Source<'_>>,
+    path: &[u8],
+) -> Result<(), UnpackError> {
     loop {
         let chunk = reader.chunk()?;
         if chunk.is_empty() {
@@ -229,7 +233,7 @@ fn write_data(file: &OwnedFd, reader: &mut Reader<'_>, path: &[u8]) -> Result<()
 fn write_sparse(
     file: &OwnedFd,
     entry: &Entry,
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<Source<'_>>,
     path: &[u8],
 ) -> Result<(), UnpackError> {
     rfs::ftruncate(file, entry.size).at("set the size of", path)?;

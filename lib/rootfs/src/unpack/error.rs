@@ -5,11 +5,11 @@ use std::io;
 use coffer_oci::Digest;
 use rustix::io::Errno;
 
-use crate::EntryPath;
 use crate::limits::LimitError;
 use crate::path::PathFault;
 use crate::stack::merged::LookupError;
-use crate::tar::{Kind, TarError};
+use crate::{EntryPath, SourceError};
+use coffer_tar::{Kind, TarError};
 
 /// What is wrong with a hard link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum LinkFault {
 pub enum UnpackError {
     /// The bytes are no archive, or cannot be had.
     #[error(transparent)]
-    Tar(#[from] TarError),
+    Tar(#[from] TarError<SourceError>),
     /// The uncompressed archive is not the one that the image's configuration names.
     #[error("the layer unpacks to {found}, but the image's configuration says {expected}")]
     DiffId {

@@ -38,8 +38,8 @@ use self::parents::Parents;
 use crate::limits::Budget;
 use crate::path::{self, Wish};
 use crate::stack::merged::{Folder, LastLink, Node, is_whiteout};
-use crate::tar::{Entry, Kind, Reader};
 use crate::{EntryPath, Flavour, Source};
+use coffer_tar::{Entry, Kind, Reader, TarError};
 
 /// What was done, and what could not be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub(crate) fn unpack(
         }
         unpacker.apply(&mut entry, &mut reader)?;
     }
-    let digest = reader.finish()?;
+    let digest = reader.into_inner().finish().map_err(TarError::from)?;
     unpacker.finish_folders()?;
     Ok(Unpacked { digest, report: unpacker.report, base: unpacker.folders.hides(b"") })
 }
@@ -133,7 +133,11 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    fn apply(&mut self, entry: &mut Entry, reader: &mut Reader<'_>) -> Result<(), UnpackError> {
+    fn apply(
+        &mut self,
+        entry: &mut Entry,
+        reader: &mut Reader<Source<'_>>,
+    ) -> Result<(), UnpackError> {
         self.check(entry)?;
         let mut clean = std::mem::take(&mut self.path);
         let done = self.apply_clean(&mut clean, entry, reader);
@@ -157,7 +161,7 @@ impl<'a> Unpacker<'a> {
         &mut self,
         clean: &mut Vec<u8>,
         entry: &mut Entry,
-        reader: &mut Reader<'_>,
+        reader: &mut Reader<Source<'_>>,
     ) -> Result<(), UnpackError> {
         let fault = |fault| UnpackError::Path { path: EntryPath::new(&entry.path), fault };
         let wish = path::wish(clean).map_err(fault)?;

@@ -2,16 +2,12 @@
 
 use std::io::{self, Read};
 
-use tar_core::EntryType;
-use tar_core::parse::{Limits, ParseEvent, ParsedEntry, Parser};
+use coffer_tar::{Buffered, Reader, TarError};
 
 use super::TransportError;
 
-/// The most bytes of the headers of one entry that are held.
-const MAX_HEADERS: usize = 256 << 10;
-
-/// Names of files in image archives are short; this is Linux's own limit.
-const MAX_PATH: u32 = 4096;
+/// The most bytes of a path: names of files in image archives are short; this is Linux's own limit.
+const MAX_PATH: usize = 4096;
 
 /// What an entry is, and what an image archive uses it for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,131 +35,66 @@ pub(super) struct Entry {
 }
 
 /// Reads a tar stream; [`Read`] gives the current entry's content.
-pub(super) struct Archive<R> {
-    input: R,
-    parser: Parser,
-    /// Bytes read and not yet used: `buffer[start..]`.
-    buffer: Vec<u8>,
-    start: usize,
-    /// Bytes of the current entry's content that were not read yet.
-    content: u64,
-    /// Zeros after it, up to a whole block.
-    padding: u64,
+pub(super) struct Archive<R: Read> {
+    reader: Reader<Buffered<R>>,
+    entry: coffer_tar::Entry,
 }
 
 impl<R: Read> Archive<R> {
     pub(super) fn new(input: R) -> Self {
-        let limits = Limits {
-            max_metadata_size: 64 << 10,
-            max_path_len: Some(MAX_PATH),
-            max_sparse_entries: 0,
-            ..Limits::default()
-        };
-        let parser = Parser::new(limits);
-        Self { input, parser, buffer: Vec::new(), start: 0, content: 0, padding: 0 }
+        let reader = Reader::new(Buffered::new(input));
+        Self { reader, entry: coffer_tar::Entry::default() }
     }
 
     /// The next entry, or `None` at the end. What is left of the last one is passed over.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, TransportError> {
-        self.pass().map_err(TransportError::Read)?;
-        loop {
-            let held = self.buffer.get(self.start..).unwrap_or_default();
-            let (consumed, entry) = match self.parser.parse(held).map_err(TransportError::Tar)? {
-                ParseEvent::NeedData { min_bytes } => {
-                    if !self.fill(min_bytes)? {
-                        return Ok(None);
-                    }
-                    continue;
-                }
-                ParseEvent::GlobalExtensions { consumed, .. } => (consumed, None),
-                ParseEvent::End { .. } => return Ok(None),
-                ParseEvent::SparseEntry { entry, .. } => {
-                    return Err(refused(&entry.path, "with holes"));
-                }
-                ParseEvent::Entry { consumed, entry } => (consumed, Some(owned(&entry)?)),
-            };
-            self.start += consumed;
-            let Some(entry) = entry else { continue };
-            if let Kind::File { size } = entry.kind {
-                let padded = size.checked_next_multiple_of(512);
-                let padded = padded.ok_or_else(|| refused(&entry.path, "that has no end"))?;
-                (self.content, self.padding) = (size, padded - size);
-            }
-            return Ok(Some(entry));
+        if !self.reader.next(&mut self.entry).map_err(failed)? {
+            return Ok(None);
         }
-    }
-
-    /// Holds at least `wanted` bytes. Says `false` where the archive ends before its next entry.
-    fn fill(&mut self, wanted: usize) -> Result<bool, TransportError> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        if wanted > MAX_HEADERS {
-            return Err(refused(b"", "with headers of more than 256 KiB"));
-        }
-        let missing = wanted.saturating_sub(self.buffer.len()) as u64;
-        let got = (&mut self.input).take(missing).read_to_end(&mut self.buffer);
-        if got.map_err(TransportError::Read)? as u64 == missing {
-            return Ok(true);
-        }
-        // Two zero blocks should end an archive; one, or none, does for every other reader too.
-        if self.buffer.iter().all(|byte| *byte == 0) {
-            return Ok(false);
-        }
-        Err(TransportError::Read(io::ErrorKind::UnexpectedEof.into()))
-    }
-
-    /// Passes over what is left of the current entry.
-    fn pass(&mut self) -> io::Result<()> {
-        let mut left = self.content + self.padding;
-        (self.content, self.padding) = (0, 0);
-        let held = self.buffer.len() - self.start;
-        let from_held = usize::try_from(left).map_or(held, |left| left.min(held));
-        self.start += from_held;
-        left -= from_held as u64;
-        if io::copy(&mut (&mut self.input).take(left), &mut io::sink())? == left {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
+        owned(&self.entry).map(Some)
     }
 }
 
 impl<R: Read> Read for Archive<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.content).map_or(bytes.len(), |c| c.min(bytes.len()));
-        let Some(bytes @ [_, ..]) = bytes.get_mut(..most) else { return Ok(0) };
-        let count = match self.buffer.get(self.start..) {
-            Some(mut held @ [_, ..]) => {
-                let count = held.read(bytes)?;
-                self.start += count;
-                count
-            }
-            _ => self.input.read(bytes)?,
-        };
-        self.content -= count as u64;
-        if count == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(count) }
+        let mut chunk = self.reader.chunk().map_err(|error| match error {
+            TarError::Source(error) => error,
+            other => io::Error::new(io::ErrorKind::UnexpectedEof, other),
+        })?;
+        let count = chunk.read(bytes)?;
+        self.reader.advance(count);
+        Ok(count)
     }
 }
 
-fn owned(entry: &ParsedEntry<'_>) -> Result<Entry, TransportError> {
+/// Bytes that cannot be had are no fault of the archive's.
+fn failed(error: TarError<io::Error>) -> TransportError {
+    match error {
+        TarError::Source(error) => TransportError::Read(error),
+        other => TransportError::Tar(other),
+    }
+}
+
+fn owned(entry: &coffer_tar::Entry) -> Result<Entry, TransportError> {
+    if entry.path.len() > MAX_PATH {
+        return Err(refused(&entry.path, "whose path is longer than Linux's own limit"));
+    }
+    if entry.sparse.is_some() {
+        return Err(refused(&entry.path, "with holes"));
+    }
     let path = clean(&[], &entry.path)
         .ok_or_else(|| refused(&entry.path, "whose path leads out of the archive"))?;
-    let target = entry.link_target.as_deref().unwrap_or_default();
-    let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash);
+    let folder = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let link = |from: &[u8]| {
-        clean(from, target)
+        clean(from, &entry.link)
             .map(|target| Kind::Link { target })
             .ok_or_else(|| refused(&entry.path, "that links out of the archive"))
     };
-    let kind = match entry.entry_type {
-        EntryType::Regular | EntryType::Continuous => Kind::File { size: entry.size },
-        // Readers disagree on whether anything else has content; these have none.
-        _ if entry.size != 0 => {
-            return Err(refused(&entry.path, "that is no file and has content"));
-        }
-        EntryType::Directory => Kind::Folder,
-        EntryType::Link => link(&[])?,
-        EntryType::Symlink => link(path.get(..folder).unwrap_or_default())?,
+    let kind = match entry.kind {
+        coffer_tar::Kind::File => Kind::File { size: entry.size },
+        coffer_tar::Kind::Folder => Kind::Folder,
+        coffer_tar::Kind::HardLink => link(&[])?,
+        coffer_tar::Kind::Symlink => link(path.get(..folder).unwrap_or_default())?,
         _ => return Err(refused(&entry.path, "that is no file, folder or link")),
     };
     Ok(Entry { path, kind })
@@ -212,10 +143,8 @@ mod tests {
     fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (path, content) in files {
-            let mut entry = tar_core::EntryBuilder::new_gnu();
-            entry.path(path).entry_type(EntryType::Regular);
-            entry.mode(0o644).unwrap().size(content.len() as u64).unwrap();
-            bytes.extend(entry.finish_bytes());
+            let size = content.len() as u64;
+            bytes.extend(coffer_tar::header(coffer_tar::Kind::File, path.as_bytes(), b"", size));
             bytes.extend(content);
             bytes.resize(bytes.len().next_multiple_of(512), 0);
         }

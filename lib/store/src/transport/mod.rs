@@ -47,7 +47,7 @@ pub enum TransportError {
     Write(#[source] io::Error),
     /// The bytes are no tar archive.
     #[error("the image archive is not a valid tar archive")]
-    Tar(#[source] tar_core::parse::ParseError),
+    Tar(#[source] coffer_tar::TarError<io::Error>),
     /// A tar header that the specification does not allow, or that no image archive needs.
     #[error("the image archive has an entry {path:?} {what}")]
     Entry {

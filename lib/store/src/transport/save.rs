@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use coffer_oci::{Descriptor, Hasher, Platform, Reference};
-use tar_core::{EntryBuilder, EntryType};
+use coffer_tar::{END, Kind};
 
 use super::TransportError;
 use super::docker::{self, Item};
@@ -95,12 +95,8 @@ impl<W: Write> Tar<W> {
     }
 
     fn header(&mut self, path: &str, size: u64) -> Result<(), TransportError> {
-        let mut entry = EntryBuilder::new_ustar();
-        entry.path(path).entry_type(EntryType::Regular);
-        let built = entry.mode(0o644).and_then(|entry| entry.size(size)).map(|_| ());
-        let built = built.and_then(|()| entry.uid(0)?.gid(0)?.mtime(0).map(|_| ()));
-        built.map_err(|error| TransportError::Tar(error.into()))?;
-        self.0.write_all(&entry.finish_bytes()).map_err(TransportError::Write)
+        let header = coffer_tar::header(Kind::File, path.as_bytes(), b"", size);
+        self.0.write_all(&header).map_err(TransportError::Write)
     }
 
     fn pad(&mut self, size: u64) -> Result<(), TransportError> {
@@ -109,7 +105,7 @@ impl<W: Write> Tar<W> {
     }
 
     fn end(mut self) -> Result<(), TransportError> {
-        self.0.write_all(&[0; 1024]).and_then(|()| self.0.flush()).map_err(TransportError::Write)
+        self.0.write_all(&END).and_then(|()| self.0.flush()).map_err(TransportError::Write)
     }
 }
 

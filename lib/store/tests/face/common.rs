@@ -75,20 +75,18 @@ pub(crate) enum Item<'a> {
 
 /// A tar archive, with names and targets just as they are given.
 pub(crate) fn tar(items: &[Item<'_>]) -> Vec<u8> {
-    use tar_core::{EntryBuilder, EntryType};
+    use coffer_tar::Kind;
     let mut archive = Vec::new();
     for item in items {
         let (path, kind, target, content): (_, _, _, &[u8]) = match item {
-            Item::File(path, content) => (path, EntryType::Regular, "", content),
-            Item::Symlink(path, target) => (path, EntryType::Symlink, target, b""),
-            Item::HardLink(path, target) => (path, EntryType::Link, target, b""),
-            Item::Folder(path) => (path, EntryType::Directory, "", b""),
-            Item::Device(path) => (path, EntryType::Char, "", b""),
+            Item::File(path, content) => (path, Kind::File, "", content),
+            Item::Symlink(path, target) => (path, Kind::Symlink, target, b""),
+            Item::HardLink(path, target) => (path, Kind::HardLink, target, b""),
+            Item::Folder(path) => (path, Kind::Folder, "", b""),
+            Item::Device(path) => (path, Kind::CharDevice, "", b""),
         };
-        let mut entry = EntryBuilder::new_ustar();
-        entry.path(path).entry_type(kind).link_name(target);
-        entry.mode(0o755).unwrap().size(content.len() as u64).unwrap();
-        archive.extend(entry.finish_bytes());
+        let size = content.len() as u64;
+        archive.extend(coffer_tar::header(kind, path.as_bytes(), target.as_bytes(), size));
         archive.extend(content);
         archive.resize(archive.len().next_multiple_of(512), 0);
     }

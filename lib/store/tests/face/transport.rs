@@ -273,5 +273,8 @@ fn what_is_no_archive_says_so() {
         store.load(&archive[..length]).ok();
         store.load(&gzip(&archive)[..length.min(600)]).unwrap_err();
     }
-    assert!(matches!(load(&archive[..1000]), TransportError::Read(_)));
+    assert!(matches!(
+        load(&archive[..1000]),
+        TransportError::Tar(coffer_tar::TarError::Truncated { .. })
+    ));
 }

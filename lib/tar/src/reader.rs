@@ -1,12 +1,10 @@
 //! Pulls entries out of a stream of blocks.
 
-use coffer_oci::Digest;
-
 use super::header::{BLOCK, Header, until_nul};
 use super::pax::{self, Record, records};
 use super::sparse::{Map, Progress, Text};
 use super::{Entry, Kind, TarError, number};
-use crate::source::Source;
+use crate::Window;
 
 /// The most bytes of an extended header or a GNU long name, as in Go's archive/tar.
 const EXTENDED: u64 = 1 << 20;
@@ -14,8 +12,8 @@ const EXTENDED: u64 = 1 << 20;
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// Reads an archive entry by entry.
-pub struct Reader<'a> {
-    source: Source<'a>,
+pub struct Reader<W> {
+    source: W,
     /// Bytes passed so far.
     at: u64,
     /// Where the current entry's header starts.
@@ -47,15 +45,15 @@ struct SparseRecords {
     old: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<W: Window> Reader<W> {
     /// A reader at the beginning of `source`.
-    pub fn new(source: Source<'a>) -> Self {
+    pub fn new(source: W) -> Self {
         Self { source, at: 0, header_at: 0, data: 0, padding: 0, ended: false }
     }
 
     /// Reads the next entry into `entry`, and says whether there was one. What is left of the
     /// previous entry's data is passed over.
-    pub fn next(&mut self, entry: &mut Entry) -> Result<bool, TarError> {
+    pub fn next(&mut self, entry: &mut Entry) -> Result<bool, TarError<W::Error>> {
         entry.clear();
         self.skip_data()?;
         let mut extended = Extended::default();
@@ -73,7 +71,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next bytes of the current entry's data; none at its end.
-    pub fn chunk(&mut self) -> Result<&[u8], TarError> {
+    pub fn chunk(&mut self) -> Result<&[u8], TarError<W::Error>> {
         if self.data == 0 {
             return Ok(&[]);
         }
@@ -92,12 +90,12 @@ impl<'a> Reader<'a> {
         self.data -= count as u64;
     }
 
-    /// Reads what follows the archive, and gives the digest of the whole stream.
-    pub fn finish(self) -> Result<Digest, TarError> {
-        Ok(self.source.finish()?)
+    /// What the archive was read from, with the bytes that were not read.
+    pub fn into_inner(self) -> W {
+        self.source
     }
 
-    fn skip_data(&mut self) -> Result<(), TarError> {
+    fn skip_data(&mut self) -> Result<(), TarError<W::Error>> {
         self.data += std::mem::take(&mut self.padding);
         loop {
             let count = self.chunk()?.len();
@@ -109,7 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next header, or `None` at the end: two zero blocks, or no more bytes.
-    fn header(&mut self) -> Result<Option<[u8; BLOCK]>, TarError> {
+    fn header(&mut self) -> Result<Option<[u8; BLOCK]>, TarError<W::Error>> {
         self.header_at = self.at;
         if self.ended || self.source.fill(1)?.is_empty() {
             return Ok(None);
@@ -127,7 +125,7 @@ impl<'a> Reader<'a> {
         Ok(Some(block))
     }
 
-    fn block(&mut self) -> Result<[u8; BLOCK], TarError> {
+    fn block(&mut self) -> Result<[u8; BLOCK], TarError<W::Error>> {
         let bytes = self.source.fill(BLOCK)?;
         let Some(block) = bytes.first_chunk::<BLOCK>().copied() else {
             return Err(TarError::Truncated { at: self.header_at });
@@ -138,7 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The data of an extended header or a GNU long name.
-    fn extended(&mut self, header: &Header<'_>) -> Result<Vec<u8>, TarError> {
+    fn extended(&mut self, header: &Header<'_>) -> Result<Vec<u8>, TarError<W::Error>> {
         let size = header.size().ok_or_else(|| self.number("size"))?;
         if size > EXTENDED {
             return Err(TarError::ExtendedSize { size, at: self.header_at });
@@ -165,7 +163,7 @@ impl<'a> Reader<'a> {
         header: &Header<'_>,
         extended: &Extended,
         entry: &mut Entry,
-    ) -> Result<(), TarError> {
+    ) -> Result<(), TarError<W::Error>> {
         self.header_fields(header, entry)?;
         let mut sparse = SparseRecords::default();
         for record in records(&extended.pax) {
@@ -186,7 +184,11 @@ impl<'a> Reader<'a> {
         self.open_data(header, &sparse, entry)
     }
 
-    fn header_fields(&self, header: &Header<'_>, entry: &mut Entry) -> Result<(), TarError> {
+    fn header_fields(
+        &self,
+        header: &Header<'_>,
+        entry: &mut Entry,
+    ) -> Result<(), TarError<W::Error>> {
         header.path_into(&mut entry.path);
         entry.link.extend_from_slice(header.link());
         let mode = header.mode().ok_or_else(|| self.number("mode"))?;
@@ -205,7 +207,7 @@ impl<'a> Reader<'a> {
         Record { key, value }: Record<'_>,
         entry: &mut Entry,
         sparse: &mut SparseRecords,
-    ) -> Result<(), TarError> {
+    ) -> Result<(), TarError<W::Error>> {
         if let Some(name) = key.strip_prefix(XATTR) {
             entry.xattrs.retain(|(earlier, _)| earlier != name);
             entry.xattrs.push((name.to_vec(), value.to_vec()));
@@ -232,7 +234,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn kind(&self, header: &Header<'_>, entry: &mut Entry) -> Result<(), TarError> {
+    fn kind(&self, header: &Header<'_>, entry: &mut Entry) -> Result<(), TarError<W::Error>> {
         entry.kind = match header.type_flag() {
             // Before POSIX, a file whose name ends in a slash was a folder.
             0 if entry.path.ends_with(b"/") => Kind::Folder,
@@ -251,7 +253,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn names(&self, entry: &mut Entry) -> Result<(), TarError> {
+    fn names(&self, entry: &mut Entry) -> Result<(), TarError<W::Error>> {
         let sound = |name: &[u8]| !name.is_empty() && !name.contains(&0);
         if !sound(&entry.path) {
             return Err(TarError::Name { field: "path", at: self.header_at });
@@ -270,7 +272,7 @@ impl<'a> Reader<'a> {
         header: &Header<'_>,
         sparse: &SparseRecords,
         entry: &mut Entry,
-    ) -> Result<(), TarError> {
+    ) -> Result<(), TarError<W::Error>> {
         if entry.kind != Kind::File {
             entry.size = 0;
         }
@@ -292,7 +294,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn gnu_map(&mut self, header: &Header<'_>) -> Result<(Map, u64), TarError> {
+    fn gnu_map(&mut self, header: &Header<'_>) -> Result<(Map, u64), TarError<W::Error>> {
         let malformed = || TarError::Sparse { at: self.header_at };
         let (pairs, mut more, real) = header.gnu_sparse();
         let real = real.ok_or_else(malformed)?;
@@ -307,7 +309,7 @@ impl<'a> Reader<'a> {
         Ok((map, real))
     }
 
-    fn text_map(&mut self) -> Result<Map, TarError> {
+    fn text_map(&mut self) -> Result<Map, TarError<W::Error>> {
         let malformed = TarError::Sparse { at: self.header_at };
         let mut text = Text::default();
         loop {
@@ -322,13 +324,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn id(&self, field: &'static str, id: Option<i64>) -> Result<u32, TarError> {
+    fn id(&self, field: &'static str, id: Option<i64>) -> Result<u32, TarError<W::Error>> {
         let id = id.ok_or_else(|| self.number(field))?;
         let fits = u32::try_from(id).ok().filter(|id| *id != u32::MAX);
         fits.ok_or(TarError::Id { field, id, at: self.header_at })
     }
 
-    fn number(&self, field: &'static str) -> TarError {
+    fn number(&self, field: &'static str) -> TarError<W::Error> {
         TarError::Number { field, at: self.header_at }
     }
 }

@@ -1,10 +1,16 @@
+//! What the reader of archives gives for each kind of entry, and what it refuses.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[path = "common/mod.rs"]
+mod common;
+
 use coffer_oci::{Algorithm, Compression, Digest};
+use coffer_rootfs::limits::{Budget, Limits};
+use coffer_rootfs::{Source, SourceError};
+use coffer_tar::{Entry, Extent, Kind, Reader, Time};
+use common::{Item, archive, file, folder, hard_link, seal, symlink};
 
-use super::*;
-use crate::limits::{Budget, Limits};
-use crate::source::Source;
-use crate::testing::{Item, archive, file, folder, hard_link, seal, symlink};
-
+type TarError = coffer_tar::TarError<SourceError>;
 type Read = (Vec<(Entry, Vec<u8>)>, Digest);
 
 fn read(bytes: &[u8]) -> Result<Read, TarError> {
@@ -26,7 +32,7 @@ fn read(bytes: &[u8]) -> Result<Read, TarError> {
         }
         all.push((entry.clone(), data));
     }
-    Ok((all, reader.finish()?))
+    Ok((all, reader.into_inner().finish()?))
 }
 
 fn one(item: &Item) -> Result<(Entry, Vec<u8>), TarError> {

@@ -6,20 +6,25 @@
 //! pax headers change nothing. What cannot be represented is an error, never skipped.
 //!
 //! Paths and targets are given as they stand in the archive. Nothing here makes them safe.
+//!
+//! There is one reader for all archives, layers and images alike: two readers that disagree are two
+//! contents for one digest. Nothing here does I/O of its own; bytes come through a [`Window`].
 
 mod header;
 mod number;
 mod pax;
 mod reader;
 mod sparse;
-#[cfg(test)]
-mod tests;
+mod window;
+mod write;
+
+use std::error::Error;
 
 pub use pax::{Record, records};
 pub use reader::Reader;
 pub use sparse::Extent;
-
-use crate::source::SourceError;
+pub use window::{Buffered, Window};
+pub use write::{END, header};
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +98,7 @@ impl Entry {
 
 /// Why bytes are not an archive. `at` is where the header starts, in bytes from the beginning.
 #[derive(Debug, thiserror::Error)]
-pub enum TarError {
+pub enum TarError<E: Error + 'static> {
     /// The header's checksum is wrong: this is no tar archive, or not here.
     #[error("no tar header at byte {at}: the checksum is wrong")]
     Checksum {
@@ -162,5 +167,5 @@ pub enum TarError {
     },
     /// The bytes themselves cannot be had.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(#[from] E),
 }

@@ -119,12 +119,5 @@ mod tests {
             let taken: usize = records(&bytes).flatten().map(|r| r.key.len() + r.value.len()).sum();
             proptest::prop_assert!(taken <= bytes.len());
         }
-
-        #[test]
-        fn a_written_record_is_read_back(key in "[a-zA-Z.]{1,40}", value: Vec<u8>) {
-            let bytes = crate::testing::pax_record(key.as_bytes(), &value);
-            let read = records(&bytes).next().unwrap().unwrap();
-            proptest::prop_assert_eq!(read, Record { key: key.as_bytes(), value: &value });
-        }
     }
 }
