@@ -43,6 +43,24 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+/// Where the OCI runtime keeps its states: `--root`, else root's place or the user's own. Source:
+/// XDG Base Directory specification.
+pub(crate) fn state_root(flag: Option<&str>) -> PathBuf {
+    if let Some(path) = flag {
+        return PathBuf::from(path);
+    }
+    let own = variable("XDG_RUNTIME_DIR").filter(|_| !rustix::process::geteuid().is_root());
+    own.map_or_else(|| PathBuf::from("/run"), PathBuf::from).join("coffer-oci")
+}
+
+/// The name of a user of the host, or its number where it has none. Source: man 5 passwd.
+pub(crate) fn user_name(uid: u32) -> String {
+    if uid == 0 {
+        return "root".to_owned();
+    }
+    uid.to_string()
+}
+
 /// Whether colours are wanted. Source: no-color.org, and terminfo's `dumb`.
 pub(crate) fn colour() -> Colour {
     let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");

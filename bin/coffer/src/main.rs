@@ -2,7 +2,8 @@
 //!
 //! The first word is looked up in [`verb::VERBS`]; only that verb's flags are built and parsed,
 //! so that a `run` does not pay for the rest. The libraries below never touch the terminal or
-//! the environment: [`ui`] and [`environment`] do, for all of them.
+//! the environment: [`ui`] and [`environment`] do, for all of them. Under the name `coffer-oci`
+//! the binary is an OCI runtime: [`oci`].
 
 mod acquire;
 mod again;
@@ -21,6 +22,7 @@ mod limits;
 mod lookup;
 mod missing;
 mod network;
+mod oci;
 mod ui;
 mod unpack;
 mod verb;
@@ -34,8 +36,12 @@ use ui::{Detail, Ui};
 use verb::Call;
 
 fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    if args.next().as_ref().is_some_and(oci::is_called) {
+        return oci::main(args);
+    }
     let ui = Ui::new(Detail::Automatic, environment::colour());
-    match start(&ui, std::env::args_os().skip(1).collect()) {
+    match start(&ui, args.collect()) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             ui.failure(&failure);

@@ -1,5 +1,6 @@
 //! From an admitted image to a running process.
 
+pub mod bundle;
 pub mod cgroup;
 pub mod container;
 pub mod gate;

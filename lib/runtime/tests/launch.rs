@@ -253,6 +253,7 @@ fn root_waits_at_the_gate() {
     let fifo = gate::make(folder.as_fd()).unwrap();
     let (reader, mut launched) = bench.start(Gate::Wait(fifo.as_fd())).unwrap();
     drop(fifo);
+    launched.release().unwrap();
     gate::open(folder.as_fd()).unwrap();
     launched.executed(&bench.plan()).unwrap();
     assert_eq!(finish(reader, &launched).output, "started\n");
@@ -270,7 +271,10 @@ fn root_a_program_that_is_missing_is_told_after_the_gate() {
     let fifo = gate::make(folder.as_fd()).unwrap();
     let plan = bench.plan();
     let (reader, mut launched) = bench.start(Gate::Wait(fifo.as_fd())).unwrap();
-    gate::open(folder.as_fd()).unwrap();
+    drop(fifo);
+    launched.release().unwrap();
+    let error = gate::open(folder.as_fd()).unwrap_err();
+    assert!(error.to_string().starts_with("cannot execute missing: No such file"), "{error}");
     assert_eq!(launched.executed(&plan).unwrap_err().status(), 127);
     assert_eq!(finish(reader, &launched).status, Some(127));
 }

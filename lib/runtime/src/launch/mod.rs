@@ -22,7 +22,7 @@ use rustix::thread::{Gid, Uid};
 pub use error::{LaunchError, StepError};
 pub use program::program_of;
 pub use report::Cause;
-pub(crate) use report::{Fault, MAX_FDS};
+pub(crate) use report::{Fault, MAX_FDS, send_fds};
 
 use crate::cgroup::Entry;
 use crate::plan::Plan;
@@ -139,6 +139,19 @@ impl Launched {
             Some(Message::Failed { step, fault }) => Err(plan.fault(step, fault)),
             Some(_) => Err(LaunchError::Channel(rustix::io::Errno::BADMSG)),
         }
+    }
+
+    /// Lets the process wait at its gate on its own: until then it ends when its maker does.
+    ///
+    /// # Errors
+    /// [`LaunchError::Channel`] where it has ended.
+    pub fn release(&self) -> Result<(), LaunchError> {
+        send_fds(self.report.as_fd(), &[1], &[]).map_err(LaunchError::Channel)
+    }
+
+    /// Kills the process and waits for it.
+    pub fn end(self) {
+        end(&Cloned { pid: self.pid, pidfd: self.pidfd });
     }
 
     /// Readable when the program was executed, or a step failed: see [`Launched::executed`].

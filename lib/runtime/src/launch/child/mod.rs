@@ -44,6 +44,8 @@ pub(crate) struct Child<'a> {
     cover: Option<OwnedFd>,
     empty: Option<OwnedFd>,
     folder: Option<OwnedFd>,
+    /// The gate, once it was passed.
+    passed: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Child<'a> {
@@ -73,6 +75,7 @@ impl<'a> Child<'a> {
             cover,
             empty,
             folder,
+            passed: None,
         }
     }
 
@@ -80,6 +83,7 @@ impl<'a> Child<'a> {
     pub(crate) fn run(mut self) -> i32 {
         for (number, step) in self.plan.steps.iter().enumerate() {
             if let Err(fault) = self.take(step) {
+                self.leave_words(number, fault);
                 let told = send(self.socket, &Message::Failed { step: number, fault });
                 return if told.is_ok() { status(step, fault) } else { 125 };
             }
@@ -164,16 +168,25 @@ impl<'a> Child<'a> {
         take_as_stdio(stdio)
     }
 
-    /// Waits until a byte comes through the gate.
-    fn wait_at_gate(&self) -> Result<(), Fault> {
+    /// Waits until its maker has written all down, and then until a byte comes through the gate.
+    fn wait_at_gate(&mut self) -> Result<(), Fault> {
         let Some(gate) = self.gate else { return Ok(()) };
         send(self.socket, &Message::Ready)?;
-        // A fifo without a writer is not readable, and does not hang up before there was one.
-        retry_on_intr(|| poll(&mut [PollFd::new(&gate, PollFlags::IN)], None))?;
-        match retry_on_intr(|| rustix::io::read(gate, &mut [0]))? {
-            0 => Err(Cause::Abandoned.with(Errno::PIPE)),
-            _ => Ok(()),
+        if receive_fds(self.socket, &mut [0], &mut Vec::new(), RecvFlags::empty())? == 0 {
+            return Err(Cause::Abandoned.with(Errno::PIPE));
         }
+        retry_on_intr(|| poll(&mut [PollFd::new(&gate, PollFlags::IN)], None))?;
+        retry_on_intr(|| rustix::io::read(gate, &mut [0]))?;
+        self.passed = Some(gate);
+        Ok(())
+    }
+
+    /// Behind the gate whoever opened it hears why the program is not executed.
+    fn leave_words(&self, number: usize, fault: Fault) {
+        let Some(gate) = self.passed else { return };
+        let words = format!("{}: {}", self.plan.fault(number, fault), fault.errno);
+        // Nobody may be there any more; the exit status says it too.
+        crate::gate::leave_words(gate, &words).ok();
     }
 
     fn root(&self) -> Result<BorrowedFd<'_>, Errno> {

@@ -1,0 +1,117 @@
+//! `create`, and what `run` shares with it.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use coffer_policy::Admitted;
+use coffer_runtime::bundle::{
+    self, Bundle, BundleError, BundleId, Create, Home, Made, send_console,
+    write_pid_file,
+};
+use coffer_runtime::launch::LaunchError;
+
+use super::failure::{Failure, line};
+use super::globals::Globals;
+use super::grammar::{Flag, Grammar, Words, value};
+use super::{NAME, Outcome};
+
+/// The options of `create`.
+pub(super) const GRAMMAR: Grammar =
+    Grammar { flags: FLAGS, operands: (1, 1), verbatim_after: usize::MAX };
+
+const FLAGS: &[Flag] = &[
+    value("bundle", Some('b')),
+    value("config", Some('f')),
+    value("console-socket", None),
+    value("pid-file", None),
+];
+
+/// What is made, read from the words.
+pub(super) struct Wanted {
+    pub(super) home: Home,
+    pub(super) id: BundleId,
+    pub(super) bundle: Bundle,
+    pub(super) console: Option<PathBuf>,
+    pub(super) pid_file: Option<PathBuf>,
+}
+
+/// `create`.
+pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
+    let wanted = Wanted::read(globals, words)?;
+    wanted.check_console(wanted.wants_terminal())?;
+    let mut made = wanted.make()?;
+    match wanted.hand_out(&mut made) {
+        Ok(()) => made.release().map(|_| 0).map_err(Failure::from),
+        Err(error) => {
+            made.undo(&wanted.home)?;
+            Err(error.into())
+        }
+    }
+}
+
+impl Wanted {
+    /// Reads the bundle that the words name.
+    pub(super) fn read(globals: &Globals, words: &Words) -> Result<Self, Failure> {
+        let id = operand(words).parse()?;
+        let path = std::path::absolute(words.value("bundle").unwrap_or("."))?;
+        let bundle = match words.value("config") {
+            Some(config) => Bundle::with_config(&path, config)?,
+            None => Bundle::open(&path)?,
+        };
+        let path = |name| words.value(name).map(PathBuf::from);
+        let (console, pid_file) = (path("console-socket"), path("pid-file"));
+        Ok(Self { home: globals.home()?, id, bundle, console, pid_file })
+    }
+
+    /// Whether the bundle's process has a terminal.
+    pub(super) fn wants_terminal(&self) -> bool {
+        self.bundle.spec.process.as_ref().is_some_and(|process| process.terminal)
+    }
+
+    /// A terminal that nobody takes, and a socket for none, are mistakes. The words are runc's.
+    pub(super) fn check_console(&self, leaves_terminal: bool) -> Result<(), Failure> {
+        match (leaves_terminal, &self.console) {
+            (true, None) => Err(Failure::new(
+                "cannot allocate tty if runc will detach without setting console socket",
+            )),
+            (false, Some(_)) => Err(Failure::new(
+                "cannot use console socket if runc will not detach or allocate tty",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the container.
+    pub(super) fn make(&self) -> Result<Made, Failure> {
+        let admitted = Admitted::by_caller(format!("{NAME} was called with a bundle"));
+        let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
+        let wanted = Create { home, id, bundle, admitted: &admitted };
+        bundle::create(&wanted).map_err(refused)
+    }
+
+    /// Tells the caller of the terminal and the pid.
+    pub(super) fn hand_out(&self, made: &mut Made) -> Result<(), BundleError> {
+        if let (Some(socket), Some(terminal)) = (&self.console, made.terminal()) {
+            send_console(socket, terminal.as_fd())?;
+        }
+        match &self.pid_file {
+            Some(path) => write_pid_file(Path::new(path), made.pid()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a container was not made. runc's status is 1 whatever it was.
+fn refused(error: BundleError) -> Failure {
+    match &error {
+        BundleError::Launch(LaunchError::Step(step)) if step.status == 127 => {
+            Failure::new(format!("{}: executable file not found in $PATH", line(&error)))
+        }
+        _ => error.into(),
+    }
+}
+
+/// The id that a verb is about.
+pub(super) fn operand(words: &Words) -> &str {
+    words.operands().first().map(String::as_str).unwrap_or_default()
+}

@@ -1,0 +1,29 @@
+//! `delete`.
+
+use coffer_runtime::bundle::{self, BundleError, BundleId, Force, Home};
+
+use super::Outcome;
+use super::create::operand;
+use super::globals::Globals;
+use super::grammar::{Grammar, Words, switch};
+
+/// The options of `delete`.
+pub(super) const GRAMMAR: Grammar = Grammar {
+    flags: &[switch("force", Some('f'))],
+    operands: (1, 1),
+    verbatim_after: usize::MAX,
+};
+
+/// `delete`. With `--force` it is no error that there is nothing.
+pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
+    let id: BundleId = operand(words).parse()?;
+    let force = if words.has("force") { Force::Kill } else { Force::No };
+    let deleted = match Home::open(&globals.root)? {
+        Some(home) => bundle::delete(&home, &id, force),
+        None => Err(BundleError::NotFound(id)),
+    };
+    match (deleted, force) {
+        (Err(BundleError::NotFound(_)), Force::Kill) | (Ok(_), _) => Ok(0),
+        (Err(error), _) => Err(error.into()),
+    }
+}

@@ -1,0 +1,126 @@
+//! The options before the verb: runc's and crun's.
+
+use std::path::PathBuf;
+
+use coffer_runtime::bundle::{BundleId, Folder, Home};
+
+use super::Outcome;
+use super::failure::Failure;
+use super::grammar::{Grammar, Words, switch, value};
+use crate::environment;
+
+const GRAMMAR: Grammar = Grammar {
+    flags: &[
+        value("root", None),
+        value("log", None),
+        value("log-format", None),
+        switch("debug", None),
+        switch("systemd-cgroup", None),
+        value("cgroup-manager", None),
+        value("rootless", None),
+        value("criu", None),
+        switch("version", Some('v')),
+        switch("help", Some('h')),
+    ],
+    operands: (0, usize::MAX),
+    verbatim_after: 1,
+};
+
+/// What stands before the verb.
+#[derive(Debug, Default)]
+pub(super) struct Globals {
+    /// Where states are kept.
+    pub(super) root: PathBuf,
+    /// Where errors are written too.
+    pub(super) log: Option<PathBuf>,
+    /// How.
+    pub(super) format: Format,
+    /// Who makes control groups.
+    pub(super) groups: Groups,
+    /// `--version`.
+    pub(super) version: bool,
+    /// `--help`.
+    pub(super) help: bool,
+}
+
+/// How errors are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    /// logfmt, as logrus writes it.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Who makes control groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Groups {
+    /// The runtime.
+    #[default]
+    Cgroupfs,
+    /// systemd, asked over D-Bus.
+    Systemd,
+    /// Nobody.
+    Disabled,
+}
+
+impl Globals {
+    /// Reads them; gives the verb and its words.
+    pub(super) fn parse(words: &[String]) -> Result<(Self, Vec<String>), Failure> {
+        let mut read = Words::default();
+        let rest = GRAMMAR.read(words, &mut read, 1)?;
+        let verb = read.operands().iter().chain(rest).cloned().collect();
+        let globals = Self {
+            root: environment::state_root(read.value("root")),
+            log: read.value("log").map(PathBuf::from),
+            format: format(read.value("log-format"))?,
+            groups: groups(&read)?,
+            version: read.has("version"),
+            help: read.has("help"),
+        };
+        Ok((globals, verb))
+    }
+
+    /// The folder of states, made where it is missing.
+    pub(super) fn home(&self) -> Result<Home, Failure> {
+        Ok(Home::make(&self.root)?)
+    }
+
+    /// The container of this id.
+    pub(super) fn find(&self, id: &str) -> Result<Folder, Failure> {
+        let id: BundleId = id.parse()?;
+        match Home::open(&self.root)? {
+            Some(home) => Ok(home.find(&id)?),
+            None => Err(coffer_runtime::bundle::BundleError::NotFound(id).into()),
+        }
+    }
+}
+
+fn format(text: Option<&str>) -> Result<Format, Failure> {
+    match text {
+        None | Some("text") => Ok(Format::Text),
+        Some("json") => Ok(Format::Json),
+        Some(other) => Err(Failure::new(format!("--log-format: {other:?} is not text or json"))),
+    }
+}
+
+fn groups(words: &Words) -> Result<Groups, Failure> {
+    match words.value("cgroup-manager") {
+        None if words.has("systemd-cgroup") => Ok(Groups::Systemd),
+        None | Some("cgroupfs") => Ok(Groups::Cgroupfs),
+        Some("systemd") => Ok(Groups::Systemd),
+        Some("disabled") => Ok(Groups::Disabled),
+        Some(other) => {
+            let why = format!("--cgroup-manager: {other:?} is not cgroupfs, systemd or disabled");
+            Err(Failure::new(why))
+        }
+    }
+}
+
+/// Writes `text` to standard output.
+pub(super) fn print(text: &str) -> Outcome {
+    use std::io::Write as _;
+    let written = std::io::stdout().lock().write_all(text.as_bytes());
+    written.map(|()| 0).map_err(Failure::from)
+}

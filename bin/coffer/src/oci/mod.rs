@@ -1,0 +1,96 @@
+//! `coffer-oci`: the same binary under another name, with runc's and crun's grammar, for podman,
+//! containerd, Docker and whoever else calls an OCI runtime. Source: runtime-spec runtime.md,
+//! runc(8), crun(1).
+//!
+//! Nothing of `coffer`'s own front is used here: its callers are programs, which read exit
+//! statuses, one line of error, and JSON.
+
+mod create;
+mod delete;
+mod failure;
+mod globals;
+mod grammar;
+mod kill;
+mod list;
+mod log;
+mod run;
+mod start;
+mod state;
+mod version;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use failure::Failure;
+use globals::Globals;
+use grammar::{Grammar, Words};
+
+/// The name under which the binary is the runtime.
+pub(crate) const NAME: &str = "coffer-oci";
+
+/// What a verb gives back: the status to end with.
+type Outcome = Result<u8, Failure>;
+
+/// A verb: its name, its grammar, and what it does.
+struct Verb {
+    name: &'static str,
+    grammar: Grammar,
+    run: fn(&Globals, &Words) -> Outcome,
+}
+
+/// All verbs, the most frequent first.
+const VERBS: &[Verb] = &[
+    Verb { name: "state", grammar: state::GRAMMAR, run: state::run },
+    Verb { name: "create", grammar: create::GRAMMAR, run: create::run },
+    Verb { name: "start", grammar: start::GRAMMAR, run: start::run },
+    Verb { name: "kill", grammar: kill::GRAMMAR, run: kill::run },
+    Verb { name: "delete", grammar: delete::GRAMMAR, run: delete::run },
+    Verb { name: "run", grammar: run::GRAMMAR, run: run::run },
+    Verb { name: "list", grammar: list::GRAMMAR, run: list::run },
+];
+
+/// Whether the binary was called by [`NAME`].
+pub(crate) fn is_called(program: &OsString) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name == NAME)
+}
+
+/// Runs the verb that `args` name, without the program's own name.
+pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let (globals, outcome) = match words(args).and_then(|words| Globals::parse(&words)) {
+        Ok((globals, rest)) => {
+            let outcome = enter(&globals, &rest);
+            (globals, outcome)
+        }
+        Err(failure) => (Globals::default(), Err(failure)),
+    };
+    match outcome {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            log::error(&globals, &failure);
+            failure.status.into()
+        }
+    }
+}
+
+fn words(args: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failure> {
+    let word = |word: OsString| {
+        word.into_string().map_err(|word| Failure::new(format!("{word:?} is not UTF-8")))
+    };
+    args.map(word).collect()
+}
+
+fn enter(globals: &Globals, rest: &[String]) -> Outcome {
+    if globals.version {
+        return version::print_version();
+    }
+    let Some((name, rest)) = rest.split_first() else { return version::overview() };
+    if globals.help || matches!(&**name, "help" | "h") {
+        return version::overview();
+    }
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        return Err(Failure::new(format!("there is no command {name:?}")));
+    };
+    let words = verb.grammar.parse(verb.name, rest)?;
+    (verb.run)(globals, &words)
+}

@@ -1,0 +1,194 @@
+//! `create`: from a bundle to a process that waits at its gate.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use coffer_confine::confinement::{Confinement, Host};
+use coffer_oci::runtime::Spec;
+use coffer_policy::Admitted;
+use jiff::Timestamp;
+use rustix::process::Pid;
+
+use super::{Bundle, BundleError, BundleId, Folder, Home, Locked, Saved, State, fence};
+use crate::cgroup::{Cgroup, Limits, Place};
+use crate::gate;
+use crate::launch::{Gate, Launch, Launched, Stdio, launch};
+use crate::plan::{Authority, CgroupView, Inputs, Plan, RootFs};
+use crate::state::{BootId, ProcessId};
+
+/// What a container is made from.
+#[derive(Debug)]
+pub struct Create<'a> {
+    /// Where states are kept.
+    pub home: &'a Home,
+    /// Its name.
+    pub id: &'a BundleId,
+    /// Its bundle.
+    pub bundle: &'a Bundle,
+    /// Leave to run it.
+    pub admitted: &'a Admitted,
+}
+
+/// A container that waits at its gate, and may still be taken back.
+#[derive(Debug)]
+pub struct Made {
+    locked: Locked,
+    cgroup: Cgroup,
+    launched: Launched,
+    gate: OwnedFd,
+    state: State,
+}
+
+/// All that was decided before anything is written.
+struct Decided {
+    plan: Plan,
+    saved: Saved,
+    state: Draft,
+}
+
+/// A state without its process.
+struct Draft {
+    boot: BootId,
+    oci_version: String,
+    rootfs: std::path::PathBuf,
+}
+
+/// Makes a container up to its gate.
+///
+/// # Errors
+/// A [`BundleError`] for the first thing that is wrong; nothing is left then.
+pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
+    let decided = decide(wanted)?;
+    let locked = wanted.home.add(wanted.id)?;
+    match make(wanted, &decided, &locked) {
+        Ok((cgroup, launched, gate, state)) => Ok(Made { locked, cgroup, launched, gate, state }),
+        Err(error) => {
+            wanted.home.remove(locked)?;
+            Err(error)
+        }
+    }
+}
+
+/// Reads and checks everything. Writes nothing.
+fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
+    let Create { bundle, admitted, .. } = wanted;
+    let (spec, host) = (&bundle.spec, Host::read());
+    let process = spec.process.clone().ok_or(crate::plan::PlanError::Missing("process"))?;
+    let rootfs = bundle.rootfs()?;
+    let confinement = fence::of_bundle(spec, &host)?;
+    let cgroup = Place { groups: Vec::new(), missing: Vec::new() };
+    let plan = plan(spec, &confinement, &host, RootFs::Folder(rootfs.clone()))?;
+    let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
+    let saved = Saved {
+        admission: admitted.admission().clone(),
+        cgroup,
+        process,
+        confinement,
+        hooks: spec.hooks.clone().unwrap_or_default(),
+    };
+    let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
+    Ok(Decided { plan, saved, state })
+}
+
+fn plan(
+    spec: &Spec,
+    confinement: &Confinement,
+    host: &Host,
+    root: RootFs,
+) -> Result<Plan, BundleError> {
+    let authority = match rustix::process::geteuid().is_root() {
+        true => Authority::Root,
+        false => Authority::User,
+    };
+    let cgroups = CgroupView::None;
+    let init = crate::spec::Init::Program;
+    Ok(Plan::new(Inputs { spec, confinement, host, root, authority, cgroups, init })?)
+}
+
+/// Writes down what will be, makes the groups and the process.
+fn make(
+    wanted: &Create<'_>,
+    decided: &Decided,
+    locked: &Locked,
+) -> Result<(Cgroup, Launched, OwnedFd, State), BundleError> {
+    locked.save(&decided.saved)?;
+    let gate = gate::make(locked.dir()).map_err(BundleError::folder(wanted.id))?;
+    let cgroup = decided.saved.cgroup.create(&Limits::default())?;
+    match run(wanted, decided, locked, &cgroup, &gate) {
+        Ok((launched, state)) => Ok((cgroup, launched, gate, state)),
+        Err(error) => {
+            cgroup.remove()?;
+            Err(error)
+        }
+    }
+}
+
+fn run(
+    wanted: &Create<'_>,
+    decided: &Decided,
+    locked: &Locked,
+    cgroup: &Cgroup,
+    gate: &OwnedFd,
+) -> Result<(Launched, State), BundleError> {
+    let entry = cgroup.entry()?;
+    let how = Launch { cgroup: &entry, stdio: Stdio::Inherit, gate: Gate::Wait(gate.as_fd()) };
+    let mut state = None;
+    let launched = launch(&decided.plan, &how, &mut |pid| {
+        let init = ProcessId::of(pid, &decided.state.boot)?;
+        let named = decided.state(wanted, init);
+        locked.save_state(&named).map_err(std::io::Error::other)?;
+        state = Some(named);
+        Ok(())
+    })?;
+    let state = state.ok_or_else(|| BundleError::NotRunning(wanted.id.clone()))?;
+    Ok((launched, state))
+}
+
+impl Decided {
+    fn state(&self, wanted: &Create<'_>, init: ProcessId) -> State {
+        State {
+            oci_version: self.state.oci_version.clone(),
+            id: wanted.id.clone(),
+            init,
+            bundle: wanted.bundle.path.clone(),
+            rootfs: self.state.rootfs.clone(),
+            created: Timestamp::now(),
+            annotations: wanted.bundle.spec.annotations.clone(),
+            owner: rustix::process::geteuid().as_raw(),
+            cgroup: self.saved.cgroup.clone(),
+        }
+    }
+}
+
+impl Made {
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        self.launched.pid
+    }
+
+    /// The master side of its terminal, where it has one.
+    pub fn terminal(&mut self) -> Option<OwnedFd> {
+        self.launched.terminal.take()
+    }
+
+    /// Leaves it to its own: from here on it does not end with its maker. Gives its folder, its
+    /// process and the state.
+    ///
+    /// # Errors
+    /// Where the process has gone meanwhile.
+    pub fn release(self) -> Result<(Folder, OwnedFd, State), BundleError> {
+        self.launched.release()?;
+        Ok((self.locked.unlock()?, self.launched.pidfd, self.state))
+    }
+
+    /// Takes it back: ends the process and removes all that was made.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn undo(self, home: &Home) -> Result<(), BundleError> {
+        let Self { locked, cgroup, launched, gate, .. } = self;
+        drop(gate);
+        launched.end();
+        cgroup.remove()?;
+        home.remove(locked)
+    }
+}

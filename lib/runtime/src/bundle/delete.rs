@@ -1,0 +1,77 @@
+//! `delete`: what a container was is removed.
+
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+
+use super::{BundleError, BundleId, Home, Locked, Saved, State, Status};
+
+/// Whether a container that lives is killed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// It is an error.
+    No,
+    /// It is (`--force`).
+    Kill,
+}
+
+/// What was removed: for the hooks that follow.
+#[derive(Debug)]
+pub struct Deleted {
+    /// What it was.
+    pub saved: Option<Saved>,
+    /// Which process it was.
+    pub state: Option<State>,
+}
+
+/// Removes the container `id` with its groups.
+///
+/// # Errors
+/// [`BundleError::NotStopped`] where it lives and may not be killed, [`BundleError::NotFound`].
+pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, BundleError> {
+    let folder = home.find(id)?;
+    // A container that is being made holds its lock; the answer must not wait for it.
+    let (_, status) = folder.status()?;
+    if status == Status::Creating {
+        return Err(BundleError::Busy(id.clone()));
+    }
+    let locked = folder.lock()?;
+    let (state, status) = locked.settled()?;
+    // A created container does nothing yet: it may be deleted as it is, as runc allows.
+    if matches!(status, Status::Running | Status::Paused) && force == Force::No {
+        return Err(BundleError::NotStopped { id: id.clone(), status });
+    }
+    let saved = locked.saved()?;
+    if let Some(state) = &state {
+        end(&locked, state)?;
+    }
+    remove(home, locked, saved.as_ref())?;
+    Ok(Deleted { saved, state })
+}
+
+/// Kills the first process, and waits until it has gone and all of its namespace with it.
+fn end(locked: &Locked, state: &State) -> Result<(), BundleError> {
+    let Some(init) = locked.init(state)? else { return Ok(()) };
+    match pidfd_send_signal(&init, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(errno) => return Err(BundleError::signal(locked.id(), errno)),
+    }
+    let mut ended = [PollFd::from_borrowed_fd(init.as_fd(), PollFlags::IN)];
+    rustix::io::retry_on_intr(|| poll(&mut ended, None))
+        .map(|_| ())
+        .map_err(|errno| BundleError::signal(locked.id(), errno))
+}
+
+/// Removes what a killed command left of a container that never was.
+pub(super) fn clear(home: &Home, locked: Locked) -> Result<(), BundleError> {
+    let saved = locked.saved()?;
+    remove(home, locked, saved.as_ref())
+}
+
+fn remove(home: &Home, locked: Locked, saved: Option<&Saved>) -> Result<(), BundleError> {
+    if let Some(saved) = saved {
+        saved.cgroup.open()?.remove()?;
+    }
+    home.remove(locked)
+}
