@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use coffer_policy::Admitted;
 use coffer_runtime::bundle::{
-    self, Bundle, BundleError, BundleId, Create, Home, Made, send_console,
+    self, Bundle, BundleError, BundleId, Create, Home, Keyring, Made, RootChange, send_console,
     write_pid_file,
 };
 use coffer_runtime::launch::LaunchError;
 
 use super::failure::{Failure, line};
-use super::globals::Globals;
-use super::grammar::{Flag, Grammar, Words, value};
-use super::{NAME, Outcome};
+use super::globals::{Globals, Groups};
+use super::grammar::{Flag, Grammar, Words, switch, value};
+use super::{NAME, Outcome, log};
 
 /// The options of `create`.
 pub(super) const GRAMMAR: Grammar =
@@ -24,6 +24,11 @@ const FLAGS: &[Flag] = &[
     value("config", Some('f')),
     value("console-socket", None),
     value("pid-file", None),
+    switch("no-pivot", None),
+    switch("no-new-keyring", None),
+    value("preserve-fds", None),
+    // crun's: the container is the caller's either way.
+    switch("no-subreaper", None),
 ];
 
 /// What is made, read from the words.
@@ -33,13 +38,16 @@ pub(super) struct Wanted {
     pub(super) bundle: Bundle,
     pub(super) console: Option<PathBuf>,
     pub(super) pid_file: Option<PathBuf>,
+    root_change: RootChange,
+    keyring: Keyring,
+    preserved: u32,
 }
 
 /// `create`.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let wanted = Wanted::read(globals, words)?;
     wanted.check_console(wanted.wants_terminal())?;
-    let mut made = wanted.make()?;
+    let mut made = wanted.make(globals)?;
     match wanted.hand_out(&mut made) {
         Ok(()) => made.release().map(|_| 0).map_err(Failure::from),
         Err(error) => {
@@ -52,6 +60,9 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
 impl Wanted {
     /// Reads the bundle that the words name.
     pub(super) fn read(globals: &Globals, words: &Words) -> Result<Self, Failure> {
+        if globals.groups == Groups::Systemd {
+            return Err(Failure::new("control groups cannot be made by systemd"));
+        }
         let id = operand(words).parse()?;
         let path = std::path::absolute(words.value("bundle").unwrap_or("."))?;
         let bundle = match words.value("config") {
@@ -60,7 +71,16 @@ impl Wanted {
         };
         let path = |name| words.value(name).map(PathBuf::from);
         let (console, pid_file) = (path("console-socket"), path("pid-file"));
-        Ok(Self { home: globals.home()?, id, bundle, console, pid_file })
+        Ok(Self {
+            home: globals.home()?,
+            id,
+            bundle,
+            console,
+            pid_file,
+            root_change: if words.has("no-pivot") { RootChange::Move } else { RootChange::Pivot },
+            keyring: if words.has("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
+            preserved: words.number("preserve-fds")?.unwrap_or(0),
+        })
     }
 
     /// Whether the bundle's process has a terminal.
@@ -82,11 +102,17 @@ impl Wanted {
     }
 
     /// Makes the container.
-    pub(super) fn make(&self) -> Result<Made, Failure> {
+    pub(super) fn make(&self, globals: &Globals) -> Result<Made, Failure> {
         let admitted = Admitted::by_caller(format!("{NAME} was called with a bundle"));
         let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
-        let wanted = Create { home, id, bundle, admitted: &admitted };
-        bundle::create(&wanted).map_err(refused)
+        let Self { root_change, keyring, preserved, .. } = *self;
+        let admitted = &admitted;
+        let wanted = Create { home, id, bundle, admitted, root_change, keyring, preserved };
+        let made = bundle::create(&wanted).map_err(refused)?;
+        for warning in made.warnings() {
+            log::warning(globals, &warning.to_string());
+        }
+        Ok(made)
     }
 
     /// Tells the caller of the terminal and the pid.

@@ -52,8 +52,7 @@ fn table(containers: &[Shown]) -> String {
             shown.owner.clone(),
         ]
     };
-    let rows: Vec<[String; 6]> =
-        std::iter::once(head).chain(containers.iter().map(row)).collect();
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(containers.iter().map(row)).collect();
     columns(&rows)
 }
 

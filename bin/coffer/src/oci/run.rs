@@ -20,6 +20,10 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("pid-file", None),
         switch("detach", Some('d')),
         switch("keep", None),
+        switch("no-pivot", None),
+        switch("no-new-keyring", None),
+        value("preserve-fds", None),
+        switch("no-subreaper", None),
     ],
     operands: (1, 1),
     verbatim_after: usize::MAX,
@@ -30,7 +34,7 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let wanted = Wanted::read(globals, words)?;
     let detach = words.has("detach");
     wanted.check_console(wanted.wants_terminal() && detach)?;
-    let mut made = wanted.make()?;
+    let mut made = wanted.make(globals)?;
     if let Err(error) = wanted.hand_out(&mut made) {
         made.undo(&wanted.home)?;
         return Err(error.into());

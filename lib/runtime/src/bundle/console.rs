@@ -15,8 +15,7 @@ use crate::launch::send_fds;
 /// # Errors
 /// [`BundleError::Console`].
 pub fn send(path: &Path, terminal: BorrowedFd<'_>) -> Result<(), BundleError> {
-    send_to(path, terminal)
-        .map_err(|source| BundleError::Console { path: path.to_owned(), source })
+    send_to(path, terminal).map_err(|source| BundleError::Console { path: path.to_owned(), source })
 }
 
 fn send_to(path: &Path, terminal: BorrowedFd<'_>) -> io::Result<()> {

@@ -2,17 +2,16 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use coffer_confine::confinement::{Confinement, Host};
-use coffer_oci::runtime::Spec;
+use coffer_confine::confinement::{Confinement, Host, OfBundle, Warning};
 use coffer_policy::Admitted;
 use jiff::Timestamp;
 use rustix::process::Pid;
 
-use super::{Bundle, BundleError, BundleId, Folder, Home, Locked, Saved, State, fence};
+use super::{Bundle, BundleError, BundleId, Folder, Home, Locked, Saved, State};
 use crate::cgroup::{Cgroup, Limits, Place};
 use crate::gate;
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
-use crate::plan::{Authority, CgroupView, Inputs, Plan, RootFs};
+use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs};
 use crate::state::{BootId, ProcessId};
 
 /// What a container is made from.
@@ -26,6 +25,12 @@ pub struct Create<'a> {
     pub bundle: &'a Bundle,
     /// Leave to run it.
     pub admitted: &'a Admitted,
+    /// How the host's root is left.
+    pub root_change: RootChange,
+    /// Which session keyring its process has.
+    pub keyring: Keyring,
+    /// How many descriptors after the standard three stay open.
+    pub preserved: u32,
 }
 
 /// A container that waits at its gate, and may still be taken back.
@@ -36,6 +41,7 @@ pub struct Made {
     launched: Launched,
     gate: OwnedFd,
     state: State,
+    warnings: Vec<Warning>,
 }
 
 /// All that was decided before anything is written.
@@ -43,6 +49,7 @@ struct Decided {
     plan: Plan,
     saved: Saved,
     state: Draft,
+    warnings: Vec<Warning>,
 }
 
 /// A state without its process.
@@ -60,7 +67,10 @@ pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
     let decided = decide(wanted)?;
     let locked = wanted.home.add(wanted.id)?;
     match make(wanted, &decided, &locked) {
-        Ok((cgroup, launched, gate, state)) => Ok(Made { locked, cgroup, launched, gate, state }),
+        Ok((cgroup, launched, gate, state)) => {
+            let warnings = decided.warnings;
+            Ok(Made { locked, cgroup, launched, gate, state, warnings })
+        }
         Err(error) => {
             wanted.home.remove(locked)?;
             Err(error)
@@ -72,11 +82,11 @@ pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
 fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let Create { bundle, admitted, .. } = wanted;
     let (spec, host) = (&bundle.spec, Host::read());
-    let process = spec.process.clone().ok_or(crate::plan::PlanError::Missing("process"))?;
+    let process = spec.process.clone().ok_or(plan::PlanError::Missing("process"))?;
     let rootfs = bundle.rootfs()?;
-    let confinement = fence::of_bundle(spec, &host)?;
+    let OfBundle { confinement, warnings } = Confinement::of_bundle(spec, &host)?;
     let cgroup = Place { groups: Vec::new(), missing: Vec::new() };
-    let plan = plan(spec, &confinement, &host, RootFs::Folder(rootfs.clone()))?;
+    let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()))?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
     let saved = Saved {
         admission: admitted.admission().clone(),
@@ -86,11 +96,11 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         hooks: spec.hooks.clone().unwrap_or_default(),
     };
     let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
-    Ok(Decided { plan, saved, state })
+    Ok(Decided { plan, saved, state, warnings })
 }
 
 fn plan(
-    spec: &Spec,
+    wanted: &Create<'_>,
     confinement: &Confinement,
     host: &Host,
     root: RootFs,
@@ -101,7 +111,15 @@ fn plan(
     };
     let cgroups = CgroupView::None;
     let init = crate::spec::Init::Program;
-    Ok(Plan::new(Inputs { spec, confinement, host, root, authority, cgroups, init })?)
+    let bundle = Some(plan::Bundle {
+        id: wanted.id.as_str(),
+        folder: &wanted.bundle.path,
+        root_change: wanted.root_change,
+        keyring: wanted.keyring,
+        preserved: wanted.preserved,
+    });
+    let spec = &wanted.bundle.spec;
+    Ok(Plan::new(Inputs { spec, confinement, host, root, authority, cgroups, init, bundle })?)
 }
 
 /// Writes down what will be, makes the groups and the process.
@@ -163,6 +181,11 @@ impl Made {
     /// Its process.
     pub fn pid(&self) -> Pid {
         self.launched.pid
+    }
+
+    /// What of the bundle means nothing on this host and was passed over.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// The master side of its terminal, where it has one.

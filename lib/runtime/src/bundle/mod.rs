@@ -24,7 +24,6 @@ mod console;
 mod create;
 mod delete;
 mod error;
-mod fence;
 mod folder;
 mod id;
 mod kill;
@@ -33,6 +32,7 @@ mod pid_file;
 mod saved;
 mod start;
 
+pub use crate::plan::{Keyring, RootChange};
 pub use config::{Bundle, read_document, read_process};
 pub use console::send as send_console;
 pub use create::{Create, Made, create};
