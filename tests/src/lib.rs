@@ -14,6 +14,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "says why a test did not run")]
 
+pub mod bed;
 pub mod coffer;
 pub mod hostile;
 pub mod image;

@@ -12,6 +12,7 @@
     reason = "a program for a person at a terminal"
 )]
 
+mod bed;
 mod bench;
 mod leftover;
 mod package;
@@ -27,6 +28,7 @@ const USAGE: &str = "\
 usage: cargo xtask VERB
 
   test [FILTER]   install what the tests need, build coffer, run all tests
+  bed VERB …      a Debian kernel in a virtual machine: build, run, shell
   bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory, pull";
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn run() -> Result<ExitCode> {
             bench::floor_pull::run(host, repository, tag, folder.as_ref())
                 .map(|()| ExitCode::SUCCESS)
         }
+        ["bed", rest @ ..] => bed::run(rest),
         ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -40,7 +40,8 @@ pub(crate) const FOR_BENCHES: &[Package] = &[
     package("umoci", "makes the image, and unpacks to compare with"),
 ];
 
-const fn package(name: &'static str, reason: &'static str) -> Package {
+/// One of a list.
+pub(crate) const fn package(name: &'static str, reason: &'static str) -> Package {
     Package { name, reason }
 }
 

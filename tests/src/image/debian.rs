@@ -20,7 +20,11 @@ worker:x:1000:1000::/home/worker:/bin/bash
 const GROUPS: &str = "postgres:x:999:\nredis:x:1001:\nworker:x:1000:\nextra:x:2000:worker\n";
 
 /// The archive's state as this machine knows it, part of each image's key.
-pub(super) fn archive_state() -> Vec<u8> {
+///
+/// # Panics
+/// apt's lists cannot be listed.
+#[must_use]
+pub fn archive_state() -> Vec<u8> {
     let lists = Path::new("/var/lib/apt/lists");
     let Ok(entries) = fs::read_dir(lists) else { return Vec::new() };
     let mut releases: Vec<PathBuf> = entries
@@ -32,7 +36,11 @@ pub(super) fn archive_state() -> Vec<u8> {
 }
 
 /// Downloads `packages` and all they need, and gives their files, sorted.
-pub(super) fn closure(work: &Path, packages: &[&str]) -> BTreeSet<PathBuf> {
+///
+/// # Panics
+/// apt cannot.
+#[must_use]
+pub fn closure(work: &Path, packages: &[&str]) -> BTreeSet<PathBuf> {
     let cache = work.join("apt");
     fs::create_dir_all(cache.join("archives/partial")).unwrap();
     let status = cache.join("status");
@@ -71,7 +79,10 @@ fn archive(archives: &Path, line: &str) -> Option<PathBuf> {
 pub(super) const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
 /// Unpacks `archives` into `root`.
-pub(super) fn unpack(root: &Path, archives: impl IntoIterator<Item = PathBuf>) {
+///
+/// # Panics
+/// One of them cannot be unpacked.
+pub fn unpack(root: &Path, archives: impl IntoIterator<Item = PathBuf>) {
     for name in MERGED {
         fs::create_dir_all(root.join("usr").join(name)).unwrap();
         symlink(format!("usr/{name}"), root.join(name)).unwrap();

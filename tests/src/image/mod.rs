@@ -7,10 +7,12 @@
 mod build;
 pub(crate) use build::cargo_target;
 pub mod catalogue;
-mod debian;
+pub mod debian;
 mod layer;
 
 use std::path::PathBuf;
+
+use crate::bed;
 
 /// What an image is made of.
 #[derive(Clone, Copy, Debug)]
@@ -96,12 +98,13 @@ impl Start {
 }
 
 impl Recipe {
-    /// The image's layout on disk, built if it is not there yet.
+    /// The image's layout on disk, built if it is not there yet. In the bed's guest, the one that
+    /// was dropped in.
     ///
     /// # Panics
     /// It cannot be built.
     #[must_use]
     pub fn layout(&self) -> PathBuf {
-        build::cached(self)
+        if bed::guest().is_some() { bed::layout(self) } else { build::cached(self) }
     }
 }
