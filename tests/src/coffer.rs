@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
 
 use crate::image::{Recipe, cargo_target};
@@ -185,6 +185,31 @@ impl Coffer {
         }
         follow.kill().unwrap();
         follow.wait().unwrap();
+    }
+
+    /// The process that waits for the end of the one container of this store.
+    ///
+    /// # Panics
+    /// There is no such container, or it does not run.
+    #[must_use]
+    pub fn monitor(&self) -> Pid {
+        let id = self.must(&["ps", "-aq", "--no-trunc"]);
+        let path = self.root().join("containers").join(id.trim()).join("state.json");
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let pid = record["phase"]["running"]["parent"]["pid"].as_i64().unwrap();
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+    }
+
+    /// Kills it by SIGKILL, waits until it is gone, and says which it was.
+    ///
+    /// # Panics
+    /// As [`Self::monitor`].
+    pub fn kill_monitor(&self) -> Pid {
+        let pid = self.monitor();
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        pidfd_send_signal(&pidfd, Signal::KILL).unwrap();
+        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None).unwrap();
+        pid
     }
 
     /// Removes all containers, then says what is left of any in this store: folders, mounts,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use coffer_oci::ImageName;
 use coffer_runtime::container::{Creation, DataRoot, Ready, create};
-use coffer_runtime::monitor::{Attach, Attached, Console, DETACH_KEYS, Screen, SignalProxy, Stdin};
+use coffer_runtime::monitor::{Attach, Attached, Console, Screen, Stdin};
 use coffer_runtime::spec::{Network, Request, Terminal};
 use coffer_runtime::state::{Name, Removal};
 use coffer_store::Store;
@@ -16,7 +16,7 @@ use crate::acquire::{Acquired, Wish, here};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{ContainerFlags, Pull};
+use crate::flags::{ConsoleFlags, ContainerFlags, Pull};
 use crate::lookup;
 use crate::ui::Ui;
 
@@ -112,17 +112,18 @@ fn write_cidfile(file: &Path, ready: &Ready<'_>) -> Result<(), Failure> {
 }
 
 /// Runs a container in the foreground, and gives its exit status.
-pub(crate) fn run_attached(order: &Order<'_>) -> Outcome {
+pub(crate) fn run_attached(order: &Order<'_>, flags: &ConsoleFlags) -> Outcome {
     let mut root = None;
     let ready = order.make(&mut root)?;
     if order.request.terminal == Terminal::None {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         let console =
             Console { stdin: stdin.as_fd(), stdout: stdout.as_fd(), stderr: stderr.as_fd() };
-        let exit = ready.run(console, SignalProxy::On)?;
+        let exit = ready.run(console, flags.proxy())?;
         return Ok(Exit(exit.outcome.code()));
     }
-    let (_, attached) = with_console(Screen::Terminal, order.stdin(), |how| ready.attach(how))?;
+    let (_, attached) =
+        with_console(Screen::Terminal, order.stdin(), flags, |how| ready.attach(how))?;
     ended(&order.context.ui, attached)
 }
 
@@ -138,6 +139,7 @@ pub(crate) fn run_detached(order: &Order<'_>) -> Outcome {
 pub(crate) fn with_console<T>(
     screen: Screen,
     stdin: Stdin,
+    flags: &ConsoleFlags,
     attach: impl FnOnce(&Attach<'_>) -> T,
 ) -> T {
     let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
@@ -145,8 +147,8 @@ pub(crate) fn with_console<T>(
         console: Console { stdin: input.as_fd(), stdout: output.as_fd(), stderr: error.as_fd() },
         stdin,
         screen,
-        proxy: SignalProxy::On,
-        detach_keys: DETACH_KEYS.to_vec(),
+        proxy: flags.proxy(),
+        detach_keys: flags.detach_keys(),
     })
 }
 

@@ -79,8 +79,8 @@ const TABLE: &[Missing] = &[
     },
     Missing {
         verbs: RUN,
-        flags: &["-a", "--attach", "--sig-proxy", "--detach-keys"],
-        why: "a container in the foreground has all its streams and signals passed on",
+        flags: &["-a", "--attach"],
+        why: "a container in the foreground has all its streams passed on",
         help: "run in the background: -d",
     },
     Missing {

@@ -60,6 +60,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::rm::Rm>            ("rm",      Containers, "Remove containers"),
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
     verb::<command::exec::Exec>        ("exec",    Containers, "Run a command in a running container"),
+    verb::<command::attach::AttachTo>  ("attach",  Containers, "Attach this terminal to a running container"),
     verb::<command::logs::Logs>        ("logs",    Containers, "Print what a container has written"),
     verb::<command::wait::Wait>        ("wait",    Containers, "Wait until containers end, and print how"),
     verb::<command::top::Top>          ("top",     Containers, "List a container's processes"),
@@ -83,7 +84,6 @@ pub(crate) static VERBS: &[Verb] = &[
 
 /// Docker's verbs that coffer does not have, so that the error can say so.
 const DOCKERS: &[&str] = &[
-    "attach",
     "build",
     "builder",
     "buildx",

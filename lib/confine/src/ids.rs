@@ -39,11 +39,14 @@ pub fn allocate(root: BorrowedFd<'_>, container: &str) -> Result<IdMap, IdsError
 /// Makes sure that a container which is about to start again still has `ids` for itself.
 ///
 /// # Errors
-/// [`IdsError::TakenBy`] where they went to another, or where the pool cannot be read or written.
+/// [`IdsError::TakenBy`] where they went to another, [`IdsError::Changed`] where the host lends
+/// the caller others now, or where the pool cannot be read or written.
 pub fn keep(root: BorrowedFd<'_>, container: &str, ids: &IdMap) -> Result<(), IdsError> {
-    match ids.uids.first() {
-        Some(range) if geteuid().is_root() => pool::keep(root, container, HostUid::new(range.host)),
-        _ => Ok(()),
+    match (ids.uids.first(), geteuid().is_root()) {
+        (Some(range), true) => pool::keep(root, container, HostUid::new(range.host)),
+        (None, true) => Ok(()),
+        (_, false) if subid::of_caller()? == *ids => Ok(()),
+        (_, false) => Err(IdsError::Changed),
     }
 }
 

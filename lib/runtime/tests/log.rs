@@ -47,7 +47,7 @@ impl Scratch {
             lines.push(format!("{}{end}", String::from_utf8_lossy(line.bytes)));
             Ok(())
         };
-        read(&self.locked, self.containers.boot(), query, &mut sink).unwrap();
+        read(&self.locked, self.containers.boot(), query, &mut sink, &mut || Ok(())).unwrap();
         lines
     }
 

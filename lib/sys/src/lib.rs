@@ -14,6 +14,7 @@ pub mod loopback;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod pidfd;
 pub mod seccomp;
 pub mod signal;
 pub mod signalfd;

@@ -79,8 +79,9 @@ impl Command for Logs {
     }
 
     fn run(self, context: Context) -> Outcome {
-        let containers = context.containers()?;
-        let folder = containers.find(&self.container)?;
+        let root = context.data_root()?;
+        let (containers, folder) = (root.containers(), root.containers().find(&self.container)?);
+        root.settle(&folder)?;
         let query = Query {
             tail: self.tail.0,
             since: self.since.map(|when| when.0),
@@ -88,7 +89,9 @@ impl Command for Logs {
             follow: if self.follow { Follow::UntilStopped } else { Follow::No },
         };
         let mut printer = Printer::new(self.timestamps);
-        match read(&folder, containers.boot(), &query, &mut |line| printer.print(line)) {
+        let mut orphaned = || root.settle(&folder).map_err(io::Error::other);
+        let mut print = |line: &Line<'_>| printer.print(line);
+        match read(&folder, containers.boot(), &query, &mut print, &mut orphaned) {
             Err(_) if printer.is_cut_off => Err(Failure::quiet()),
             done => Ok(done.map(|()| Exit::DONE)?),
         }

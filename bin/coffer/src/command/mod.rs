@@ -1,5 +1,6 @@
 //! The verbs, one a file: flags, then what is done with them.
 
+pub(crate) mod attach;
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod exec;

@@ -107,7 +107,11 @@ impl Command for Ps {
     }
 
     fn run(self, context: Context) -> Outcome {
-        let mut list = context.containers()?.list()?;
+        let root = context.data_root()?;
+        let mut list = root.containers().list()?;
+        if let Err(error) = root.adopt_orphans(&list) {
+            context.ui.failure(&error.into());
+        }
         list.reverse();
         self.choose(&mut list);
         if self.json.json {

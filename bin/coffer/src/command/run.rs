@@ -6,7 +6,7 @@ use crate::container::{self, Order};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::flags::{Common, ContainerFlags};
+use crate::flags::{Common, ConsoleFlags, ContainerFlags};
 use crate::grammar::Flags;
 use crate::verb::Command;
 
@@ -30,6 +30,8 @@ pub(crate) struct Run {
     /// With --dry-run: print the runtime specification as JSON
     #[arg(long, requires = "dry_run")]
     json: bool,
+    #[command(flatten)]
+    console: ConsoleFlags,
     #[command(flatten)]
     flags: ContainerFlags,
     /// The image: a registry name, oci:DIR, oci-archive:FILE or docker-archive:FILE
@@ -56,7 +58,7 @@ impl Command for Run {
         } else if self.detach {
             container::run_detached(&order)
         } else {
-            container::run_attached(&order)
+            container::run_attached(&order, &self.console)
         }
     }
 }

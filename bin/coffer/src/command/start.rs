@@ -9,7 +9,7 @@ use crate::container::{ended, with_console};
 use crate::context::Context;
 use crate::each::each;
 use crate::failure::{Failure, Outcome};
-use crate::flags::Common;
+use crate::flags::{Common, ConsoleFlags};
 use crate::verb::Command;
 
 /// Start containers that were made before, or have ended
@@ -25,6 +25,8 @@ pub(crate) struct Start {
     /// Send it what is typed
     #[arg(short, long)]
     interactive: bool,
+    #[command(flatten)]
+    console: ConsoleFlags,
     #[command(flatten)]
     common: Common,
 }
@@ -57,7 +59,7 @@ impl Start {
             Terminal::None => Screen::Pipes,
             Terminal::Pty(_) => Screen::Terminal,
         };
-        let (_, attached) = with_console(screen, stdin, |how| ready.attach(how))?;
+        let (_, attached) = with_console(screen, stdin, &self.console, |how| ready.attach(how))?;
         ended(&context.ui, attached)
     }
 }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod common;
+mod console;
 mod container;
 mod environment_file;
 mod mount;
@@ -9,6 +10,7 @@ mod request;
 mod value;
 
 pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
+pub(crate) use console::ConsoleFlags;
 pub(crate) use container::ContainerFlags;
 pub(crate) use environment_file::variables;
 pub(crate) use request::{console_size, utf8};

@@ -54,6 +54,9 @@ pub(crate) enum ValueError {
     /// A signal.
     #[error("it is a signal's name, such as TERM, or its number")]
     Signal,
+    /// Keys.
+    #[error("keys are letters, or ctrl- and a letter or one of @[\\]^_, with commas between them")]
+    Keys,
     /// A limit that may be off.
     #[error("it is a whole number above 0, or -1 for no limit")]
     Limit,

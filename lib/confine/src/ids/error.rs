@@ -39,6 +39,9 @@ pub enum IdsError {
         /// Who has it.
         by: String,
     },
+    /// The container's files belong to sub-ids that the caller had before.
+    #[error("the sub-ids that this host lends you are not those that the container was made with")]
+    Changed,
     /// A recorded range is none of the pool's.
     #[error("no range of ids begins at {0}")]
     NoRange(HostUid),
@@ -111,6 +114,9 @@ impl IdsError {
             Self::TakenBy { .. } => {
                 "make the container anew: coffer rm, then coffer create".to_owned()
             }
+            Self::Changed => "put your lines in /etc/subuid and /etc/subgid back, or make the \
+                              container anew"
+                .to_owned(),
             Self::NoSubIds { who, .. } => format!(
                 "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
             ),

@@ -1,22 +1,21 @@
 //! Starts a container with a monitor: a copy of this process that becomes the container's parent.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_rootfs::Layer;
-use coffer_sys::{exec, memory, signal, userns};
-use rustix::fs::{Mode, OFlags};
+use coffer_sys::userns;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::ready::{exit_of, finish, screen_or};
+use super::kept::{Kept, hear, leave_caller, report};
+use super::ready::{Kin, screen_or};
 use super::start::{self, Started};
-use super::{ContainerError, DataRoot, Ready, Reported};
+use super::{Container, ContainerError, DataRoot, Ready, Reported};
 use crate::cgroup::Cgroup;
-use crate::monitor::{Attach, Attached, Pump, Server, attach, fifos};
+use crate::monitor::{Attach, Attached, Feed, Pump, Server, attach, fifos};
 use crate::spec::Terminal;
-use crate::state::{Folder, Phase, Record};
+use crate::state::{Phase, Record};
 
 /// A place at the monitor's table from the container's first byte on.
 #[derive(Debug)]
@@ -55,9 +54,12 @@ pub(super) fn detach(
     hear(told).map_err(failed)??;
     let Some((ours, how)) = ours else { return Ok(None) };
     let init = init_of(root, &id)?;
-    attach(&ours, how, init.as_ref().map(AsFd::as_fd))
-        .map(Some)
-        .map_err(|source| ContainerError::Carry { id: id.clone(), source })
+    let end = attach(&ours, how, init.as_ref().map(AsFd::as_fd))
+        .map_err(|source| ContainerError::Carry { id: id.clone(), source })?;
+    match end {
+        Attached::Lost => Container::attach_again(root, &id, how).map(Some),
+        end => Ok(Some(end)),
+    }
 }
 
 /// The container's first process, if it has not ended already.
@@ -75,16 +77,6 @@ fn init_of(
     }
 }
 
-/// What the monitor says of the start: one answer, then the end of the pipe.
-fn hear(told: OwnedFd) -> io::Result<Result<(), Reported>> {
-    let mut text = Vec::new();
-    File::from(told).read_to_end(&mut text)?;
-    match text.is_empty() {
-        true => Err(io::ErrorKind::UnexpectedEof.into()),
-        false => Ok(serde_json::from_slice::<Result<(), Reported>>(&text)?),
-    }
-}
-
 /// The monitor, from its first to its last line. What it cannot report any more it can only leave
 /// to the next command, which finds the record.
 fn keep(ready: Ready<'_>, tell: OwnedFd, seat: Option<OwnedFd>) -> i32 {
@@ -99,41 +91,16 @@ fn keep(ready: Ready<'_>, tell: OwnedFd, seat: Option<OwnedFd>) -> i32 {
     };
     // Where whoever asked has gone meanwhile, the container was asked for all the same.
     report(tell, &Ok(()));
-    memory::trim();
     i32::from(kept.stay().is_err())
 }
 
-fn report(tell: OwnedFd, answer: &Result<(), Reported>) -> i32 {
-    let sent = serde_json::to_vec(answer)
-        .map_err(io::Error::from)
-        .and_then(|text| File::from(tell).write_all(&text));
-    i32::from(sent.is_err())
-}
-
-/// Leaves the caller's session, folder and descriptors. Signals for the caller's group are none
-/// of the container's, and none but SIGKILL ends a monitor.
+/// Leaves the caller, with what the start needs.
 fn become_monitor(ready: &Ready<'_>, tell: &OwnedFd, seat: Option<&OwnedFd>) -> io::Result<()> {
-    rustix::process::setsid()?;
-    signal::block_all();
-    rustix::process::chdir("/")?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
-    let mut keep: Vec<BorrowedFd<'_>> = vec![tell.as_fd(), null.as_fd(), ready.locked.dir()];
+    let mut keep: Vec<BorrowedFd<'_>> = vec![tell.as_fd(), ready.locked.dir()];
     keep.extend(ready.root.fds());
     keep.extend(ready.stack.layers().iter().map(Layer::tree));
     keep.extend(seat.map(AsFd::as_fd));
-    exec::close_all_except(&keep)
-}
-
-/// A container that runs, and what its monitor needs.
-struct Kept<'r> {
-    root: &'r DataRoot,
-    folder: Folder,
-    record: Record,
-    cgroup: Cgroup,
-    pump: Pump<Server>,
+    leave_caller(&keep)
 }
 
 /// Starts the container. Everything that only the start needed is dropped here.
@@ -143,7 +110,7 @@ fn begin(mut ready: Ready<'_>, seat: Option<OwnedFd>) -> Result<Kept<'_>, Contai
             let (pump, cgroup) = pump_and_cgroup;
             let Ready { root, locked, record, .. } = ready;
             let folder = locked.unlock()?;
-            Ok(Kept { root, folder, record, cgroup, pump })
+            Ok(Kept { root, folder, record, cgroup, pump, kin: Kin::Child })
         }
         Err(error) => Err(ready.undo(error)),
     }
@@ -155,11 +122,12 @@ fn begin_with(
 ) -> Result<(Pump<Server>, Cgroup), ContainerError> {
     let id = ready.record.id.clone();
     let carry = |source| ContainerError::Carry { id: id.clone(), source };
+    let feed = Feed::of(ready.config.stdin, seat.as_ref());
     let audience = Server::new(ready.locked.dir(), seat).map_err(carry)?;
     let (inside, outside) = match ready.config.terminal {
         Terminal::Pty(_) => (None, None),
         Terminal::None => {
-            let (inside, outside) = fifos(ready.locked.dir(), ready.config.stdin).map_err(carry)?;
+            let (inside, outside) = fifos(ready.locked.dir(), feed).map_err(carry)?;
             (Some(inside), Some(outside))
         }
     };
@@ -167,18 +135,4 @@ fn begin_with(
     let Started { init, terminal, cgroup } = start::start(ready, inside)?;
     let outside = screen_or(&id, terminal, outside)?;
     Ok((Pump { init, outside, log: Some(log), audience }, cgroup))
-}
-
-impl Kept<'_> {
-    /// Carries input and output until the container ends, then writes that down and tells those
-    /// who are attached.
-    fn stay(self) -> Result<(), ContainerError> {
-        let Self { root, folder, record, cgroup, mut pump } = self;
-        // Where nothing can be carried any more the container's end is still waited for.
-        drop(pump.run());
-        let exit = exit_of(&record.id, &pump.init, &cgroup)?;
-        let finished = finish(root, &folder, record, cgroup, &exit);
-        pump.audience.end(exit.outcome.code());
-        finished
-    }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use coffer_confine::confinement::Host;
 use coffer_confine::user::{self, FILE_LIMIT, Identity};
 
-use super::ready::exit_of;
+use super::ready::collect;
 use super::{Config, Container, ContainerError};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
 use crate::monitor::{Console, Inside, Local, Outside, Pump, SignalProxy, Stdin, null, pipes};
@@ -34,7 +34,7 @@ impl Container<'_> {
                 (local, Some(inside), Some(outside))
             }
         };
-        let (Launched { pidfd: init, terminal, .. }, cgroup) = self.join(request, inside)?;
+        let Launched { pidfd: init, terminal, .. } = self.join(request, inside)?;
         let outside = match (terminal, outside) {
             (Some(master), _) => Outside::terminal(master).map_err(carry)?,
             (None, Some(outside)) => outside,
@@ -42,7 +42,8 @@ impl Container<'_> {
         };
         let mut pump = Pump { init, outside, log: None, audience };
         pump.run().map_err(carry)?;
-        Ok(exit_of(&self.record.id, &pump.init, &cgroup)?.outcome)
+        collect(&pump.init)
+            .map_err(|source| ContainerError::Process { id: self.record.id.clone(), source })
     }
 
     /// Starts a program in it and leaves it, with nothing to read and nobody to read it.
@@ -59,7 +60,7 @@ impl Container<'_> {
         &self,
         request: &ExecRequest,
         inside: Option<Inside>,
-    ) -> Result<(Launched, crate::cgroup::Cgroup), ContainerError> {
+    ) -> Result<Launched, ContainerError> {
         let config = self.config()?;
         let init: OwnedFd = self.init()?;
         let identity = self.identity(request, &config)?;
@@ -78,7 +79,7 @@ impl Container<'_> {
             None => Stdio::Inherit,
         };
         let how = Launch { cgroup: &entry, stdio, gate: Gate::Open };
-        Ok((launch(&plan, &how, &mut |_| Ok(()))?, cgroup))
+        Ok(launch(&plan, &how, &mut |_| Ok(()))?)
     }
 
     /// The container's own user, or another by the image's files.

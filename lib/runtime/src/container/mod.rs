@@ -8,11 +8,13 @@
 //! Not here: no pulling, no unpacking, no pause, no restart policy, and no process that watches
 //! over all containers.
 
+mod adopt;
 mod config;
 mod create;
 mod detach;
 mod error;
 mod exec;
+mod kept;
 mod ready;
 mod root;
 mod start;
@@ -34,7 +36,8 @@ pub use root::DataRoot;
 use crate::cgroup::Cgroup;
 use crate::monitor::{Attach, Attached, attach, connect_to};
 use crate::state::{
-    Exit, Folder, Outcome, Phase, ProcessId, Record, Running, StateError, Status, Watch,
+    ContainerId, Exit, Folder, Outcome, Phase, ProcessId, Record, Running, StateError, Status,
+    Watch,
 };
 
 /// A container that was made before.
@@ -138,11 +141,10 @@ impl<'r> Container<'r> {
             }
             _ => return Err(ContainerError::Unsettled { id: self.record.id }),
         };
-        let mut config = config_of(&locked)?;
-        if config.confinement.ids.is_some() {
-            // The range that it has, or another where a power failure lost the pool: files on disk
-            // keep the image's ids, so any will do.
-            config.confinement.ids = Some(ids::allocate(self.root.dir(), locked.id().as_str())?);
+        let config = config_of(&locked)?;
+        if let Some(ids) = &config.confinement.ids {
+            // Those in its specification, or none: they may be others' where the pool was lost.
+            ids::keep(self.root.dir(), locked.id().as_str(), ids)?;
         }
         let stack = self.root.stack(&locked, &config)?;
         Ok(Ready { root: self.root, locked, record, config, stack })
@@ -236,16 +238,47 @@ impl<'r> Container<'r> {
         }
     }
 
-    /// Attaches to it.
+    /// Attaches to it. Where its monitor is killed meanwhile, it gets another, and this goes on.
     ///
     /// # Errors
     /// [`ContainerError::NotRunning`]; [`ContainerError::Foreground`] where no monitor listens.
     pub fn attach(&self, how: &Attach<'_>) -> Result<Attached, ContainerError> {
+        match self.attach_once(how)? {
+            Attached::Lost => Self::attach_again(self.root, &self.record.id, how),
+            end => Ok(end),
+        }
+    }
+
+    fn attach_once(&self, how: &Attach<'_>) -> Result<Attached, ContainerError> {
         let init = self.init()?;
         let socket = connect_to(self.folder.dir())
             .map_err(|_| ContainerError::Foreground { id: self.record.id.clone() })?;
         attach(&socket, how, Some(init.as_fd()))
             .map_err(|source| ContainerError::Carry { id: self.record.id.clone(), source })
+    }
+
+    /// Goes on after the monitor of the container `id` was lost, with its next one.
+    fn attach_again(
+        root: &DataRoot,
+        id: &ContainerId,
+        how: &Attach<'_>,
+    ) -> Result<Attached, ContainerError> {
+        loop {
+            // Found anew it has a monitor again, or has ended.
+            let container = match Container::find(root, id.as_str()) {
+                Err(ContainerError::State(StateError::NotFound { .. })) => {
+                    return Ok(Attached::Lost);
+                }
+                found => found?,
+            };
+            match container.attach_once(how) {
+                Ok(Attached::Lost) => {}
+                Err(ContainerError::NotRunning { .. }) => {
+                    return Ok(Attached::Ended(container.wait()?.outcome.code()));
+                }
+                end => return end,
+            }
+        }
     }
 
     /// Removes it: its control groups, its ids, its name and all its files.

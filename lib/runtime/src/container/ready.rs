@@ -10,7 +10,9 @@ use super::start::Started;
 use super::{Config, ContainerError, DataRoot, start};
 use crate::log::{Rotation, Writer};
 use crate::monitor::{Attach, Attached, Console, Local, Outside, Pump, SignalProxy, pipes};
-use crate::state::{ContainerId, Exit, Locked, Outcome, Phase, Record, Removal, StateError};
+use crate::state::{
+    ContainerId, Exit, Locked, Outcome, Phase, Record, Removal, StateError, wait_status,
+};
 
 /// A container with its lock held and all at hand that starting it takes.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl<'r> Ready<'r> {
         let Started { init, cgroup, .. } = started;
         let mut pump = Pump { init, outside, log: Some(log), audience };
         pump.run().map_err(carry)?;
-        let exit = exit_of(&id, &pump.init, &cgroup)?;
+        let exit = exit_of(&record, &pump.init, &cgroup, Kin::Child)?;
         finish(root, &folder, record, cgroup, &exit)?;
         Ok(exit)
     }
@@ -146,27 +148,60 @@ impl<'r> Ready<'r> {
     }
 }
 
-/// Collects the container's first process, which has ended.
+/// What a process is to the container's first process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// Its parent, whom the kernel tells how it ended.
+    Child,
+    /// A monitor that came later.
+    Adopted,
+}
+
+/// How the container's first process, which has ended, did so.
 pub(super) fn exit_of(
-    id: &ContainerId,
+    record: &Record,
     init: &OwnedFd,
     cgroup: &crate::cgroup::Cgroup,
+    kin: Kin,
 ) -> Result<Exit, ContainerError> {
-    let failed = |source| ContainerError::Process { id: id.clone(), source };
-    let status = loop {
-        match waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED) {
-            Ok(Some(status)) => break status,
-            Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(failed(errno.into())),
+    let outcome = match (kin, &record.phase) {
+        (Kin::Adopted, Phase::Running(running)) => {
+            wait_status(init.as_fd(), &running.init).map(|s| s.map_or(Outcome::Unknown, outcome))
         }
+        _ => collect(init),
     };
-    let byte = |number: i32| u8::try_from(number & 0xff).unwrap_or(u8::MAX);
-    let outcome = match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Outcome::Exited(byte(code)),
-        (None, Some(signal)) => Outcome::Killed(byte(signal)),
-        (None, None) => Outcome::Unknown,
-    };
+    let outcome =
+        outcome.map_err(|source| ContainerError::Process { id: record.id.clone(), source })?;
     Ok(Exit { outcome, finished: jiff::Timestamp::now(), oom_killed: cgroup.oom_kills()? > 0 })
+}
+
+/// Collects a child that has ended.
+pub(super) fn collect(child: &OwnedFd) -> std::io::Result<Outcome> {
+    loop {
+        match waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED) {
+            Ok(Some(status)) => {
+                return Ok(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Outcome::Exited(byte(code)),
+                    (None, Some(signal)) => Outcome::Killed(byte(signal)),
+                    (None, None) => Outcome::Unknown,
+                });
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Reads a status as waitpid gives it. Source: man 2 wait.
+fn outcome(status: i32) -> Outcome {
+    match status & 0x7f {
+        0 => Outcome::Exited(byte(status >> 8)),
+        signal => Outcome::Killed(byte(signal)),
+    }
+}
+
+fn byte(number: i32) -> u8 {
+    u8::try_from(number & 0xff).unwrap_or(u8::MAX)
 }
 
 /// Writes down the end of a container, or removes it where that was asked for.

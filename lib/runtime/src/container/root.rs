@@ -9,10 +9,12 @@ use coffer_confine::ids;
 use coffer_rootfs::{Flavour, Layers, Stack};
 use coffer_sys::{dir, tree};
 
+use super::adopt::{Orphan, adopt};
 use super::{Config, ContainerError};
 use crate::plan::Authority;
 use crate::state::{
-    Containers, Folder, Locked, Outcome, Phase, Record, Removal, StateError, Status,
+    Containers, Folder, Listed, Locked, Outcome, Phase, ProcessId, Record, Removal, StateError,
+    Status,
 };
 
 /// The data root with its containers, and whose rights coffer has on it.
@@ -22,6 +24,17 @@ pub struct DataRoot {
     dir: OwnedFd,
     containers: Containers,
     authority: Authority,
+}
+
+/// What a container lacks whose makers or keepers were killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Nothing.
+    None,
+    /// Somebody to wait for its end.
+    Parent,
+    /// Somebody to finish what was begun.
+    CleanUp,
 }
 
 /// What an ordinary user cannot remove without the container's ids.
@@ -95,16 +108,64 @@ impl DataRoot {
         Ok(())
     }
 
-    /// Finishes what a command or a monitor that was killed began with this container: what was
-    /// half made or half removed is removed; what ended unseen is recorded as ended, with an
-    /// unknown status, and removed where that was asked for. Nothing is done to any other.
+    /// Gives every container of `list` that runs without a monitor a new one.
     ///
     /// # Errors
-    /// What the clean-up could not do; the next command tries again.
-    pub fn settle(&self, folder: &Folder) -> Result<(), ContainerError> {
-        if !self.is_unsettled(folder)? {
-            return Ok(());
+    /// The first that can have none.
+    pub fn adopt_orphans(&self, list: &[Listed]) -> Result<(), ContainerError> {
+        let boot = self.containers.boot();
+        for listed in list {
+            let Status::Running(running) = &listed.status else { continue };
+            let parent = running
+                .parent
+                .open(boot)
+                .map_err(|source| ContainerError::Process { id: listed.id.clone(), source })?;
+            if parent.is_none()
+                && let Ok(folder) = self.containers.find(listed.id.as_str())
+            {
+                self.settle(&folder)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Finishes what a command or a monitor that was killed began with this container: what was
+    /// half made or half removed is removed; what ended unseen is recorded as ended, with an
+    /// unknown status, and removed where that was asked for; what runs without anybody who reads
+    /// its output and waits for its end gets a new monitor. Nothing is done to any other.
+    ///
+    /// # Errors
+    /// What could not be done; the next command tries again.
+    pub fn settle(&self, folder: &Folder) -> Result<(), ContainerError> {
+        match self.need_of(folder)? {
+            Need::None => Ok(()),
+            Need::Parent => self.adopt(folder),
+            Need::CleanUp => self.clean_up(folder),
+        }
+    }
+
+    fn adopt(&self, folder: &Folder) -> Result<(), ContainerError> {
+        let locked = match folder.try_lock() {
+            Ok(Some(locked)) => locked,
+            Ok(None) | Err(StateError::Gone { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let boot = self.containers.boot();
+        let open = |process: &ProcessId| {
+            process
+                .open(boot)
+                .map_err(|source| ContainerError::Process { id: locked.id().clone(), source })
+        };
+        // The lock is ours now: somebody else may have been faster, or it may have ended.
+        let Some(record) = locked.record()? else { return Ok(()) };
+        let Phase::Running(running) = &record.phase else { return Ok(()) };
+        match (open(&running.init)?, open(&running.parent)?) {
+            (Some(init), None) => adopt(Orphan { root: self, locked, record, init }),
+            _ => Ok(()),
+        }
+    }
+
+    fn clean_up(&self, folder: &Folder) -> Result<(), ContainerError> {
         let locked = match folder.try_lock() {
             Ok(Some(locked)) => locked,
             // Somebody else is at it.
@@ -121,12 +182,22 @@ impl DataRoot {
         }
     }
 
-    fn is_unsettled(&self, folder: &Folder) -> Result<bool, ContainerError> {
-        Ok(match folder.status(self.containers.boot()) {
-            Ok((_, Status::Wreck)) => true,
-            Ok((Some(record), Status::Stopped(_))) => matches!(record.phase, Phase::Running(_)),
-            Ok(_) | Err(StateError::Gone { .. }) => false,
+    fn need_of(&self, folder: &Folder) -> Result<Need, ContainerError> {
+        let boot = self.containers.boot();
+        let (record, status) = match folder.status(boot) {
+            Ok(found) => found,
+            Err(StateError::Gone { .. }) => return Ok(Need::None),
             Err(error) => return Err(error.into()),
+        };
+        Ok(match (status, record.map(|record| record.phase)) {
+            (Status::Wreck, _) | (Status::Stopped(_), Some(Phase::Running(_))) => Need::CleanUp,
+            (Status::Running(running), _) => {
+                let parent = running.parent.open(boot).map_err(|source| {
+                    ContainerError::Process { id: folder.id().clone(), source }
+                })?;
+                if parent.is_some() { Need::None } else { Need::Parent }
+            }
+            _ => Need::None,
         })
     }
 

@@ -39,6 +39,9 @@ pub enum LogError {
     /// What was read could not be passed on.
     #[error("the log's lines cannot be passed on")]
     Sink(#[source] io::Error),
+    /// The container's monitor is gone, and there can be no other.
+    #[error("nobody writes the log any more")]
+    Monitor(#[source] io::Error),
     /// The container's record cannot be read.
     #[error(transparent)]
     State(#[from] crate::state::StateError),

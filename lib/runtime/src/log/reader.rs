@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::writer::name;
 use super::{Line, LogError, Tag};
-use crate::state::{BootId, Folder, StateError, Status, Watch};
+use crate::state::{BootId, Folder, Running, StateError, Status, Watch};
 
 /// How many rotated files are looked for; [`super::Rotation::files`] is far below.
 const MOST_FILES: u32 = 100;
@@ -38,15 +38,19 @@ pub enum Follow {
     UntilStopped,
 }
 
-/// Passes the lines of the container's log that `query` asks for to `sink`, in their order.
+/// Passes the lines of the container's log that `query` asks for to `sink`, in their order. Where
+/// the log is followed and the container's monitor has gone, `orphaned` is called: this is the time
+/// to make another.
 ///
 /// # Errors
-/// [`LogError`]; an error of `sink` ends the reading and is passed on as [`LogError::Sink`].
+/// [`LogError`]; an error of `sink` ends the reading and is passed on as [`LogError::Sink`], one
+/// of `orphaned` as [`LogError::Monitor`].
 pub fn read(
     folder: &Folder,
     boot: &BootId,
     query: &Query,
     sink: &mut dyn FnMut(&Line<'_>) -> io::Result<()>,
+    orphaned: &mut dyn FnMut() -> io::Result<()>,
 ) -> Result<(), LogError> {
     // The watch comes first: what is written after it is announced.
     let watch = match query.follow {
@@ -75,7 +79,15 @@ pub fn read(
     match (watch, newest) {
         (None, Some(mut newest)) => newest.lines(&mut pass),
         (None, None) => Ok(()),
-        (Some(mut watch), newest) => follow(folder, boot, &mut watch, newest, &mut pass),
+        (Some(watch), newest) => {
+            let mut at = Followed { folder, boot, watch, newest };
+            while let Some(running) = at.turn(&mut pass)? {
+                if at.wait(&running)? == Attended::ByNobody {
+                    orphaned().map_err(LogError::Monitor)?;
+                }
+            }
+            Ok(())
+        }
     }
 }
 
@@ -157,25 +169,46 @@ fn matches(line: &Line<'_>, query: &Query) -> Result<bool, LogError> {
     Ok(query.since.is_none_or(|since| at >= since) && query.until.is_none_or(|until| at < until))
 }
 
-/// Reads on at each change in the folder, until the container has stopped.
-fn follow(
-    folder: &Folder,
-    boot: &BootId,
-    watch: &mut Watch,
-    mut newest: Option<LogFile>,
-    pass: &mut Pass<'_>,
-) -> Result<(), LogError> {
-    loop {
+/// A log that is read on at each change in the folder, until the container has stopped.
+struct Followed<'a> {
+    folder: &'a Folder,
+    boot: &'a BootId,
+    watch: Watch,
+    newest: Option<LogFile>,
+}
+
+/// Whether somebody writes the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attended {
+    /// The container's parent.
+    ByParent,
+    /// Its parent was killed.
+    ByNobody,
+}
+
+impl Followed<'_> {
+    /// Reads what there is. Says by whom more can come.
+    fn turn(&mut self, pass: &mut Pass<'_>) -> Result<Option<Running>, LogError> {
         // Asked before reading: whoever records the end has written the whole log before.
-        let status = match folder.status(boot) {
-            Ok((_, status)) => status,
-            Err(StateError::Gone { .. }) => Status::Removing,
-            Err(error) => return Err(error.into()),
-        };
-        drain(folder.dir(), &mut newest, pass)?;
-        match status {
-            Status::Running(running) => watch.wait(&[&running.init, &running.parent], boot)?,
-            _ => return Ok(()),
+        let running = self.running()?;
+        drain(self.folder.dir(), &mut self.newest, pass)?;
+        Ok(running)
+    }
+
+    /// Waits until something happens.
+    fn wait(&mut self, running: &Running) -> Result<Attended, LogError> {
+        self.watch.wait(&[&running.init, &running.parent], self.boot)?;
+        match running.parent.open(self.boot).map_err(LogError::Read)? {
+            Some(_) => Ok(Attended::ByParent),
+            None => Ok(Attended::ByNobody),
+        }
+    }
+
+    fn running(&self) -> Result<Option<Running>, LogError> {
+        match self.folder.status(self.boot) {
+            Ok((_, Status::Running(running))) => Ok(Some(running)),
+            Ok(_) | Err(StateError::Gone { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -5,9 +5,9 @@
 //! which becomes the container's parent, waits on a pidfd, and listens on a socket in the
 //! container's folder for those who attach ([`Attach`]).
 //!
-//! What happens when it is killed: the container runs on; its output is kept in fifos up to 64 KiB
-//! each; its exit status is recorded as unknown, since no process but its parent is told; a
-//! terminal hangs up. It can be killed by SIGKILL alone.
+//! It can be killed by SIGKILL alone. Then the container runs on, writes into its fifos until they
+//! are full, and gets a new monitor from the next command that meets it, which goes on with the
+//! log and learns the exit status from the kernel's memory of the process (`container::adopt`).
 
 mod attach;
 mod local;
@@ -23,4 +23,4 @@ pub use local::{Console, SignalProxy};
 pub(crate) use pump::Pump;
 pub(crate) use server::{Server, connect_to};
 pub use stdio::Stdin;
-pub(crate) use stdio::{Inside, Outside, fifos, null, pipes};
+pub(crate) use stdio::{Feed, Inside, Outside, fifos, null, pipes};

@@ -2,17 +2,19 @@
 //!
 //! In the foreground they are pipes, which end with coffer as they would in a shell. A detached
 //! container writes into fifos in its own folder, opened for reading too, so that there is always
-//! a reader: when its monitor is killed it gets no `SIGPIPE` and runs on, until 64 KiB that nobody
-//! reads stop it at its next write; whoever opens the fifos again goes on reading there. A terminal
-//! cannot be kept so: when its monitor is killed it hangs up.
+//! a reader: when its monitor is killed it gets no `SIGPIPE` and runs on. The next command makes a
+//! monitor that opens the fifos again and goes on reading there; a program that writes more than
+//! a fifo holds before that (1 MiB for root, 64 KiB for others) waits for it, and loses nothing.
+//! Input that is not of one client alone comes through a fifo, too. A terminal cannot be kept so:
+//! when its monitor is killed and nobody is attached it hangs up.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::dir;
-use rustix::fs::{self as rfs, FileType, Mode, OFlags};
+use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -31,6 +33,35 @@ pub enum Stdin {
     Closed,
     /// `-i`: it reads what is sent to it.
     Open,
+}
+
+/// The name of the fifo that input comes through where it never ends.
+const INPUT: &str = "stdin";
+/// How much a fifo holds of root's containers, whom no quota of pipes binds: so much is written
+/// before a container whose monitor was killed has to wait for the next command.
+const FIFO_BYTES: usize = 1 << 20;
+
+/// Where the program's input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feed {
+    /// Nowhere.
+    Nothing,
+    /// From whoever is attached from the beginning, and it ends with theirs, as in a pipe.
+    UntilEnd,
+    /// From those who attach and leave: it never ends, not even with the monitor.
+    Always,
+}
+
+impl Feed {
+    /// For a container that can be given input or not, and to which somebody is attached from the
+    /// beginning or not. Source: docker's `StdinOnce`.
+    pub(crate) fn of<T>(stdin: Stdin, first: Option<&T>) -> Self {
+        match (stdin, first) {
+            (Stdin::Closed, _) => Self::Nothing,
+            (Stdin::Open, Some(_)) => Self::UntilEnd,
+            (Stdin::Open, None) => Self::Always,
+        }
+    }
 }
 
 /// What becomes the program's descriptors 0, 1 and 2.
@@ -76,6 +107,7 @@ pub(crate) enum Room {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Pipe,
+    Fifo,
     Terminal,
 }
 
@@ -96,19 +128,60 @@ pub(crate) fn null() -> io::Result<Inside> {
 }
 
 /// Fifos in the container's folder, for a detached one.
-pub(crate) fn fifos(dir: BorrowedFd<'_>, stdin: Stdin) -> io::Result<(Inside, Outside)> {
+pub(crate) fn fifos(dir: BorrowedFd<'_>, feed: Feed) -> io::Result<(Inside, Outside)> {
     for (name, _) in FIFOS {
-        dir::remove_file(dir, name)?;
-        rfs::mknodat(dir, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        make_fifo(dir, name)?;
     }
-    let (inside, input) = input(stdin)?;
+    let (inside, input) = match feed {
+        Feed::Nothing => input(Stdin::Closed)?,
+        Feed::UntilEnd => input(Stdin::Open)?,
+        Feed::Always => {
+            make_fifo(dir, INPUT)?;
+            // Its own writer, the program never reads the end.
+            (open_fifo(dir, INPUT)?, fifo_input(dir)?)
+        }
+    };
     let [out, err] = FIFOS.map(|(name, _)| open_fifo(dir, name));
-    Ok(([inside, out?, err?], Outside { input, outputs: reopen(dir)? }))
+    let inside = [inside, out?, err?];
+    if rustix::process::geteuid().is_root() {
+        for fd in &inside[1..] {
+            fcntl_setpipe_size(fd, FIFO_BYTES)?;
+        }
+    }
+    Ok((inside, Outside { input, outputs: reopen(dir)? }))
 }
 
-/// The fifos of a container that runs already.
+/// Makes a fifo anew. Whoever gets so far as to open it again may: the folder keeps others out,
+/// and inside it is a process's own descriptor. An ordinary user's monitor may need it when it
+/// belongs to one of the container's ids.
+fn make_fifo(dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    dir::remove_file(dir, name)?;
+    rfs::mknodat(dir, name, FileType::Fifo, Mode::empty(), 0)?;
+    Ok(rfs::chmodat(dir, name, Mode::from_raw_mode(0o666), AtFlags::empty())?)
+}
+
+/// The fifos of a container that runs already; none where it was started with pipes.
 fn reopen(dir: BorrowedFd<'_>) -> io::Result<Vec<Output>> {
-    FIFOS.iter().map(|(name, stream)| Output::new(open_fifo(dir, name)?, *stream)).collect()
+    let mut outputs = Vec::with_capacity(FIFOS.len());
+    for (name, stream) in FIFOS {
+        match open_fifo(dir, name) {
+            Ok(fd) => outputs.push(Output::new(fd, stream)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(outputs)
+}
+
+/// The writing end of the input's fifo; nothing where there is none, or nobody who reads.
+fn fifo_input(dir: BorrowedFd<'_>) -> io::Result<Input> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = match rfs::openat(dir, INPUT, flags, Mode::empty()) {
+        Ok(fd) => Some(fd),
+        Err(Errno::NOENT | Errno::NXIO) => None,
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(Input { fd, kind: Kind::Fifo, pending: Vec::new(), ended: false })
 }
 
 /// For reading and writing, which does not wait for another end. Source: man 7 fifo.
@@ -133,6 +206,11 @@ fn input(stdin: Stdin) -> io::Result<(OwnedFd, Input)> {
 }
 
 impl Outside {
+    /// What can be had again of a container that runs, by a monitor that did not start it.
+    pub(crate) fn again(dir: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self { input: fifo_input(dir)?, outputs: reopen(dir)? })
+    }
+
     /// The master side of a terminal.
     pub(crate) fn terminal(master: OwnedFd) -> io::Result<Self> {
         let peer = ioctl_tiocgptpeer(
@@ -189,7 +267,8 @@ impl Input {
         }
     }
 
-    /// The end of the input: the program reads it after what is kept. A terminal has no end.
+    /// The end of the input: the program reads it after what is kept. Neither a terminal nor a
+    /// fifo has an end.
     pub(crate) fn end(&mut self) {
         if self.kind == Kind::Pipe {
             self.ended = true;
@@ -258,7 +337,7 @@ mod tests {
     fn a_fifo_has_a_reader_when_all_others_have_gone() {
         let folder = tempfile::tempdir().unwrap();
         let dir = dir::open(folder.path()).unwrap();
-        let (inside, outside) = fifos(dir.as_fd(), Stdin::Closed).unwrap();
+        let (inside, outside) = fifos(dir.as_fd(), Feed::Nothing).unwrap();
         drop(outside);
         rustix::io::write(&inside[1], b"still here").unwrap();
         let again = reopen(dir.as_fd()).unwrap();

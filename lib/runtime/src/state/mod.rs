@@ -29,6 +29,7 @@ pub use containers::{Containers, Listed};
 pub use folder::{Folder, Locked};
 pub use id::{ContainerId, IdError};
 pub use name::{Name, NameError};
+pub(crate) use process::wait_status;
 pub use process::{BootId, ProcessId};
 pub use record::{Draft, Exit, Outcome, Phase, Record, Removal, Running, Status};
 pub use watch::Watch;

@@ -4,7 +4,7 @@
 //! one process for ever (man 5 proc_pid_stat, field 22; man 5 `proc_sys_kernel`, `random/boot_id`).
 
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{self as rfs, Mode, OFlags};
 use rustix::io::Errno;
@@ -74,6 +74,27 @@ impl ProcessId {
     }
 }
 
+/// How the process that `pidfd` holds has ended, for anybody but its parent: from the kernel's
+/// memory of it once it was waited for, and from /proc before that. `None` where a kernel before
+/// 6.15 has forgotten it.
+///
+/// # Errors
+/// What /proc or the pidfd say.
+pub(crate) fn wait_status(pidfd: BorrowedFd<'_>, id: &ProcessId) -> io::Result<Option<i32>> {
+    let remembered = || coffer_sys::pidfd::wait_status(pidfd);
+    if let Some(status) = remembered()? {
+        return Ok(Some(status));
+    }
+    let Some(pid) = Pid::from_raw(id.pid) else { return Ok(None) };
+    match look(pid) {
+        Ok(stat) if stat.start_time == id.start_time && stat.ended => Ok(Some(stat.wait_status)),
+        // It was waited for between the two looks.
+        Ok(_) => remembered(),
+        Err(error) if gone(&error) => remembered(),
+        Err(error) => Err(error),
+    }
+}
+
 /// The process went between two looks at it: its folder has gone, or its file reads as `ESRCH`.
 fn gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
@@ -87,6 +108,8 @@ struct Stat {
     ended: bool,
     /// Field 22, in clock ticks since boot.
     start_time: u64,
+    /// Field 52, as waitpid would give it; 0 for who may not see it.
+    wait_status: i32,
 }
 
 fn look(pid: Pid) -> io::Result<Stat> {
@@ -100,7 +123,8 @@ fn parse_stat(stat: &[u8]) -> Option<Stat> {
     let after = stat.iter().rposition(|b| *b == b')')? + 1;
     let mut fields = std::str::from_utf8(stat.get(after..)?).ok()?.split_ascii_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
-    Some(Stat { ended, start_time: fields.nth(18)?.parse().ok()? })
+    let start_time = fields.nth(18)?.parse().ok()?;
+    Some(Stat { ended, start_time, wait_status: fields.nth(29)?.parse().ok()? })
 }
 
 /// Reads a small file of /proc whole.
@@ -129,10 +153,12 @@ mod tests {
 
     #[test]
     fn a_command_may_look_like_anything() {
-        let stat = b"7 (a) R 1 2) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
-        assert_eq!(parse_stat(stat), Some(Stat { ended: false, start_time: 4711 }));
-        let stat = b"7 (a) Z 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711";
-        assert_eq!(parse_stat(stat), Some(Stat { ended: true, start_time: 4711 }));
+        let rest = "1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711".to_owned() + &" 0".repeat(29);
+        for (head, ended) in [("7 (a) R 1 2) S", false), ("7 (a) Z", true)] {
+            let stat = format!("{head} {rest} 1792");
+            let expected = Stat { ended, start_time: 4711, wait_status: 1792 };
+            assert_eq!(parse_stat(stat.as_bytes()), Some(expected));
+        }
         assert_eq!(parse_stat(b"7 (a"), None);
     }
 
