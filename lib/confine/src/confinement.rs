@@ -15,7 +15,7 @@ use crate::seccomp::{self, Arch, Profile, Program};
 use crate::sysctl::Sysctl;
 use crate::user::Identity;
 
-pub use bundle::{OfBundle, Unknown, Warning};
+pub use bundle::{OfBundle, Unknown, Warning, id_map};
 pub use error::ConfinementError;
 pub use explain::{Control, Explanation, Gap};
 pub use wishes::{Filter, Host, SystemPaths, Wishes};

@@ -5,8 +5,10 @@
 
 mod common;
 
+use coffer_runtime::launch::Gate;
 use common::bundle::TestBundle;
-use common::needs_root;
+use common::{FIRST_ID, finish, needs_root};
+use rustix::process::{Signal, pidfd_send_signal};
 use serde_json::json;
 
 fn output(bundle: &TestBundle) -> String {
@@ -125,4 +127,150 @@ fn root_bundle_refuses_by_the_place_in_its_configuration() {
     assert!(told.starts_with("process.capabilities.effective: "), "{told}");
     let told = refused("/linux/sysctl", json!({"kernel.core_pattern": "x"}));
     assert!(told.starts_with("linux.sysctl.kernel.core_pattern: "), "{told}");
+}
+
+fn inode(path: &str) -> String {
+    std::fs::read_link(path).unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn root_bundle_joins_the_namespaces_of_another() {
+    if !needs_root() {
+        return;
+    }
+    let other = TestBundle::shell("sleep 100");
+    let (reader, launched) = other.start(Gate::Open).unwrap();
+    let pid = launched.pid.as_raw_nonzero();
+    let path = |kind: &str| format!("/proc/{pid}/ns/{kind}");
+    let mut bundle =
+        TestBundle::shell("for n in pid net ipc uts; do readlink /proc/self/ns/$n; done; echo $$");
+    for (kind, name) in [("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts")] {
+        bundle.namespace(kind, &path(name));
+    }
+    let text = output(&bundle);
+    let expected: Vec<String> = ["pid", "net", "ipc", "uts"].map(|n| inode(&path(n))).to_vec();
+    assert_eq!(text.lines().take(4).collect::<Vec<_>>(), expected);
+    assert_ne!(text.lines().last(), Some("1"));
+    // With a user namespace of its own, beside a network that is the other's.
+    let mut bundle = TestBundle::shell("readlink /proc/self/ns/net; cat /proc/self/uid_map; id -u");
+    bundle.namespace("network", &path("net"));
+    bundle.namespace("user", "");
+    bundle.map_ids(FIRST_ID);
+    bundle.config["mounts"].as_array_mut().unwrap().retain(|m| m["type"] != "sysfs");
+    let text = output(&bundle);
+    assert!(text.starts_with(&expected[1]) && text.contains(&FIRST_ID.to_string()), "{text}");
+    let mut wrong = TestBundle::shell("true");
+    wrong.namespace("network", &path("uts"));
+    let told = wrong.refused();
+    assert!(told.contains("].path: is a namespace of another type"), "{told}");
+    pidfd_send_signal(&launched.pidfd, Signal::KILL).unwrap();
+    finish(reader, &launched);
+}
+
+#[test]
+fn root_bundle_joins_a_user_namespace() {
+    if !needs_root() {
+        return;
+    }
+    let mut other = TestBundle::shell("sleep 100");
+    other.namespace("user", "");
+    other.map_ids(FIRST_ID);
+    let (reader, launched) = other.start(Gate::Open).unwrap();
+    let pid = launched.pid.as_raw_nonzero();
+    let mut bundle = TestBundle::shell("readlink /proc/self/ns/user; id -u; echo $$");
+    bundle.namespace("user", &format!("/proc/{pid}/ns/user"));
+    bundle.own_by(FIRST_ID);
+    let text = output(&bundle);
+    assert_eq!(text, format!("{}\n0\n1\n", inode(&format!("/proc/{pid}/ns/user"))));
+    pidfd_send_signal(&launched.pidfd, Signal::KILL).unwrap();
+    finish(reader, &launched);
+}
+
+#[test]
+fn root_bundle_shares_what_it_does_not_list() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle =
+        TestBundle::shell("for n in pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done");
+    for kind in ["pid", "network", "ipc", "uts", "cgroup"] {
+        bundle.share(kind);
+    }
+    bundle.set("/hostname", json!(""));
+    let expected: Vec<String> =
+        ["pid", "net", "ipc", "uts", "cgroup"].map(|n| inode(&format!("/proc/self/ns/{n}"))).into();
+    assert_eq!(output(&bundle).lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn root_bundle_runs_its_hooks_in_order() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("cat /log; echo program >> /log");
+    let log = bundle.root().join("log");
+    let hook = |name: &str| {
+        let line = format!("{{ echo {name} $A; cat; echo; }} >> {}", log.display());
+        json!({"path": "/bin/sh", "args": ["sh", "-c", line], "env": ["A=b"]})
+    };
+    let inside = json!({"path": "/bin/sh", "timeout": 5,
+        "args": ["sh", "-c", "{ echo start; cat; echo; } >> /log"]});
+    bundle.set("/annotations", json!({"key": "value"}));
+    bundle.set(
+        "/hooks",
+        json!({"createRuntime": [hook("runtime")],
+        "createContainer": [hook("container")], "startContainer": [inside]}),
+    );
+    let mut created = 0;
+    let ended = bundle
+        .run_with(&mut |pid| {
+            created = pid.as_raw_nonzero().get();
+            assert!(std::path::Path::new(&format!("/proc/{created}/ns/net")).exists());
+            Ok(())
+        })
+        .unwrap();
+    assert!(created > 0);
+    let state = format!(
+        "{{\"ociVersion\":\"1.3.0\",\"id\":\"test\",\"status\":\"created\",\"bundle\":{:?},\
+         \"annotations\":{{\"key\":\"value\"}},\"pid\":1}}",
+        bundle.folder()
+    );
+    assert_eq!(ended.output, format!("container b\n{state}\nstart\n{state}\n"), "{ended:?}");
+    bundle.set("/hooks", json!({"createContainer": [{"path": "/bin/false"}]}));
+    let failed = bundle.run().unwrap_err().to_string();
+    assert_eq!(failed, "cannot run the hook /bin/false: it failed");
+    bundle.set(
+        "/hooks",
+        json!({"createContainer": [
+        {"path": "/bin/sleep", "args": ["sleep", "100"], "timeout": 1}]}),
+    );
+    let failed = bundle.run().unwrap_err().to_string();
+    assert_eq!(failed, "cannot run the hook /bin/sleep: it took longer than its timeout");
+    bundle.set("/hooks", json!({"createRuntime": [hook("runtime")]}));
+    let failed = bundle.run_with(&mut |_| Err(std::io::ErrorKind::Other.into())).unwrap_err();
+    assert_eq!(failed.to_string(), "a hook of the runtime failed");
+}
+
+#[test]
+fn root_bundle_maps_the_owners_of_mounts() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("stat -c %u /own/file /ours/file /asis/file");
+    bundle.namespace("user", "");
+    bundle.map_ids(FIRST_ID);
+    std::fs::create_dir(bundle.folder().join("data")).unwrap();
+    std::fs::write(bundle.folder().join("data/file"), "").unwrap();
+    std::os::unix::fs::chown(bundle.folder().join("data/file"), Some(5), Some(5)).unwrap();
+    // What is 5 on disk is the container's 7.
+    let map = json!([{"containerID": 5, "hostID": FIRST_ID + 7, "size": 1}]);
+    bundle.mount(json!({"destination": "/own", "source": "data", "options": ["bind"],
+        "uidMappings": map, "gidMappings": map}));
+    bundle.mount(json!({"destination": "/ours", "source": "data", "options": ["rbind", "ridmap"]}));
+    bundle.mount(json!({"destination": "/asis", "source": "data", "options": ["rbind"]}));
+    assert_eq!(output(&bundle), "7\n5\n65534\n");
+    bundle.share("user");
+    bundle.set("/linux/uidMappings", json!([]));
+    bundle.set("/linux/gidMappings", json!([]));
+    assert!(bundle.refused().starts_with("mounts[7].options: "), "{}", bundle.refused());
 }

@@ -75,7 +75,7 @@ impl Confinement {
         let own: Vec<NamespaceKind> = linux.namespaces.iter().map(|n| n.kind).collect();
         let mut confinement = Self {
             namespaces: linux.namespaces.clone(),
-            ids: id_map(linux),
+            ids: id_map(&linux.uid_mappings, &linux.gid_mappings),
             identity: identity(process),
             granted: CapSet::EMPTY,
             sets: None,
@@ -146,14 +146,14 @@ fn identity(process: &Process) -> Identity {
     }
 }
 
-/// The map of a user namespace, where there is one.
-fn id_map(linux: &Linux) -> Option<IdMap> {
+/// The map of a user namespace or a mount, where there is one.
+pub fn id_map(uids: &[IdMapping], gids: &[IdMapping]) -> Option<IdMap> {
     let ranges = |mappings: &[IdMapping]| -> Vec<Range> {
         let range =
             |m: &IdMapping| Range { container: m.container_id, host: m.host_id, size: m.size };
         mappings.iter().map(range).collect()
     };
-    let map = IdMap { uids: ranges(&linux.uid_mappings), gids: ranges(&linux.gid_mappings) };
+    let map = IdMap { uids: ranges(uids), gids: ranges(gids) };
     (!(map.uids.is_empty() && map.gids.is_empty())).then_some(map)
 }
 

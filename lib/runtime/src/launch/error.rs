@@ -31,6 +31,9 @@ pub enum LaunchError {
     /// It could not be put into its control group, or be written down.
     #[error("cannot put the new process into its control group")]
     Joined(#[source] io::Error),
+    /// What the caller does when everything is mounted failed: a hook.
+    #[error("a hook of the runtime failed")]
+    Created(#[source] io::Error),
     /// A file of its own in `/proc` could not be used.
     #[error("cannot use {file} of the new process")]
     Process {
@@ -82,6 +85,8 @@ impl fmt::Display for StepError {
             Cause::Link => f.write_str(": the image has a link there"),
             Cause::KernelFiles => f.write_str(": a link of the image leads into /proc or /sys"),
             Cause::ControlGroup => f.write_str(": it cannot enter its control group"),
+            Cause::HookTimeout => f.write_str(": it took longer than its timeout"),
+            Cause::HookFailed => f.write_str(": it failed"),
             Cause::Abandoned => f.write_str(": the process that made the container is gone"),
         }
     }

@@ -7,6 +7,7 @@
 
 mod child;
 mod error;
+mod helper;
 mod look;
 mod parent;
 mod program;
@@ -20,6 +21,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, wai
 use rustix::thread::{Gid, Uid};
 
 pub use error::{LaunchError, StepError};
+pub(crate) use helper::{ids_of, user_namespace_of};
 pub use program::program_of;
 pub use report::Cause;
 pub(crate) use report::{Fault, MAX_FDS, send_fds};
@@ -85,6 +87,27 @@ pub fn launch(
     launch: &Launch<'_>,
     joined: &mut dyn FnMut(Pid) -> std::io::Result<()>,
 ) -> Result<Launched, LaunchError> {
+    launch_with(plan, launch, Calls { joined, created: &mut |_| Ok(()) })
+}
+
+/// What the caller does while the child waits. It gets the child's number.
+pub struct Calls<'a> {
+    /// Before it can do anything: to write it down.
+    pub joined: &'a mut dyn FnMut(Pid) -> std::io::Result<()>,
+    /// When its namespaces and mounts are made and the host's root is not left yet: to run the
+    /// hooks `prestart` and `createRuntime`. Not called for a bundle that has neither.
+    pub created: &'a mut dyn FnMut(Pid) -> std::io::Result<()>,
+}
+
+/// The same, for a bundle with hooks.
+///
+/// # Errors
+/// As [`launch`].
+pub fn launch_with(
+    plan: &Plan,
+    launch: &Launch<'_>,
+    calls: Calls<'_>,
+) -> Result<Launched, LaunchError> {
     let (report, theirs) = report::pair().map_err(LaunchError::Channel)?;
     let raised = parent::raise_stdio(launch.stdio).map_err(LaunchError::Channel)?;
     let stdio = raised.as_ref().map(|fds| fds.each_ref().map(AsFd::as_fd));
@@ -109,18 +132,21 @@ pub fn launch(
     .map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
     drop(theirs);
     let launched = Launched { pid: cloned.pid, pidfd: cloned.pidfd, terminal: None, report };
-    serve(plan, launch, joined, launched)
+    serve(plan, launch, calls, launched)
 }
 
 /// Does the parent's part. Whatever fails, the child is ended and waited for.
 fn serve(
     plan: &Plan,
     launch: &Launch<'_>,
-    joined: &mut dyn FnMut(Pid) -> std::io::Result<()>,
+    calls: Calls<'_>,
     mut launched: Launched,
 ) -> Result<Launched, LaunchError> {
-    let served = parent::hand_over(plan, &launched, joined)
-        .and_then(|()| launched.listen(plan, matches!(launch.gate, Gate::Wait(_))));
+    let until_gate = matches!(launch.gate, Gate::Wait(_));
+    let split = if plan.split { launched.await_split(plan) } else { Ok(()) };
+    let served = split
+        .and_then(|()| parent::hand_over(plan, &launched, calls.joined))
+        .and_then(|()| launched.listen(plan, until_gate, calls.created));
     match served {
         Ok(()) => Ok(launched),
         Err(error) => Err(launched.abandon(plan, error)),
@@ -160,17 +186,40 @@ impl Launched {
     }
 
     /// Listens until the child is at its gate, or until its program is executed.
-    fn listen(&mut self, plan: &Plan, until_gate: bool) -> Result<(), LaunchError> {
+    fn listen(
+        &mut self,
+        plan: &Plan,
+        until_gate: bool,
+        created: &mut dyn FnMut(Pid) -> std::io::Result<()>,
+    ) -> Result<(), LaunchError> {
         loop {
             match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
                 Some(Message::Split { pid, pidfd }) => self.follow(Cloned { pid, pidfd }),
                 Some(Message::Terminal(master)) => self.terminal = Some(master),
+                Some(Message::Created) => {
+                    created(self.pid).map_err(LaunchError::Created)?;
+                    report::send_fds(self.report.as_fd(), &[1], &[])
+                        .map_err(LaunchError::Channel)?;
+                }
                 Some(Message::Ready) if until_gate => return Ok(()),
                 Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),
                 Some(Message::Ready) => {}
                 None if until_gate => return Err(LaunchError::Died),
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// Waits until the first process has made the container's.
+    fn await_split(&mut self, plan: &Plan) -> Result<(), LaunchError> {
+        match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
+            Some(Message::Split { pid, pidfd }) => {
+                self.follow(Cloned { pid, pidfd });
+                Ok(())
+            }
+            Some(Message::Failed { step, fault }) => Err(plan.fault(step, fault)),
+            Some(_) => Err(LaunchError::Channel(rustix::io::Errno::BADMSG)),
+            None => Err(LaunchError::Died),
         }
     }
 

@@ -8,7 +8,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::Pid;
 
 use super::{LaunchError, Launched, Stdio, give_pipe, look, report};
-use crate::plan::{Handed, Plan};
+use crate::plan::{Handed, Mapping, Plan};
 
 /// Maps ids, joins control groups, makes mounts and sends them.
 pub(super) fn hand_over(
@@ -17,7 +17,7 @@ pub(super) fn hand_over(
     joined: &mut dyn FnMut(Pid) -> std::io::Result<()>,
 ) -> Result<(), LaunchError> {
     let pid = launched.pid;
-    if let Some(ids) = &plan.ids {
+    if let (Some(ids), Mapping::ByParent) = (&plan.ids, plan.mapping) {
         coffer_confine::ids::write(pid, ids).map_err(LaunchError::Ids)?;
     }
     set_oom_score(plan, pid)?;
@@ -45,7 +45,7 @@ fn make_mount(
 ) -> std::io::Result<OwnedFd> {
     match handed {
         Handed::Root(root) => root.mount(userns, spent),
-        Handed::Bind { source, look, .. } => {
+        Handed::Bind { source, look, mapped_by, .. } => {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_EMPTY_PATH;
@@ -53,6 +53,7 @@ fn make_mount(
                 flags |= OpenTreeFlags::AT_RECURSIVE;
             }
             let mount = open_tree(source, c"", flags)?;
+            let userns = mapped_by.as_ref().map(AsFd::as_fd).or(userns);
             look::apply(&mount, look, userns)?;
             Ok(mount)
         }

@@ -23,6 +23,7 @@ const SIZE: usize = 12;
 const READY: u32 = u32::MAX;
 const TERMINAL: u32 = u32::MAX - 1;
 const SPLIT: u32 = u32::MAX - 2;
+const CREATED: u32 = u32::MAX - 3;
 
 /// What the child says.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) enum Message {
     Terminal(OwnedFd),
     /// The process that goes on is this one, of this number.
     Split { pid: Pid, pidfd: OwnedFd },
+    /// Everything is mounted; it waits for a byte.
+    Created,
     /// It waits at the start gate.
     Ready,
     /// This step failed.
@@ -61,16 +64,22 @@ pub enum Cause {
     Abandoned,
     /// It could not enter a control group.
     ControlGroup,
+    /// A hook took longer than it may.
+    HookTimeout,
+    /// A hook ended with another status than 0, or could not be executed.
+    HookFailed,
 }
 
 /// All causes, in the order of their numbers on the wire.
-const CAUSES: [Cause; 6] = [
+const CAUSES: [Cause; 8] = [
     Cause::Kernel,
     Cause::NotTheDevice,
     Cause::Link,
     Cause::KernelFiles,
     Cause::Abandoned,
     Cause::ControlGroup,
+    Cause::HookTimeout,
+    Cause::HookFailed,
 ];
 
 impl From<Errno> for Fault {
@@ -105,8 +114,9 @@ pub(crate) fn send(socket: BorrowedFd<'_>, message: &Message) -> rustix::io::Res
             (SPLIT, 0, pid.as_raw_nonzero().get(), Some(pidfd.as_fd()))
         }
         Message::Ready => (READY, 0, 0, None),
+        Message::Created => (CREATED, 0, 0, None),
         Message::Failed { step, fault } => {
-            let step = u32::try_from(*step).unwrap_or(SPLIT - 1);
+            let step = u32::try_from(*step).unwrap_or(CREATED - 1);
             (step, fault.cause as u32, fault.errno.raw_os_error(), None)
         }
     };
@@ -175,6 +185,7 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<
     let number = i32::from_ne_bytes(word(8));
     Ok(Some(match u32::from_ne_bytes(word(0)) {
         READY => Message::Ready,
+        CREATED => Message::Created,
         TERMINAL => Message::Terminal(fds.pop().flatten().ok_or(Errno::BADMSG)?),
         SPLIT => Message::Split {
             pid: Pid::from_raw(number).ok_or(Errno::BADMSG)?,

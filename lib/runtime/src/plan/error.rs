@@ -70,6 +70,24 @@ pub enum PlanError {
         /// What is wrong there.
         why: Box<PlanError>,
     },
+    /// A namespace that is to be joined cannot be opened.
+    #[error("cannot open the namespace {path}")]
+    Namespace {
+        /// Its path.
+        path: String,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
+    /// The ids of a user namespace that is to be joined cannot be read.
+    #[error("cannot read the ids of the user namespace")]
+    Ids(#[source] std::io::Error),
+    /// The user namespace by which a mount's owners are mapped cannot be made.
+    #[error("cannot make a user namespace to map a mount's owners by")]
+    Mapping(#[source] std::io::Error),
+    /// The state for hooks cannot be written down.
+    #[error("cannot write the container's state for a hook")]
+    State(#[source] serde_json::Error),
     /// Coffer cannot look at its own namespaces.
     #[error("cannot look at coffer's own namespaces in /proc")]
     OwnNamespaces(#[source] Errno),

@@ -10,9 +10,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use coffer_confine::confinement::{Confinement, Host};
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{NamespaceKind, Process};
-use rustix::thread::{ThreadNameSpaceType, UnshareFlags};
+use rustix::thread::ThreadNameSpaceType;
 
-use super::{Authority, Own, Plan, PlanError, Step, Target};
+use super::{Authority, Mapping, Own, Plan, PlanError, Step, Target};
 use crate::spec::Init;
 
 /// What a plan to join is made from.
@@ -40,7 +40,6 @@ impl Plan {
     pub fn join(inputs: JoinInputs<'_>) -> Result<Self, PlanError> {
         let JoinInputs { target, confinement, host, identity, process, authority } = inputs;
         let mut plan = Self::empty(confinement, authority)?;
-        plan.namespaces = UnshareFlags::empty();
         plan.capabilities = confinement.capabilities_of(identity.uid);
         plan.pipe_owner = plan.host_owner(identity)?;
         let target = rustix::io::fcntl_dupfd_cloexec(target, 3).map_err(PlanError::Keep)?;
@@ -50,6 +49,7 @@ impl Plan {
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);
         let confinement = &Confinement { identity: identity.clone(), ..confinement.clone() };
         plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved: 0 })?;
+        plan.program_steps(process, Init::Program)?;
         Ok(plan)
     }
 
@@ -61,8 +61,7 @@ impl Plan {
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
         }
-        // The map is there already; the parent has nothing to write.
-        self.ids = None;
+        self.mapping = Mapping::There;
     }
 }
 

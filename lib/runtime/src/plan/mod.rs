@@ -6,8 +6,10 @@
 mod bundle;
 mod device;
 mod error;
+mod hooks;
 mod join;
 mod mounts;
+mod namespaces;
 mod options;
 mod process;
 mod step;
@@ -22,14 +24,16 @@ use coffer_confine::confinement::{Confinement, Host};
 use coffer_confine::ids::IdMap;
 use coffer_confine::seccomp::Program;
 use coffer_confine::user::Identity;
-use coffer_oci::runtime::{Namespace, NamespaceKind, Spec};
+use coffer_oci::runtime::{NamespaceKind, Spec};
 use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
 pub use bundle::{Bundle, Keyring, RootChange};
 pub use error::PlanError;
+pub(crate) use hooks::HookProgram;
 pub use join::JoinInputs;
+pub(crate) use namespaces::{Entered, Mapping};
 pub(crate) use options::Contents;
 pub use options::OptionError;
 pub(crate) use process::DEFAULT_PATH;
@@ -103,10 +107,17 @@ pub struct Plan {
     pub(crate) namespaces: UnshareFlags,
     /// The map of its user namespace.
     pub(crate) ids: Option<IdMap>,
+    /// Who writes that map.
+    pub(crate) mapping: Mapping,
+    /// Whether the container's process is a second one, made by the first when that has entered
+    /// the namespaces to be joined.
+    pub(crate) split: bool,
     /// Whose rights coffer has.
     pub(crate) authority: Authority,
     /// Its capabilities.
     pub(crate) capabilities: CapabilitySets,
+    /// Whether its capabilities are set last, after the filter that is loaded by their right.
+    late: bool,
     /// Its system call filter.
     pub(crate) seccomp: Option<Program>,
     /// Who gets its pipes, on the host, where the parent has the right to give them.
@@ -126,6 +137,8 @@ pub(crate) enum Handed {
         source: OwnedFd,
         /// How it differs from what is there.
         look: Look,
+        /// The user namespace that maps its owners, where it is not the container's.
+        mapped_by: Option<OwnedFd>,
         /// What it is called in messages.
         subject: PathBuf,
     },
@@ -184,31 +197,39 @@ impl Plan {
         process::check_supported(spec, bundle.as_ref())?;
         let process = spec.process.as_ref().ok_or(PlanError::Missing("process"))?;
         let mut plan = Self::empty(confinement, authority)?;
+        plan.take_namespaces(confinement)?;
         plan.pipe_owner = plan.host_owner(&confinement.identity)?;
         plan.oom_score_adj = process.oom_score_adj;
         plan.open_steps(spec, bundle.as_ref())?;
         plan.root_steps(root, spec, bundle.as_ref())?;
         plan.mount_steps(spec, &cgroups, bundle.as_ref())?;
+        if let Some(bundle) = &bundle {
+            plan.created_steps(spec, bundle)?;
+        }
         plan.stdio_step(process, &confinement.identity)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;
         let preserved = bundle.as_ref().map_or(0, |bundle| bundle.preserved);
         plan.fence_steps(confinement, host, process, Own { init, preserved })?;
+        plan.execute_steps(spec, bundle.as_ref(), process, init)?;
         Ok(plan)
     }
 
     /// A plan with namespaces and ids, and no step.
     fn empty(confinement: &Confinement, authority: Authority) -> Result<Self, PlanError> {
-        let (namespaces, ids) = (namespaces(&confinement.namespaces)?, confinement.ids.clone());
+        let ids = confinement.ids.clone();
         if authority == Authority::User && ids.is_none() {
             return Err(PlanError::NotRoot);
         }
         Ok(Self {
             steps: Vec::with_capacity(96),
             handed: Vec::new(),
-            namespaces,
+            namespaces: UnshareFlags::empty(),
             ids,
+            mapping: Mapping::ByParent,
+            split: false,
             authority,
             capabilities: confinement.capabilities(),
+            late: false,
             seccomp: confinement.program()?,
             pipe_owner: None,
             oom_score_adj: None,
@@ -250,7 +271,7 @@ impl Plan {
                     Some(_) => bundle::root_look(spec)?,
                     None => Look::of_ours(MountAttrFlags::empty(), Reach::Tree),
                 };
-                self.handed.push(Handed::Bind { source, look, subject: path });
+                self.handed.push(Handed::Bind { source, look, mapped_by: None, subject: path });
                 RootSource::Parent
             }
             (RootFs::Folder(path), Authority::User) => {
@@ -292,31 +313,6 @@ struct Own {
     init: crate::spec::Init,
     /// How many descriptors after the standard three stay open.
     preserved: u32,
-}
-
-/// The new namespaces that are wanted. The control group namespace is made later, in the
-/// group that is to be its root.
-fn namespaces(wanted: &[Namespace]) -> Result<UnshareFlags, PlanError> {
-    let mut flags = UnshareFlags::empty();
-    for namespace in wanted {
-        if !namespace.path.is_empty() {
-            return Err(PlanError::Unsupported("joining a namespace by its path"));
-        }
-        flags |= match namespace.kind {
-            NamespaceKind::Pid => UnshareFlags::NEWPID,
-            NamespaceKind::Network => UnshareFlags::NEWNET,
-            NamespaceKind::Mount => UnshareFlags::NEWNS,
-            NamespaceKind::Ipc => UnshareFlags::NEWIPC,
-            NamespaceKind::Uts => UnshareFlags::NEWUTS,
-            NamespaceKind::User => UnshareFlags::NEWUSER,
-            NamespaceKind::Cgroup => continue,
-            NamespaceKind::Time => return Err(PlanError::Unsupported("time namespaces")),
-        };
-    }
-    if !flags.contains(UnshareFlags::NEWNS) {
-        return Err(PlanError::Unsupported("sharing the host's mounts"));
-    }
-    Ok(flags)
 }
 
 /// A string for the kernel.

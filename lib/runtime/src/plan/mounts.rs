@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use coffer_confine::confinement;
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Mount, Process, Spec};
 use coffer_sys::mount::{Reach, Travel};
@@ -274,16 +275,38 @@ impl Plan {
                 Look::of_ours(options.attributes, options.reach),
             ),
         };
+        let (look, mapped_by) = self.mapped(mount, look)?;
         let source = match self.authority {
             Authority::Root => {
                 let subject = subject.clone();
-                self.handed.push(Handed::Bind { source, look, subject });
+                self.handed.push(Handed::Bind { source, look, mapped_by, subject });
                 BindSource::Parent(self.handed.len() - 1)
             }
             Authority::User => BindSource::Path { path: host_path(&subject)?, look },
         };
         self.steps.push(Step::Bind(Bind { source, target, subject }));
         Ok(())
+    }
+
+    /// Whose ids map the owners of a bind mount: the mount's own map, or with `idmap` alone the
+    /// container's. Source: runtime-spec config.md, "Linux mount options".
+    fn mapped(&self, mount: &Mount, look: Look) -> Result<(Look, Option<OwnedFd>), PlanError> {
+        let own = confinement::id_map(&mount.uid_mappings, &mount.gid_mappings);
+        let Some(own) = own else {
+            let container = self.ids.is_some() || look.idmap.is_none();
+            let why = "asks for the container's ids, and there is no user namespace";
+            return if container {
+                Ok((look, None))
+            } else {
+                Err(PlanError::field("options", why))
+            };
+        };
+        if self.authority == Authority::User {
+            return Err(PlanError::field("uidMappings", "only root can map the owners of a mount"));
+        }
+        let look = Look { idmap: look.idmap.or(Some(Reach::One)), ..look };
+        let own = crate::launch::user_namespace_of(&own).map_err(PlanError::Mapping)?;
+        Ok((look, Some(own)))
     }
 
     /// A terminal of its own, or the caller's descriptors.

@@ -25,7 +25,7 @@ const UMASK: u32 = 0o022;
 pub(super) fn check_supported(spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
     let (process, linux) = (spec.process.as_ref(), spec.linux.as_ref());
     let asked = [
-        (spec.hooks.is_some(), "hooks"),
+        (bundle.is_none() && spec.hooks.is_some(), "hooks"),
         (process.is_some_and(|p| !p.apparmor_profile.is_empty()), "process.apparmorProfile"),
         (process.is_some_and(|p| !p.selinux_label.is_empty()), "process.selinuxLabel"),
         (process.is_some_and(|p| p.scheduler.is_some()), "process.scheduler"),
@@ -121,17 +121,37 @@ impl Plan {
         if fixed {
             self.steps.push(Step::NoNewPrivileges);
         }
-        if own_binary_is_exposed(confinement)? {
+        if own_binary_is_exposed(self.ids.as_ref())? {
             self.steps.push(Step::ExecuteInside);
         }
         self.steps.extend([Step::CloseOnExec(3 + own.preserved), Step::Gate]);
+        self.late = !fixed;
+        Ok(())
+    }
+
+    /// What comes after the gate: hooks, the filter, the program.
+    pub(super) fn execute_steps(
+        &mut self,
+        spec: &Spec,
+        bundle: Option<&Bundle<'_>>,
+        process: &Process,
+        init: Init,
+    ) -> Result<(), PlanError> {
+        if let Some(bundle) = bundle {
+            self.start_steps(spec, bundle)?;
+        }
+        self.program_steps(process, init)
+    }
+
+    /// The filter, and the program behind it.
+    pub(super) fn program_steps(&mut self, process: &Process, init: Init) -> Result<(), PlanError> {
         if self.seccomp.is_some() {
             self.steps.push(Step::Seccomp);
         }
-        if !fixed {
+        if self.late {
             self.steps.push(Step::Capabilities);
         }
-        if own.init == Init::Tiny {
+        if init == Init::Tiny {
             self.steps.push(Step::Init);
         }
         self.steps.push(Step::Execute(execute(process)?));
@@ -146,7 +166,7 @@ impl Plan {
         if hold || self.capabilities.outlive_root(*uid) {
             self.steps.push(Step::KeepCapabilities);
         }
-        if may_set_groups(confinement) {
+        if may_set_groups(self.ids.as_ref()) {
             let groups = groups.iter().map(|group| Gid::from_raw(group.number())).collect();
             self.steps.push(Step::Groups(groups));
         }
@@ -159,19 +179,19 @@ impl Plan {
 
 /// Whether the user namespace lets groups be set: not where an ordinary user has mapped nobody
 /// but itself. Source: man 7 user_namespaces, "/proc/pid/setgroups".
-fn may_set_groups(confinement: &Confinement) -> bool {
+fn may_set_groups(ids: Option<&IdMap>) -> bool {
     let groups = |ids: &IdMap| ids.gids.iter().map(|range| u64::from(range.size)).sum::<u64>();
-    confinement.ids.as_ref().is_none_or(|ids| groups(ids) > 1)
+    ids.is_none_or(|ids| groups(ids) > 1)
 }
 
 /// Whether the container could write coffer's own binary if it got hold of it: by a link to
 /// `/proc/self/exe` in place of its program or of a script's interpreter. Where the binary belongs
 /// to an id that the container does not have, and not everybody may write it, it could not.
-fn own_binary_is_exposed(confinement: &Confinement) -> Result<bool, PlanError> {
+fn own_binary_is_exposed(ids: Option<&IdMap>) -> Result<bool, PlanError> {
     let stat = rustix::fs::stat(c"/proc/self/exe").map_err(PlanError::OwnBinary)?;
     let by_anyone = stat.st_mode & 0o022 != 0;
     let by_owner = |ids: &IdMap| ids.container_uid(HostUid::new(stat.st_uid)).is_some();
-    if !by_anyone && !confinement.ids.as_ref().is_none_or(by_owner) {
+    if !by_anyone && !ids.is_none_or(by_owner) {
         return Ok(false);
     }
     // Run from a mount that nobody can write: see `coffer_sys::exec::from_read_only`.

@@ -10,9 +10,9 @@ use coffer_sys::mount::{Reach, Travel};
 use rustix::fs::{FileType, Mode};
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::{Gid, ThreadNameSpaceType, Uid};
+use rustix::thread::{Gid, ThreadNameSpaceType, Uid, UnshareFlags};
 
-use super::{Contents, Look, Target};
+use super::{Contents, Entered, HookProgram, Look, Target};
 
 /// One thing that the child does. All strings and numbers are ready; the child adds only the
 /// descriptors that it gets on the way.
@@ -102,6 +102,14 @@ pub(crate) enum Step {
     Gate,
     /// Puts the system call filter in force.
     Seccomp,
+    /// Enters a namespace that exists.
+    Enter(Entered),
+    /// Makes the container's process with these namespaces of its own, and ends this one.
+    SplitInto(UnshareFlags),
+    /// Lets the parent do its part, now that everything is mounted: its hooks.
+    Created,
+    /// Runs a hook of the container's.
+    Hook(HookProgram),
     /// Enters the namespaces of a running container.
     Join {
         /// Its first process.
@@ -304,6 +312,10 @@ impl Step {
             Self::CloseOnExec(_) => "mark descriptors close-on-exec".to_owned(),
             Self::Gate => "wait at the start gate".to_owned(),
             Self::Seccomp => "load the system call filter".to_owned(),
+            Self::Enter(entered) => format!("enter the namespace {}", entered.path),
+            Self::SplitInto(flags) => format!("make a process with new namespaces ({flags:?})"),
+            Self::Created => "wait for the hooks of the runtime".to_owned(),
+            Self::Hook(hook) => format!("run the hook {}", show(&hook.program)),
             Self::Join { .. } => "enter the container's namespaces".to_owned(),
             Self::Split => "fork in the container's namespaces".to_owned(),
             Self::Init => "fork the program from its init".to_owned(),

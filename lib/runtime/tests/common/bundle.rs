@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use coffer_confine::confinement::{Confinement, Host, Warning};
 use coffer_oci::runtime::Spec;
-use coffer_runtime::launch::{Gate, LaunchError, Launched};
+use coffer_runtime::cgroup::Entry;
+use coffer_runtime::launch::{Calls, Gate, Launch, LaunchError, Launched, Stdio, launch_with};
 use coffer_runtime::plan::{
     Authority, Bundle, CgroupView, Inputs, Keyring, Plan, PlanError, RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 use super::{Bench, Ended, finish, start};
@@ -17,7 +20,7 @@ use super::{Bench, Ended, finish, start};
 /// A bundle to be run.
 pub(crate) struct TestBundle {
     bench: Bench,
-    config: Value,
+    pub(crate) config: Value,
     pub(crate) root_change: RootChange,
     pub(crate) keyring: Keyring,
     pub(crate) preserved: u32,
@@ -69,6 +72,22 @@ impl TestBundle {
         self.namespaces().push(json!({"type": kind, "path": path}));
     }
 
+    /// Maps the container's ids to a range of the host's.
+    pub(crate) fn map_ids(&mut self, first: u32) {
+        let map = json!([{"containerID": 0, "hostID": first, "size": 65536}]);
+        self.config["linux"]["uidMappings"] = map.clone();
+        self.config["linux"]["gidMappings"] = map;
+        self.own_by(first);
+    }
+
+    /// Gives the root to a user of the host.
+    pub(crate) fn own_by(&self, owner: u32) {
+        let owner = format!("{owner}:{owner}");
+        let root = self.root();
+        let chown = std::process::Command::new("chown").arg("-Rh").arg(owner).arg(root).status();
+        assert!(chown.unwrap().success());
+    }
+
     fn namespaces(&mut self) -> &mut Vec<Value> {
         self.config["linux"]["namespaces"].as_array_mut().unwrap()
     }
@@ -118,6 +137,20 @@ impl TestBundle {
 
     pub(crate) fn run(&self) -> Result<Ended, LaunchError> {
         let (reader, launched) = self.start(Gate::Open)?;
+        Ok(finish(reader, &launched))
+    }
+
+    /// Runs it, with a call where the hooks of the runtime have their place.
+    pub(crate) fn run_with(
+        &self,
+        created: &mut dyn FnMut(Pid) -> std::io::Result<()>,
+    ) -> Result<Ended, LaunchError> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let fds = Stdio::Fds([reader.as_fd(), writer.as_fd(), writer.as_fd()]);
+        let how = Launch { cgroup: &Entry::Nowhere, stdio: fds, gate: Gate::Open };
+        let calls = Calls { joined: &mut |_| Ok(()), created };
+        let launched = launch_with(&self.plan(), &how, calls)?;
+        drop(writer);
         Ok(finish(reader, &launched))
     }
 

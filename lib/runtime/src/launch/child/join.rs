@@ -24,9 +24,8 @@ impl Child<'_> {
 
     /// Makes the process that is a member of the joined pid namespace: only a child can be. It is
     /// a child of coffer's, which waits for it; this one tells who it is and ends.
-    pub(super) fn split(&mut self) -> Result<(), Fault> {
-        let how =
-            Clone3 { namespaces: UnshareFlags::empty(), cgroup: None, parent: Parent::OfCaller };
+    pub(super) fn split(&mut self, namespaces: UnshareFlags) -> Result<(), Fault> {
+        let how = Clone3 { namespaces, cgroup: None, parent: Parent::OfCaller };
         match spawn::branch(how)? {
             None => Ok(()),
             Some(Cloned { pid, pidfd }) => {

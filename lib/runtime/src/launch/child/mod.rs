@@ -6,6 +6,7 @@
 mod copy;
 mod dev;
 mod fence;
+mod hook;
 mod join;
 mod mounts;
 mod walk;
@@ -16,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::RecvFlags;
-use rustix::thread::{Gid, Uid};
+use rustix::thread::{Gid, Uid, UnshareFlags, move_into_link_name_space};
 
 use super::report::{Cause, Fault, Message, receive_fds, send};
 use crate::plan::{Plan, Step};
@@ -125,7 +126,11 @@ impl<'a> Child<'a> {
                 Ok(rustix::process::fchdir(self.folder.as_ref().ok_or(Errno::BADF)?)?)
             }
             Step::Join { target, namespaces } => self.join(target, *namespaces),
-            Step::Split => self.split(),
+            Step::Enter(entered) => Ok(move_into_link_name_space(entered.fd.as_fd(), None)?),
+            Step::SplitInto(namespaces) => self.split(*namespaces),
+            Step::Split => self.split(UnshareFlags::empty()),
+            Step::Created => self.pause_for_parent(),
+            Step::Hook(hook) => self.run_hook(hook),
             Step::CloseOnExec(first) => Ok(coffer_sys::exec::close_on_exec_from(*first)?),
             Step::Gate => self.wait_at_gate(),
             step => self.fence(step),

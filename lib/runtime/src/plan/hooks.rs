@@ -1,0 +1,115 @@
+//! Hooks that run on the container's side. Source: runtime-spec config.md, "POSIX-platform Hooks".
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::path::Path;
+
+use coffer_oci::runtime::{Hook, Hooks, Spec, VERSION};
+use coffer_sys::exec::Strings;
+use serde::Serialize;
+
+use super::{Bundle, Plan, PlanError, Step, text};
+
+/// A program to be run and waited for.
+#[derive(Debug)]
+pub(crate) struct HookProgram {
+    /// What is executed.
+    pub(crate) program: CString,
+    /// Its arguments.
+    pub(crate) argv: Strings,
+    /// Its environment.
+    pub(crate) envp: Strings,
+    /// Milliseconds after which it is given up.
+    pub(crate) timeout: Option<u32>,
+    /// The container's state up to the number of its process, which is the last thing in it.
+    pub(crate) state: Vec<u8>,
+}
+
+/// The state of a container, as hooks get it. Source: runtime-spec runtime.md, "State".
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct State<'a> {
+    oci_version: &'static str,
+    id: &'a str,
+    status: &'static str,
+    bundle: &'a Path,
+    annotations: &'a BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// Where the caller runs its own hooks, and after them those of the container that see the
+    /// host's files: after everything is mounted, before the host's root is left. So does runc.
+    pub(super) fn created_steps(
+        &mut self,
+        spec: &Spec,
+        bundle: &Bundle<'_>,
+    ) -> Result<(), PlanError> {
+        let Some(hooks) = &spec.hooks else { return Ok(()) };
+        if !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty()) {
+            self.steps.push(Step::Created);
+        }
+        self.hook_steps(spec, bundle, "createContainer", |hooks| &hooks.create_container)
+    }
+
+    /// Those that see the container's files, right before its program.
+    pub(super) fn start_steps(
+        &mut self,
+        spec: &Spec,
+        bundle: &Bundle<'_>,
+    ) -> Result<(), PlanError> {
+        self.hook_steps(spec, bundle, "startContainer", |hooks| &hooks.start_container)
+    }
+
+    fn hook_steps(
+        &mut self,
+        spec: &Spec,
+        bundle: &Bundle<'_>,
+        name: &str,
+        list: impl Fn(&Hooks) -> &[Hook],
+    ) -> Result<(), PlanError> {
+        let Some(hooks) = &spec.hooks else { return Ok(()) };
+        for (place, hook) in list(hooks).iter().enumerate() {
+            let program = program(hook, spec, bundle)
+                .map_err(|error| error.at(&format!("hooks.{name}[{place}]")))?;
+            self.steps.push(Step::Hook(program));
+        }
+        Ok(())
+    }
+}
+
+fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram, PlanError> {
+    if !hook.path.starts_with('/') {
+        return Err(PlanError::field("path", "is not absolute"));
+    }
+    if hook.timeout == Some(0) {
+        return Err(PlanError::field("timeout", "has to be more than 0 seconds"));
+    }
+    let words = |words: &[String]| -> Result<Vec<CString>, PlanError> {
+        words.iter().map(|word| text("a hook", word)).collect()
+    };
+    let argv: Vec<CString> = words(&hook.args)?;
+    let program = text("a hook", &hook.path)?;
+    let argv = if argv.is_empty() { vec![program.clone()] } else { argv };
+    Ok(HookProgram {
+        program,
+        argv: Strings::new(argv),
+        envp: Strings::new(words(&hook.env)?),
+        timeout: hook.timeout.map(|seconds| seconds.saturating_mul(1000)),
+        state: state(spec, bundle)?,
+    })
+}
+
+/// The state without its end: the child puts its number there.
+fn state(spec: &Spec, bundle: &Bundle<'_>) -> Result<Vec<u8>, PlanError> {
+    let state = State {
+        oci_version: VERSION,
+        id: bundle.id,
+        status: "created",
+        bundle: bundle.folder,
+        annotations: &spec.annotations,
+    };
+    let mut json = serde_json::to_vec(&state).map_err(PlanError::State)?;
+    json.pop();
+    json.extend_from_slice(b",\"pid\":");
+    Ok(json)
+}
