@@ -2,7 +2,7 @@
 
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::Recipe;
-use coffer_tests::image::catalogue::{ALL, BUSYBOX, DEBIAN};
+use coffer_tests::image::catalogue::{ALL, BUSYBOX, DEBIAN, MARKED};
 use coffer_tests::podman::Podman;
 use coffer_tests::program::{self, Outcome};
 use coffer_tests::registry::{Guard, Registry};
@@ -42,28 +42,45 @@ fn tree(walked: Outcome) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// Compares the trees that both engines give a container of `recipe`, and gives ours.
+fn same_files(recipe: &Recipe) -> Vec<String> {
+    let walk = format!("{}:/walk:ro", env!("CARGO_BIN_EXE_walk"));
+    let (_registry, coffer, podman, name) = both(recipe);
+    let mut arguments = vec!["run", "--rm", "--user", "0", "-v", &walk, "--entrypoint", "/walk"];
+    arguments.extend([&*name, "/"]);
+    arguments.extend(ENGINES_OWN);
+    let (ours, theirs) = (tree(coffer.run(&arguments)), tree(podman.run(&arguments)));
+    assert!(ours.len() > 100, "{}", recipe.name);
+    let only = |here: &[String], there: &[String]| -> Vec<String> {
+        let there: std::collections::HashSet<&String> = there.iter().collect();
+        here.iter().filter(|line| !there.contains(line)).take(20).cloned().collect()
+    };
+    let (more, less) = (only(&ours, &theirs), only(&theirs, &ours));
+    let name = recipe.name;
+    assert!(more.is_empty() && less.is_empty(), "{name}:\nours {more:#?}\ntheirs {less:#?}");
+    ours
+}
+
 #[test]
 fn root_the_files_are_those_that_podman_gives() {
+    if program::root() {
+        for recipe in ALL {
+            same_files(recipe);
+        }
+    }
+}
+
+#[test]
+fn root_attributes_and_capabilities_are_those_that_podman_gives() {
     if !program::root() {
         return;
     }
-    let walk = format!("{}:/walk:ro", env!("CARGO_BIN_EXE_walk"));
-    for recipe in ALL {
-        let (_registry, coffer, podman, name) = both(recipe);
-        let mut arguments =
-            vec!["run", "--rm", "--user", "0", "-v", &walk, "--entrypoint", "/walk"];
-        arguments.extend([&*name, "/"]);
-        arguments.extend(ENGINES_OWN);
-        let (ours, theirs) = (tree(coffer.run(&arguments)), tree(podman.run(&arguments)));
-        assert!(ours.len() > 100, "{}", recipe.name);
-        let only = |here: &[String], there: &[String]| -> Vec<String> {
-            let there: std::collections::HashSet<&String> = there.iter().collect();
-            here.iter().filter(|line| !there.contains(line)).take(20).cloned().collect()
-        };
-        let (more, less) = (only(&ours, &theirs), only(&theirs, &ours));
-        let name = recipe.name;
-        assert!(more.is_empty() && less.is_empty(), "{name}:\nours {more:#?}\ntheirs {less:#?}");
-    }
+    let files = same_files(&MARKED);
+    let line = |path: &str| files.iter().find(|line| line.starts_with(path)).unwrap();
+    assert!(line("/srv/may-bind ").contains("[security.capability=0100000200040000"));
+    assert!(line("/srv/noted ").contains("[user.binary=000aff3d user.note=6b657074]"));
+    // The upper layer has the folder without an entry for what the lower one says of it.
+    assert!(line("/srv/folder/above ").contains("[user.layer="));
 }
 
 #[test]

@@ -125,10 +125,13 @@ fn global_headers_change_nothing() {
 
 #[test]
 fn attributes_are_any_bytes_and_the_last_wins() {
-    let item = file("f", "").xattr("user.a", b"1").xattr("user.b", b"\0\n=").xattr("user.a", b"");
+    let item = file("f", "").xattr("user.a", b"1").xattr("user.b", b"\0\n=").xattr("user.a", b"2");
     let (entry, _) = one(&item).unwrap();
-    let expected = [(b"user.b".to_vec(), b"\0\n=".to_vec()), (b"user.a".to_vec(), Vec::new())];
+    let expected = [(b"user.b".to_vec(), b"\0\n=".to_vec()), (b"user.a".to_vec(), b"2".to_vec())];
     assert_eq!(entry.xattrs, expected);
+    // An empty one is none, as in Go: docker and podman give the same file.
+    let (entry, _) = one(&item.xattr("user.a", b"")).unwrap();
+    assert_eq!(entry.xattrs, expected[..1]);
 }
 
 #[test]

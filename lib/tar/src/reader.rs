@@ -200,8 +200,8 @@ impl<W: Window> Reader<W> {
         Ok(())
     }
 
-    /// Applies one pax record. An empty value takes back an earlier one in Go only for global
-    /// headers, which change nothing; here the header's field stands.
+    /// Applies one pax record. An empty value takes an earlier one back (POSIX pax, "pax Extended
+    /// Header"), so that no attribute is empty; as in Go, the header's own fields stand.
     fn record(
         &self,
         Record { key, value }: Record<'_>,
@@ -210,7 +210,9 @@ impl<W: Window> Reader<W> {
     ) -> Result<(), TarError<W::Error>> {
         if let Some(name) = key.strip_prefix(XATTR) {
             entry.xattrs.retain(|(earlier, _)| earlier != name);
-            entry.xattrs.push((name.to_vec(), value.to_vec()));
+            if !value.is_empty() {
+                entry.xattrs.push((name.to_vec(), value.to_vec()));
+            }
             return Ok(());
         }
         if value.is_empty() {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::layer;
-use super::{Compression, Content, Layer, Recipe, debian};
+use super::{Compression, Content, Layer, Marked, Recipe, debian};
 use crate::program;
 
 /// Part of each key: raise it when the same recipe gives another image.
@@ -142,6 +142,7 @@ fn build_layer(layer: &Layer, work: &Path, blobs: &Path, below: &mut Below) -> B
         Content::Busybox => busybox(&root),
         Content::Packages(packages) => install(&root, packages, work, below),
         Content::Files(files) => write_files(&root, files),
+        Content::Marked(files) => write_marked(&root, files),
         Content::Removed(paths) => remove(&root, paths),
     };
     let target = blobs.join("layer");
@@ -205,6 +206,18 @@ fn write_files(root: &Path, files: &[super::File]) -> &'static [&'static str] {
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
         chown(&path, Some(file.owner), Some(file.owner)).unwrap();
+    }
+    &[]
+}
+
+/// Attributes come last: a change of owner takes capabilities away (man 7 capabilities).
+fn write_marked(root: &Path, files: &[Marked]) -> &'static [&'static str] {
+    for Marked { file, attributes } in files {
+        write_files(root, &[*file]);
+        for (name, value) in *attributes {
+            let path = root.join(file.path);
+            rustix::fs::lsetxattr(&path, *name, value, rustix::fs::XattrFlags::CREATE).unwrap();
+        }
     }
     &[]
 }

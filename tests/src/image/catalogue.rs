@@ -1,6 +1,6 @@
 //! The images of the tests: what people run, in small.
 
-use super::{Compression, Content, File, Layer, Recipe, Start};
+use super::{Compression, Content, File, Layer, Marked, Recipe, Start};
 
 /// The packages of a Debian base without its package manager's history.
 const BASE: &[&str] = &[
@@ -19,7 +19,7 @@ const BASE: &[&str] = &[
     "util-linux",
 ];
 
-/// All images, quick ones first.
+/// What people run, quick ones first.
 pub const ALL: &[Recipe] = &[BUSYBOX, LAYERED, DEBIAN, NGINX, REDIS, POSTGRES, PYTHON];
 
 /// One static program under 300 names.
@@ -40,6 +40,39 @@ pub const LAYERED: Recipe = Recipe {
     ],
     start: Start::command(&["cat", "/srv/kept"]),
 };
+
+/// busybox, a layer with extended attributes and file capabilities, and one on it that changes a
+/// folder of theirs.
+pub const MARKED: Recipe = Recipe {
+    name: "marked",
+    base: Some(&BUSYBOX),
+    layers: &[
+        gzip(Content::Marked(&[
+            Marked {
+                file: File { mode: 0o755, ..file("srv/may-bind", "#!/bin/sh\n") },
+                attributes: &[("security.capability", NET_BIND_SERVICE)],
+            },
+            Marked {
+                file: File { owner: 1000, ..file("srv/noted", "noted\n") },
+                attributes: &[
+                    ("user.binary", &[0, 10, 255, 61]),
+                    ("user.empty", b""),
+                    ("user.note", b"kept"),
+                ],
+            },
+            Marked { file: folder("srv/folder/", 1000), attributes: &[("user.of", b"a folder")] },
+        ])),
+        zstd(Content::Marked(&[Marked {
+            file: file("srv/folder/above", "in a folder that the layer below has marked\n"),
+            attributes: &[("user.layer", b"upper")],
+        }])),
+    ],
+    start: Start::command(&["cat", "/srv/noted"]),
+};
+
+/// `cap_net_bind_service=ep`: revision 2 with the effective bit, the permitted and inheritable sets
+/// low and high (linux/capability.h, `vfs_cap_data`).
+const NET_BIND_SERVICE: &[u8] = &[1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A base image as Debian's own: shell, coreutils, dpkg.
 pub const DEBIAN: Recipe = Recipe {

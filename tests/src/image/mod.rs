@@ -45,6 +45,8 @@ pub enum Content {
     Packages(&'static [&'static str]),
     /// Files, made as said.
     Files(&'static [File]),
+    /// Files with extended attributes.
+    Marked(&'static [Marked]),
     /// Paths that are deleted from the layers below.
     Removed(&'static [&'static str]),
 }
@@ -60,6 +62,15 @@ pub struct File {
     pub mode: u32,
     /// Its user and group.
     pub owner: u32,
+}
+
+/// A file or folder with extended attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct Marked {
+    /// What it is apart from them.
+    pub file: File,
+    /// Names and values.
+    pub attributes: &'static [(&'static str, &'static [u8])],
 }
 
 /// How a layer's tar is compressed.
