@@ -6,6 +6,7 @@
 mod common;
 
 use coffer_runtime::launch::Gate;
+use coffer_runtime::plan::{Keyring, RootChange};
 use common::bundle::TestBundle;
 use common::{FIRST_ID, finish, needs_root};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -273,4 +274,100 @@ fn root_bundle_maps_the_owners_of_mounts() {
     bundle.set("/linux/uidMappings", json!([]));
     bundle.set("/linux/gidMappings", json!([]));
     assert!(bundle.refused().starts_with("mounts[7].options: "), "{}", bundle.refused());
+}
+
+#[test]
+fn root_bundle_is_tuned() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell(
+        "cat /proc/self/sched | grep -e policy; cut -d' ' -f19 /proc/self/stat; ionice -p $$; \
+         uname -m; grep -e Umask -e Groups /proc/self/status; cat /proc/self/oom_score_adj; \
+         grep ^0 /proc/self/numa_maps | head -1; cat /proc/self/timens_offsets; \
+         grep _ses.test /proc/keys",
+    );
+    bundle.set("/process/scheduler", json!({"policy": "SCHED_BATCH", "nice": 3}));
+    bundle.set("/process/ioPriority", json!({"class": "IOPRIO_CLASS_BE", "priority": 6}));
+    bundle.set("/process/oomScoreAdj", json!(321));
+    bundle
+        .set("/process/user", json!({"uid": 0, "gid": 0, "umask": 0o27, "additionalGids": [5, 9]}));
+    bundle.set("/linux/personality", json!({"domain": "LINUX32"}));
+    bundle.set("/linux/memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"}));
+    bundle.set(
+        "/linux/timeOffsets",
+        json!({"monotonic": {"secs": 1000, "nanosecs": 5},
+        "boottime": {"secs": 2000}}),
+    );
+    bundle.set("/linux/maskedPaths", json!([]));
+    bundle.namespace("time", "");
+    let text = output(&bundle);
+    for line in [
+        "3\nbest-effort: prio 6\ni686\n",
+        "Umask:\t0027\n",
+        "Groups:\t5 9 \n321\n",
+        "monotonic        1000         5\nboottime         2000         0\n",
+        "_ses.test",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    if text.contains("numa") || std::path::Path::new("/proc/self/numa_maps").exists() {
+        assert!(text.contains(" bind:0 "), "{text}");
+    }
+    // And without a keyring of its own.
+    let mut bundle = TestBundle::shell("grep _ses.callers /proc/keys; true");
+    bundle.id = "callers";
+    bundle.set("/linux/maskedPaths", json!([]));
+    bundle.keyring = Keyring::Callers;
+    assert_eq!(output(&bundle), "");
+}
+
+#[test]
+fn root_bundle_refuses_labels_that_nobody_reads() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("true");
+    if !std::path::Path::new("/sys/module/apparmor").exists() {
+        bundle.set("/process/apparmorProfile", json!("docker-default"));
+        let told = bundle.refused();
+        assert_eq!(told, "process.apparmorProfile: this kernel has no AppArmor");
+        bundle.set("/process/apparmorProfile", json!("unconfined"));
+        output(&bundle);
+    }
+    if !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+        bundle.set("/linux/mountLabel", json!("system_u:object_r:container_file_t:s0"));
+        assert_eq!(bundle.refused(), "linux.mountLabel: this kernel has no SELinux");
+        bundle.set("/linux/mountLabel", json!(""));
+        bundle.set("/process/selinuxLabel", json!("system_u:system_r:container_t:s0"));
+        assert_eq!(bundle.refused(), "process.selinuxLabel: this kernel has no SELinux");
+    }
+}
+
+#[test]
+fn root_bundle_leaves_the_root_without_pivot() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("ls /; pwd; cat /proc/self/mountinfo | grep -c ' / / '; true");
+    bundle.root_change = RootChange::Move;
+    let text = output(&bundle);
+    assert!(text.starts_with("bin\ndev\n") && text.contains("\n/\n"), "{text}");
+}
+
+#[test]
+fn root_bundle_keeps_the_descriptors_that_it_shall() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("ls /proc/self/fd");
+    assert_eq!(output(&bundle), "0\n1\n2\n3\n");
+    // A descriptor that the caller left open, where nobody else of this process opens one.
+    let kept = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 200).unwrap();
+    rustix::io::fcntl_setfd(&kept, rustix::io::FdFlags::empty()).unwrap();
+    assert_eq!(output(&bundle), "0\n1\n2\n3\n");
+    bundle.preserved = 198;
+    assert!(output(&bundle).contains("200\n"));
+    bundle.preserved = 197;
+    assert!(!output(&bundle).contains("200\n"));
 }

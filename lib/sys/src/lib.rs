@@ -15,6 +15,7 @@ pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod pidfd;
+pub mod process;
 pub mod seccomp;
 pub mod signal;
 pub mod signalfd;

@@ -5,6 +5,7 @@
 //! may be done, is decided in `coffer-runtime`.
 
 mod linux;
+mod list;
 mod namespace;
 mod process;
 mod resources;
@@ -14,6 +15,7 @@ mod spec;
 pub use linux::{
     Clock, Device, IdMapping, IntelRdt, Linux, MemoryPolicy, NetDevice, Personality, TimeOffset,
 };
+pub use list::{ListError, numbers};
 pub use namespace::{Namespace, NamespaceKind};
 pub use process::{
     Capabilities, ConsoleSize, CpuAffinity, IoPriority, Process, Rlimit, Scheduler, User,

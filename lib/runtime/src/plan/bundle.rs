@@ -95,3 +95,12 @@ pub(super) fn root_look(spec: &Spec) -> Result<Look, PlanError> {
     let look = Look::of_ours(MountAttrFlags::empty(), Reach::Tree);
     Ok(Look { travel: (travel, Reach::Tree), idmap: None, ..look })
 }
+
+/// Whether the running kernel is at least of this version.
+pub(super) fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut next = || parts.next().and_then(Result::ok).unwrap_or(0);
+    (next(), next()) >= (major, minor)
+}

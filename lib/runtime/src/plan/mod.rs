@@ -14,6 +14,7 @@ mod options;
 mod process;
 mod step;
 mod target;
+mod tuning;
 
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -116,6 +117,8 @@ pub struct Plan {
     pub(crate) authority: Authority,
     /// Its capabilities.
     pub(crate) capabilities: CapabilitySets,
+    /// The SELinux context that file systems are mounted with.
+    mount_label: Option<CString>,
     /// Whether its capabilities are set last, after the filter that is loaded by their right.
     late: bool,
     /// Its system call filter.
@@ -205,6 +208,8 @@ impl Plan {
         plan.mount_steps(spec, &cgroups, bundle.as_ref())?;
         if let Some(bundle) = &bundle {
             plan.created_steps(spec, bundle)?;
+            plan.tuning_steps(process, spec.linux.as_ref(), bundle)?;
+            plan.time_step(spec)?;
         }
         plan.stdio_step(process, &confinement.identity)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;
@@ -229,6 +234,7 @@ impl Plan {
             split: false,
             authority,
             capabilities: confinement.capabilities(),
+            mount_label: None,
             late: false,
             seccomp: confinement.program()?,
             pipe_owner: None,

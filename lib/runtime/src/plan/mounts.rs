@@ -16,7 +16,7 @@ use rustix::thread::{Uid, UnshareFlags};
 use super::options::{self, Contents, Options, Shows};
 use super::{
     Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Filesystem, Handed, Keep, Look, Plan,
-    PlanError, Step, Target, TargetKind, Terminal, bundle, text,
+    PlanError, Step, Target, TargetKind, Terminal, bundle, text, tuning,
 };
 
 /// Attributes of the kernel's own file systems: no program, no device, no set-user-id.
@@ -32,6 +32,7 @@ impl Plan {
         cgroups: &CgroupView,
         bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
+        self.mount_label = tuning::mount_label(spec)?;
         let dev = spec.mounts.iter().any(|mount| names_dev(&mount.destination));
         if bundle.is_some() && !dev {
             self.own_dev()?;
@@ -163,6 +164,11 @@ impl Plan {
         if bundle.is_some() && !plain && !tmpfs && !mount.source.is_empty() {
             let source = text("a mount's source", &mount.source)?;
             options.data.insert(0, (c"source".to_owned(), Some(source)));
+        }
+        // As runc does it: what the kernel labels itself is left to it.
+        let labelled = !matches!(mount.kind.as_str(), "proc" | "sysfs" | "mqueue");
+        if let Some(label) = self.mount_label.as_ref().filter(|_| labelled) {
+            options.data.push((c"context".to_owned(), Some(label.clone())));
         }
         let target = match bundle {
             Some(_) => Target::of_bundle(&mount.destination, kind)?,

@@ -24,19 +24,17 @@ const UMASK: u32 = 0o022;
 /// Refuses what would otherwise be left out silently.
 pub(super) fn check_supported(spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
     let (process, linux) = (spec.process.as_ref(), spec.linux.as_ref());
+    let ours = bundle.is_none();
     let asked = [
-        (bundle.is_none() && spec.hooks.is_some(), "hooks"),
-        (process.is_some_and(|p| !p.apparmor_profile.is_empty()), "process.apparmorProfile"),
-        (process.is_some_and(|p| !p.selinux_label.is_empty()), "process.selinuxLabel"),
-        (process.is_some_and(|p| p.scheduler.is_some()), "process.scheduler"),
-        (process.is_some_and(|p| p.io_priority.is_some()), "process.ioPriority"),
-        (bundle.is_none() && linux.is_some_and(|l| !l.devices.is_empty()), "linux.devices"),
+        (ours && spec.hooks.is_some(), "hooks"),
+        (ours && process.is_some_and(|p| p.scheduler.is_some()), "process.scheduler"),
+        (ours && process.is_some_and(|p| p.io_priority.is_some()), "process.ioPriority"),
+        (ours && linux.is_some_and(|l| !l.devices.is_empty()), "linux.devices"),
+        (ours && linux.is_some_and(|l| l.memory_policy.is_some()), "linux.memoryPolicy"),
+        (ours && linux.is_some_and(|l| l.personality.is_some()), "linux.personality"),
+        (ours && linux.is_some_and(|l| !l.time_offsets.is_empty()), "linux.timeOffsets"),
         (linux.is_some_and(|l| !l.net_devices.is_empty()), "linux.netDevices"),
-        (linux.is_some_and(|l| !l.mount_label.is_empty()), "linux.mountLabel"),
         (linux.is_some_and(|l| l.intel_rdt.is_some()), "linux.intelRdt"),
-        (linux.is_some_and(|l| l.memory_policy.is_some()), "linux.memoryPolicy"),
-        (linux.is_some_and(|l| l.personality.is_some()), "linux.personality"),
-        (linux.is_some_and(|l| !l.time_offsets.is_empty()), "linux.timeOffsets"),
     ];
     match asked.into_iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(PlanError::field(what, "is not supported")),
@@ -107,6 +105,7 @@ impl Plan {
             let (resource, limit) = limit.kernel().map_err(PlanError::Limit)?;
             self.steps.push(Step::Limit(resource, limit));
         }
+        self.label_steps(&confinement.labels)?;
         self.steps.push(Step::Umask(process.user.umask.unwrap_or(UMASK)));
         self.steps.push(Step::Bounding(host.capabilities));
         self.identity_steps(confinement);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use coffer_confine::capability::CapSet;
 use coffer_sys::exec::Strings;
 use coffer_sys::mount::{Reach, Travel};
+use coffer_sys::process::{NODE_WORDS, SchedAttr};
 use rustix::fs::{FileType, Mode};
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
@@ -75,6 +76,32 @@ pub(crate) enum Step {
     EnterFolder,
     /// Sets a resource limit.
     Limit(Resource, Rlimit),
+    /// Takes a session keyring of this name.
+    SessionKeyring(CString),
+    /// Sets how it is scheduled.
+    Schedule(SchedAttr),
+    /// Sets the I/O priority: class and level.
+    IoPriority(u32, u32),
+    /// Sets the execution domain.
+    Personality(u32),
+    /// Sets where memory comes from: the mode with its flags, and the nodes.
+    MemoryPolicy(u32, Box<[u64; NODE_WORDS]>),
+    /// Makes a time namespace for the program, with these offsets.
+    TimeNamespace {
+        /// The host's proc.
+        proc: OwnedFd,
+        /// What is written into `timens_offsets`, where it is something.
+        offsets: String,
+    },
+    /// Says to a security module what the program is to be called.
+    Label {
+        /// The host's proc.
+        proc: OwnedFd,
+        /// The file below it.
+        file: CString,
+        /// What is written.
+        value: CString,
+    },
     /// Sets the file mode creation mask.
     Umask(u32),
     /// Drops what a file could give: all of the first set that are not in the plan's bounding set.
@@ -300,6 +327,13 @@ impl Step {
             Self::Pivot => "change to the container's root".to_owned(),
             Self::EnterFolder => "enter the working folder".to_owned(),
             Self::Limit(resource, _) => format!("set the limit {resource:?}"),
+            Self::SessionKeyring(_) => "take a session keyring".to_owned(),
+            Self::Schedule(_) => "set how it is scheduled".to_owned(),
+            Self::IoPriority(..) => "set the I/O priority".to_owned(),
+            Self::Personality(_) => "set the personality".to_owned(),
+            Self::MemoryPolicy(..) => "set the memory policy".to_owned(),
+            Self::TimeNamespace { .. } => "make a time namespace".to_owned(),
+            Self::Label { value, .. } => format!("take the label {}", show(value)),
             Self::Umask(_) => "set the umask".to_owned(),
             Self::Bounding(_) => "drop capabilities from the bounding set".to_owned(),
             Self::KeepCapabilities => "keep capabilities over the change of user".to_owned(),

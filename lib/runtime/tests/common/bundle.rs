@@ -21,6 +21,7 @@ use super::{Bench, Ended, finish, start};
 pub(crate) struct TestBundle {
     bench: Bench,
     pub(crate) config: Value,
+    pub(crate) id: &'static str,
     pub(crate) root_change: RootChange,
     pub(crate) keyring: Keyring,
     pub(crate) preserved: u32,
@@ -34,6 +35,7 @@ impl TestBundle {
         Self {
             bench: Bench::new(),
             config,
+            id: "test",
             root_change: RootChange::Pivot,
             keyring: Keyring::Own,
             preserved: 0,
@@ -114,7 +116,7 @@ impl TestBundle {
             cgroups: CgroupView::None,
             init: Init::Program,
             bundle: Some(Bundle {
-                id: "test",
+                id: self.id,
                 folder: self.folder(),
                 root_change: self.root_change,
                 keyring: self.keyring,

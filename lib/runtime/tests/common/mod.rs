@@ -25,9 +25,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 /// Commands of busybox that the tests use.
-const APPLETS: [&str; 21] = [
+const APPLETS: [&str; 25] = [
     "sh", "cat", "echo", "ls", "id", "mount", "stat", "touch", "true", "false", "sleep", "kill",
-    "hostname", "pwd", "env", "readlink", "tty", "mkdir", "grep", "test", "mv",
+    "hostname", "pwd", "env", "readlink", "tty", "mkdir", "grep", "test", "mv", "cut", "head",
+    "ionice", "uname",
 ];
 
 /// The first id of the tests' containers: in nobody's range.

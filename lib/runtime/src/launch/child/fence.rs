@@ -1,9 +1,10 @@
 //! The steps that take rights away, and the last one.
 
 use std::ffi::CStr;
+use std::os::fd::OwnedFd;
 
 use coffer_confine::capability::{AmbientBefore, ApplyError};
-use coffer_sys::signal;
+use coffer_sys::{process, signal};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -18,6 +19,23 @@ impl Child<'_> {
     pub(super) fn fence(&mut self, step: &Step) -> Result<(), Fault> {
         match step {
             Step::Limit(resource, limit) => Ok(rustix::process::setrlimit(*resource, *limit)?),
+            Step::SessionKeyring(name) => match process::join_session_keyring(name) {
+                // A kernel without keyrings has none to keep from the container.
+                Err(Errno::NOSYS) => Ok(()),
+                joined => Ok(joined?),
+            },
+            Step::Schedule(attr) => Ok(process::schedule(*attr)?),
+            Step::IoPriority(class, level) => Ok(process::set_io_priority(*class, *level)?),
+            Step::Personality(domain) => Ok(process::set_personality(*domain)?),
+            Step::MemoryPolicy(mode, nodes) => Ok(process::set_memory_policy(*mode, nodes)?),
+            Step::TimeNamespace { proc, offsets } => {
+                coffer_sys::namespace::unshare_time()?;
+                match offsets.as_bytes() {
+                    [] => Ok(()),
+                    offsets => write_own(proc, c"self/timens_offsets", offsets),
+                }
+            }
+            Step::Label { proc, file, value } => write_own(proc, file, value.to_bytes()),
             Step::Umask(mask) => {
                 rustix::process::umask(Mode::from_bits_retain(*mask));
                 Ok(())
@@ -66,6 +84,18 @@ impl Child<'_> {
 pub(super) fn set_ids(uid: Uid, gid: Gid) -> Result<(), Fault> {
     thread::set_thread_res_gid(gid, gid, gid)?;
     Ok(thread::set_thread_res_uid(uid, uid, uid)?)
+}
+
+/// Writes a file of this process in `proc`, which is the host's: neither a link but `self` and
+/// `thread-self` nor anything mounted in it leads elsewhere.
+fn write_own(proc: &OwnedFd, file: &CStr, value: &[u8]) -> Result<(), Fault> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat2(proc, file, flags, Mode::empty(), resolve)?;
+    match rustix::io::write(&file, value)? {
+        written if written == value.len() => Ok(()),
+        _ => Err(Errno::IO.into()),
+    }
 }
 
 /// Puts in force what is permitted: the change of ids has taken it out of force.
