@@ -1,0 +1,95 @@
+//! `exec`: another process in a container that runs.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use coffer_confine::confinement::{Confinement, Host, OfBundle, Warning};
+use coffer_oci::runtime::Process;
+use rustix::process::Pid;
+
+use super::create::authority;
+use super::{BundleError, Folder, Saved, State, Status};
+use crate::launch::{Gate, Launch, Launched, Stdio, launch};
+use crate::plan::{JoinInputs, Plan};
+
+/// What is executed.
+#[derive(Clone, Copy, Debug)]
+pub struct Exec<'a> {
+    /// The process, whole: see [`Saved::process`] for what the container's own is.
+    pub process: &'a Process,
+    /// What happens in a container that is paused.
+    pub paused: Paused,
+}
+
+/// What happens to a process that is to join a paused container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paused {
+    /// It is refused.
+    Refuse,
+    /// It waits with the container (`--ignore-paused`).
+    Join,
+}
+
+/// A process that was executed. It is the caller's child.
+#[derive(Debug)]
+pub struct Executed {
+    /// Its number on the host.
+    pub pid: Pid,
+    /// It, whatever becomes of the number.
+    pub process: OwnedFd,
+    /// The master side of its terminal, where it has one.
+    pub terminal: Option<OwnedFd>,
+    /// What of its configuration means nothing on this host and was passed over.
+    pub warnings: Vec<Warning>,
+}
+
+/// Executes a process in the container of `folder`, behind the container's own fence.
+///
+/// # Errors
+/// [`BundleError::NotRunning`], and why it could not be executed.
+pub fn exec(folder: &Folder, wanted: &Exec<'_>) -> Result<Executed, BundleError> {
+    let (state, saved) = running(folder, wanted.paused)?;
+    let gone = || BundleError::NotRunning(folder.id().clone());
+    let init = folder.init(&state)?.ok_or_else(gone)?;
+    let host = Host::read();
+    let OfBundle { confinement, warnings } = saved.confinement.of_process(wanted.process, &host)?;
+    let plan = plan(&init, &confinement, &host, wanted)?;
+    let cgroup = state.cgroup.open()?;
+    let how = Launch { cgroup: &cgroup.entry()?, stdio: Stdio::Inherit, gate: Gate::Open };
+    let Launched { pid, pidfd, terminal, .. } = launch(&plan, &how, &mut |_| Ok(()))?;
+    Ok(Executed { pid, process: pidfd, terminal, warnings })
+}
+
+fn plan(
+    init: &OwnedFd,
+    confinement: &Confinement,
+    host: &Host,
+    wanted: &Exec<'_>,
+) -> Result<Plan, BundleError> {
+    Ok(Plan::join(JoinInputs {
+        target: init.as_fd(),
+        confinement,
+        host,
+        identity: &confinement.identity,
+        process: wanted.process,
+        authority: authority(),
+    })?)
+}
+
+/// The container's state and configuration, where it can be joined. One that was created and not
+/// started can: its namespaces are there.
+fn running(folder: &Folder, paused: Paused) -> Result<(State, Saved), BundleError> {
+    let id = folder.id();
+    let (state, status) = folder.status()?;
+    match (status, paused) {
+        (Status::Created | Status::Running, _) | (Status::Paused, Paused::Join) => {}
+        (Status::Paused, Paused::Refuse) => {
+            let (id, verb, needed) = (id.clone(), "exec", "running (or --ignore-paused)");
+            return Err(BundleError::WrongStatus { id, status, verb, needed });
+        }
+        _ => return Err(BundleError::NotRunning(id.clone())),
+    }
+    match (state, folder.saved()?) {
+        (Some(state), Some(saved)) => Ok((state, saved)),
+        _ => Err(BundleError::NotRunning(id.clone())),
+    }
+}
