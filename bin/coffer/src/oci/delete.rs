@@ -2,10 +2,10 @@
 
 use coffer_runtime::bundle::{self, BundleError, BundleId, Force, Home};
 
-use super::Outcome;
 use super::create::operand;
 use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch};
+use super::{Outcome, log};
 
 /// The options of `delete`.
 pub(super) const GRAMMAR: Grammar =
@@ -20,7 +20,11 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
         None => Err(BundleError::NotFound(id)),
     };
     match (deleted, force) {
-        (Err(BundleError::NotFound(_)), Force::Kill) | (Ok(_), _) => Ok(0),
+        (Ok(deleted), _) => {
+            log::hooks(globals, &deleted.failed);
+            Ok(0)
+        }
+        (Err(BundleError::NotFound(_)), Force::Kill) => Ok(0),
         (Err(error), _) => Err(error.into()),
     }
 }

@@ -16,6 +16,11 @@ impl Failure {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), status: 1 }
     }
+
+    /// The same with another status.
+    pub(super) fn exits(self, status: u8) -> Self {
+        Self { status, ..self }
+    }
 }
 
 /// An error with all of its causes, in one line.

@@ -3,9 +3,10 @@
 
 use std::io::Write;
 
+use coffer_runtime::bundle::HookError;
 use rustix::fs::{Mode, OFlags};
 
-use super::failure::Failure;
+use super::failure::{Failure, line as line_of};
 use super::globals::{Format, Globals};
 
 /// Says why the runtime stops.
@@ -16,6 +17,11 @@ pub(super) fn error(globals: &Globals, failure: &Failure) {
 /// Says what is passed over.
 pub(super) fn warning(globals: &Globals, message: &str) {
     write(globals, "warning", message);
+}
+
+/// Says which hooks failed, where that changes nothing else.
+pub(super) fn hooks(globals: &Globals, failed: &[HookError]) {
+    failed.iter().for_each(|error| warning(globals, &line_of(error)));
 }
 
 /// Where there is a log it gets the whole line, and standard error the words of an error; else

@@ -7,13 +7,18 @@
 
 mod create;
 mod delete;
+mod exec;
 mod failure;
+mod features;
 mod globals;
 mod grammar;
 mod kill;
 mod list;
 mod log;
+mod process;
+mod ps;
 mod run;
+mod spec;
 mod start;
 mod state;
 mod version;
@@ -47,7 +52,11 @@ const VERBS: &[Verb] = &[
     Verb { name: "kill", grammar: kill::GRAMMAR, run: kill::run },
     Verb { name: "delete", grammar: delete::GRAMMAR, run: delete::run },
     Verb { name: "run", grammar: run::GRAMMAR, run: run::run },
+    Verb { name: "exec", grammar: exec::GRAMMAR, run: exec::run },
     Verb { name: "list", grammar: list::GRAMMAR, run: list::run },
+    Verb { name: "ps", grammar: ps::GRAMMAR, run: ps::run },
+    Verb { name: "features", grammar: features::GRAMMAR, run: features::run },
+    Verb { name: "spec", grammar: spec::GRAMMAR, run: spec::run },
 ];
 
 /// Whether the binary was called by [`NAME`].

@@ -1,15 +1,12 @@
 //! `run`: `create` and `start` in one, and in the foreground the wait for the end.
 
-use std::os::fd::AsFd;
+use coffer_runtime::bundle::{self, Force, Foreground, Started};
 
-use coffer_runtime::bundle::{self, Force};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
-
-use super::Outcome;
 use super::create::Wanted;
 use super::failure::Failure;
 use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch, value};
+use super::{Outcome, log};
 
 /// The options of `run`.
 pub(super) const GRAMMAR: Grammar = Grammar {
@@ -34,33 +31,31 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let wanted = Wanted::read(globals, words)?;
     let detach = words.has("detach");
     wanted.check_console(wanted.wants_terminal() && detach)?;
+    let foreground = if detach { None } else { Some(Foreground::take()?) };
     let mut made = wanted.make(globals)?;
     if let Err(error) = wanted.hand_out(&mut made) {
         made.undo(&wanted.home)?;
         return Err(error.into());
     }
+    let terminal = made.terminal();
     let (folder, process, _) = made.release()?;
-    if let Err(error) = bundle::start(folder) {
-        bundle::delete(&wanted.home, &wanted.id, Force::Kill)?;
-        return Err(error.into());
+    match bundle::start(folder) {
+        Ok(Started { failed, .. }) => log::hooks(globals, &failed),
+        Err(error) => {
+            remove(globals, &wanted)?;
+            return Err(error.into());
+        }
     }
-    if detach {
-        return Ok(0);
-    }
-    let status = wait(&process)?;
+    let Some(foreground) = foreground else { return Ok(0) };
+    let outcome = foreground.stay(process, terminal)?;
     if !words.has("keep") {
-        bundle::delete(&wanted.home, &wanted.id, Force::Kill)?;
+        remove(globals, &wanted)?;
     }
-    Ok(status)
+    Ok(outcome.code())
 }
 
-/// Waits for the end of a child; a signal counts as 128 and its number.
-fn wait(process: &std::os::fd::OwnedFd) -> Result<u8, Failure> {
-    let wait = || waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED);
-    let ended = rustix::io::retry_on_intr(wait)?;
-    let code = ended.and_then(|ended| {
-        let signal = ended.terminating_signal().map(|number| number + 128);
-        ended.exit_status().or(signal)
-    });
-    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(255))
+fn remove(globals: &Globals, wanted: &Wanted) -> Result<(), Failure> {
+    let deleted = bundle::delete(&wanted.home, &wanted.id, Force::Kill)?;
+    log::hooks(globals, &deleted.failed);
+    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use coffer_runtime::bundle;
 
-use super::Outcome;
 use super::create::operand;
 use super::globals::Globals;
 use super::grammar::{Grammar, Words};
+use super::{Outcome, log};
 
 /// The options of `start`.
 pub(super) const GRAMMAR: Grammar =
@@ -13,6 +13,7 @@ pub(super) const GRAMMAR: Grammar =
 
 /// `start`.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
-    bundle::start(globals.find(operand(words))?)?;
+    let started = bundle::start(globals.find(operand(words))?)?;
+    log::hooks(globals, &started.failed);
     Ok(0)
 }

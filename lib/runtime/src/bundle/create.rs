@@ -1,5 +1,7 @@
 //! `create`: from a bundle to a process that waits at its gate.
 
+use std::cell::RefCell;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_confine::confinement::{Confinement, Host, OfBundle, Warning};
@@ -7,10 +9,11 @@ use coffer_policy::Admitted;
 use jiff::Timestamp;
 use rustix::process::Pid;
 
-use super::{Bundle, BundleError, BundleId, Folder, Home, Locked, Saved, State};
+use super::hooks::{self, HookState};
+use super::{Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Saved, State, Status};
 use crate::cgroup::{Cgroup, Limits, Place};
 use crate::gate;
-use crate::launch::{Gate, Launch, Launched, Stdio, launch};
+use crate::launch::{Calls, Gate, Launch, Launched, Stdio, launch_with};
 use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs};
 use crate::state::{BootId, ProcessId};
 
@@ -105,11 +108,7 @@ fn plan(
     host: &Host,
     root: RootFs,
 ) -> Result<Plan, BundleError> {
-    let authority = match rustix::process::geteuid().is_root() {
-        true => Authority::Root,
-        false => Authority::User,
-    };
-    let cgroups = CgroupView::None;
+    let (authority, cgroups) = (authority(), CgroupView::None);
     let init = crate::spec::Init::Program;
     let bundle = Some(plan::Bundle {
         id: wanted.id.as_str(),
@@ -120,6 +119,14 @@ fn plan(
     });
     let spec = &wanted.bundle.spec;
     Ok(Plan::new(Inputs { spec, confinement, host, root, authority, cgroups, init, bundle })?)
+}
+
+/// Whose rights the runtime has: those of the caller, who may be root.
+pub(super) fn authority() -> Authority {
+    match rustix::process::geteuid().is_root() {
+        true => Authority::Root,
+        false => Authority::User,
+    }
 }
 
 /// Writes down what will be, makes the groups and the process.
@@ -149,16 +156,30 @@ fn run(
 ) -> Result<(Launched, State), BundleError> {
     let entry = cgroup.entry()?;
     let how = Launch { cgroup: &entry, stdio: Stdio::Inherit, gate: Gate::Wait(gate.as_fd()) };
-    let mut state = None;
-    let launched = launch(&decided.plan, &how, &mut |pid| {
-        let init = ProcessId::of(pid, &decided.state.boot)?;
-        let named = decided.state(wanted, init);
-        locked.save_state(&named).map_err(std::io::Error::other)?;
-        state = Some(named);
-        Ok(())
-    })?;
-    let state = state.ok_or_else(|| BundleError::NotRunning(wanted.id.clone()))?;
+    let made = RefCell::new(None);
+    let calls = Calls {
+        joined: &mut |pid| {
+            let init = ProcessId::of(pid, &decided.state.boot)?;
+            let state = decided.state(wanted, init);
+            locked.save_state(&state).map_err(io::Error::other)?;
+            *made.borrow_mut() = Some(state);
+            Ok(())
+        },
+        created: &mut |_| match &*made.borrow() {
+            Some(state) => run_hooks(&decided.saved, state).map_err(io::Error::other),
+            None => Err(io::ErrorKind::NotFound.into()),
+        },
+    };
+    let launched = launch_with(&decided.plan, &how, calls)?;
+    let state = made.into_inner().ok_or_else(|| BundleError::NotRunning(wanted.id.clone()))?;
     Ok((launched, state))
+}
+
+/// What the caller has run beside a container whose namespaces and mounts are made.
+fn run_hooks(saved: &Saved, state: &State) -> Result<(), HookError> {
+    let state = HookState::new(state, Status::Creating);
+    hooks::run("prestart", &saved.hooks.prestart, &state)?;
+    hooks::run("createRuntime", &saved.hooks.create_runtime, &state)
 }
 
 impl Decided {

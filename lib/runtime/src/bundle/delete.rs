@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
-use super::{BundleError, BundleId, Home, Locked, Saved, State, Status};
+use super::hooks::{self, HookState};
+use super::{BundleError, BundleId, Home, HookError, Locked, Saved, State, Status};
 
 /// Whether a container that lives is killed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +17,11 @@ pub enum Force {
     Kill,
 }
 
-/// What was removed: for the hooks that follow.
+/// A container that was removed.
 #[derive(Debug)]
 pub struct Deleted {
-    /// What it was.
-    pub saved: Option<Saved>,
-    /// Which process it was.
-    pub state: Option<State>,
+    /// The `poststop` hooks that failed, which is only to be said.
+    pub failed: Vec<HookError>,
 }
 
 /// Removes the container `id` with its groups.
@@ -47,7 +46,13 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
         end(&locked, state)?;
     }
     remove(home, locked, saved.as_ref())?;
-    Ok(Deleted { saved, state })
+    let failed = match (&saved, &state) {
+        (Some(Saved { hooks, .. }), Some(state)) if !hooks.poststop.is_empty() => {
+            hooks::run_all("poststop", &hooks.poststop, &HookState::new(state, Status::Stopped))
+        }
+        _ => Vec::new(),
+    };
+    Ok(Deleted { failed })
 }
 
 /// Kills the first process, and waits until it has gone and all of its namespace with it.

@@ -18,6 +18,8 @@ pub struct Exec<'a> {
     pub process: &'a Process,
     /// What happens in a container that is paused.
     pub paused: Paused,
+    /// How many descriptors after the standard three stay open.
+    pub preserved: u32,
 }
 
 /// What happens to a process that is to join a paused container.
@@ -72,6 +74,7 @@ fn plan(
         identity: &confinement.identity,
         process: wanted.process,
         authority: authority(),
+        preserved: wanted.preserved,
     })?)
 }
 

@@ -23,7 +23,7 @@ const FORWARDED: [Signal; 11] = [
     Signal::TERM,
     Signal::CONT,
     Signal::WINCH,
-    Signal::PWR,
+    Signal::POWER,
     Signal::TSTP,
 ];
 

@@ -55,7 +55,7 @@ pub enum HookError {
 /// A container's state as hooks read it. Source: runtime-spec runtime.md, "State".
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HookState<'a> {
+pub(super) struct HookState<'a> {
     oci_version: &'a str,
     id: &'a str,
     status: String,
@@ -67,7 +67,7 @@ pub struct HookState<'a> {
 
 impl<'a> HookState<'a> {
     /// The state of a container that is doing `status`.
-    pub fn new(state: &'a State, status: Status) -> Self {
+    pub(super) fn new(state: &'a State, status: Status) -> Self {
         Self {
             oci_version: &state.oci_version,
             id: state.id.as_str(),
@@ -92,11 +92,7 @@ pub(super) fn run(
 }
 
 /// Runs all hooks, and says what failed.
-pub(super) fn run_all(
-    kind: &'static str,
-    hooks: &[Hook],
-    state: &HookState<'_>,
-) -> Vec<HookError> {
+pub(super) fn run_all(kind: &'static str, hooks: &[Hook], state: &HookState<'_>) -> Vec<HookError> {
     let one = |(number, hook)| one(kind, number, hook, state).err();
     hooks.iter().enumerate().filter_map(one).collect()
 }
@@ -108,8 +104,12 @@ fn one(
     state: &HookState<'_>,
 ) -> Result<(), HookError> {
     let path = || hook.path.clone();
-    let ended = wait(hook, state)
-        .map_err(|source| HookError::Run { kind, number, path: path(), source })?;
+    let ended = wait(hook, state).map_err(|source| HookError::Run {
+        kind,
+        number,
+        path: path(),
+        source,
+    })?;
     match ended {
         Ended::Well => Ok(()),
         Ended::Badly { how, words } => {

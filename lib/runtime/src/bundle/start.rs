@@ -1,15 +1,25 @@
 //! `start`: the container's process may execute its program.
 
-use super::{BundleError, Folder, Locked, Status};
+use super::hooks::{self, HookState};
+use super::{BundleError, Folder, HookError, Saved, Status};
 use crate::gate::{self, GateError};
 
-/// Lets the container go and waits until its program is executed.
+/// A container that was let go.
+#[derive(Debug)]
+pub struct Started {
+    /// Its folder.
+    pub folder: Folder,
+    /// The `poststart` hooks that failed, which is only to be said.
+    pub failed: Vec<HookError>,
+}
+
+/// Lets the container go, waits until its program is executed, and runs the hooks that follow.
 ///
 /// # Errors
 /// [`BundleError::Started`], [`BundleError::Stopped`], and why the program cannot be executed.
-pub fn start(folder: Folder) -> Result<Locked, BundleError> {
+pub fn start(folder: Folder) -> Result<Started, BundleError> {
     let locked = folder.lock()?;
-    let (_, status) = locked.settled()?;
+    let (state, status) = locked.settled()?;
     match status {
         Status::Created => {}
         Status::Running | Status::Paused => return Err(BundleError::Started(locked.id().clone())),
@@ -18,8 +28,15 @@ pub fn start(folder: Folder) -> Result<Locked, BundleError> {
         }
     }
     match gate::open(locked.dir()) {
-        Ok(()) => Ok(locked),
-        Err(GateError::NobodyWaits) => Err(BundleError::Stopped(locked.id().clone())),
-        Err(error) => Err(error.into()),
+        Ok(()) => {}
+        Err(GateError::NobodyWaits) => return Err(BundleError::Stopped(locked.id().clone())),
+        Err(error) => return Err(error.into()),
     }
+    let failed = match (&state, locked.saved()?) {
+        (Some(state), Some(Saved { hooks, .. })) if !hooks.poststart.is_empty() => {
+            hooks::run_all("poststart", &hooks.poststart, &HookState::new(state, Status::Running))
+        }
+        _ => Vec::new(),
+    };
+    Ok(Started { folder: locked.unlock()?, failed })
 }

@@ -71,6 +71,7 @@ impl Container<'_> {
             identity: &identity,
             process: &request.process(&config.spec, &identity),
             authority: self.root.authority(),
+            preserved: 0,
         })?;
         let cgroup = self.cgroup()?;
         let entry = cgroup.entry()?;

@@ -167,16 +167,16 @@ impl Plan {
 /// What would help with a step, and the status that stands for it.
 fn advice(step: &Step, errno: Errno) -> (Option<&'static str>, u8) {
     match (step, errno) {
-        (Step::Execute(_), Errno::NOENT | Errno::NOTDIR) => {
+        (Step::Execute(_) | Step::FindProgram(_), Errno::NOENT | Errno::NOTDIR) => {
             (Some("the image has no such program, or not the interpreter or loader it names"), 127)
         }
         (Step::Execute(_), Errno::NOEXEC) => {
             (Some("the program is for another architecture, or a script without #!"), 126)
         }
-        (Step::Execute(_), Errno::ACCESS) => {
+        (Step::Execute(_) | Step::FindProgram(_), Errno::ACCESS) => {
             (Some("the file is not executable for this user"), 126)
         }
-        (Step::Execute(_), _) => (None, 126),
+        (Step::Execute(_) | Step::FindProgram(_), _) => (None, 126),
         (Step::Limit(..), Errno::PERM) => {
             (Some("the limit is above coffer's own; lower it with --ulimit"), 125)
         }

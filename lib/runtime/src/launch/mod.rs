@@ -198,7 +198,7 @@ impl Launched {
                 Some(Message::Terminal(master)) => self.terminal = Some(master),
                 Some(Message::Created) => {
                     created(self.pid).map_err(LaunchError::Created)?;
-                    send_fds(self.report.as_fd(), &[1], &[]).map_err(LaunchError::Channel)?;
+                    self.release()?;
                 }
                 Some(Message::Ready) if until_gate => return Ok(()),
                 Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),

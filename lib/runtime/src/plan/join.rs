@@ -30,6 +30,8 @@ pub struct JoinInputs<'a> {
     pub process: &'a Process,
     /// Whose rights coffer has.
     pub authority: Authority,
+    /// How many descriptors after the standard three stay open.
+    pub preserved: u32,
 }
 
 impl Plan {
@@ -38,7 +40,8 @@ impl Plan {
     /// # Errors
     /// A [`PlanError`] for the first thing that cannot be.
     pub fn join(inputs: JoinInputs<'_>) -> Result<Self, PlanError> {
-        let JoinInputs { target, confinement, host, identity, process, authority } = inputs;
+        let JoinInputs { target, confinement, host, identity, process, authority, preserved } =
+            inputs;
         let mut plan = Self::empty(confinement, authority)?;
         plan.capabilities = confinement.capabilities_of(identity.uid);
         plan.pipe_owner = plan.host_owner(identity)?;
@@ -48,7 +51,7 @@ impl Plan {
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);
         let confinement = &Confinement { identity: identity.clone(), ..confinement.clone() };
-        plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved: 0 })?;
+        plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved })?;
         plan.program_steps(process, Init::Program)?;
         Ok(plan)
     }

@@ -36,7 +36,7 @@ pub(crate) use hooks::HookProgram;
 pub use join::JoinInputs;
 pub(crate) use namespaces::{Entered, Mapping};
 pub(crate) use options::Contents;
-pub use options::OptionError;
+pub use options::{OptionError, knows_option};
 pub(crate) use process::DEFAULT_PATH;
 pub use step::MountRoot;
 pub(crate) use step::{

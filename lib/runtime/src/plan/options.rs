@@ -82,6 +82,11 @@ pub(super) fn parse(options: &[String]) -> Result<Options, OptionError> {
     Ok(parsed)
 }
 
+/// Whether an option is one of every mount, and not left to the file system.
+pub fn knows_option(option: &str) -> bool {
+    parse(&[option.to_owned()]).is_ok_and(|options| options.data.is_empty())
+}
+
 impl Options {
     fn add(&mut self, option: &str) -> Result<(), OptionError> {
         if self.add_attribute(option) || self.add_travel(option) {

@@ -123,7 +123,9 @@ impl Plan {
         if own_binary_is_exposed(self.ids.as_ref())? {
             self.steps.push(Step::ExecuteInside);
         }
-        self.steps.extend([Step::CloseOnExec(3 + own.preserved), Step::Gate]);
+        let name = process.args.first().map(String::as_str).unwrap_or_default();
+        self.steps.push(Step::CloseOnExec(3 + own.preserved));
+        self.steps.extend([Step::FindProgram(text("the program", name)?), Step::Gate]);
         self.late = !fixed;
         Ok(())
     }

@@ -125,6 +125,9 @@ pub(crate) enum Step {
     ExecuteInside,
     /// Every descriptor from this one on closes when the program starts.
     CloseOnExec(u32),
+    /// Looks whether the program is there, where it waits at a gate: who is about to wait for
+    /// nothing says so at once.
+    FindProgram(CString),
     /// Says that all is ready, and waits to be let go.
     Gate,
     /// Puts the system call filter in force.
@@ -344,6 +347,7 @@ impl Step {
             Self::NoNewPrivileges => "set no_new_privs".to_owned(),
             Self::ExecuteInside => "keep coffer's own binary out of reach".to_owned(),
             Self::CloseOnExec(_) => "mark descriptors close-on-exec".to_owned(),
+            Self::FindProgram(name) => format!("execute {}", show(name)),
             Self::Gate => "wait at the start gate".to_owned(),
             Self::Seccomp => "load the system call filter".to_owned(),
             Self::Enter(entered) => format!("enter the namespace {}", entered.path),

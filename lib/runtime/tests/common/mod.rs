@@ -157,6 +157,7 @@ impl Bench {
             identity: &self.identity,
             process: &request.process(&spec, &self.identity),
             authority: self.authority,
+            preserved: 0,
         })
         .unwrap()
     }

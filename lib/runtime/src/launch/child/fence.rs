@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use coffer_confine::capability::{AmbientBefore, ApplyError};
 use coffer_sys::{process, signal};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{self, Gid, Uid};
@@ -64,6 +64,23 @@ impl Child<'_> {
         }
     }
 
+    /// Looks for the program, where it is not executed at once. The answer is for people: what
+    /// counts is what the kernel finds in the end.
+    pub(super) fn find_program(&self) -> Result<(), Fault> {
+        let (Some(_), Some(Step::Execute(execute))) = (self.gate, self.plan.steps.last()) else {
+            return Ok(());
+        };
+        let mut denied = None;
+        for candidate in &execute.candidates {
+            match is_program(candidate) {
+                Ok(()) => return Ok(()),
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(errno) => denied = Some(errno),
+            }
+        }
+        Err(denied.unwrap_or(Errno::NOENT).into())
+    }
+
     /// Writes a kernel parameter below our own mount of proc, by which no link can lead away.
     pub(super) fn set_parameter(&self, file: &CStr, value: &CStr) -> Result<(), Fault> {
         let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
@@ -118,6 +135,15 @@ fn run_program(execute: &Execute) -> Fault {
         }
     }
     denied.unwrap_or(Errno::NOENT).into()
+}
+
+/// Whether a file could be executed: an ordinary one, with the right to.
+fn is_program(path: &CStr) -> Result<(), Errno> {
+    let stat = rustix::fs::stat(path)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::ACCESS);
+    }
+    rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
 }
 
 fn errno(error: &ApplyError) -> Errno {

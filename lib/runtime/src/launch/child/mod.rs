@@ -132,6 +132,7 @@ impl<'a> Child<'a> {
             Step::Created => self.pause_for_parent(),
             Step::Hook(hook) => self.run_hook(hook),
             Step::CloseOnExec(first) => Ok(coffer_sys::exec::close_on_exec_from(*first)?),
+            Step::FindProgram(_) => self.find_program(),
             Step::Gate => self.wait_at_gate(),
             step => self.fence(step),
         }

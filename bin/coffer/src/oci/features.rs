@@ -1,0 +1,146 @@
+//! `features`: what the runtime honours. Source: runtime-spec features.md, features-linux.md.
+
+use coffer_confine::capability::Capability;
+use coffer_oci::runtime::VERSION;
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::globals::{Globals, print};
+use super::grammar::{Grammar, Words};
+
+/// The options of `features`.
+pub(super) const GRAMMAR: Grammar =
+    Grammar { flags: &[], operands: (0, 0), verbatim_after: usize::MAX };
+
+/// Options that the specification names; those that the plan's own reader takes are told.
+/// Source: runtime-spec config.md, "Linux mount options".
+const MOUNT_OPTIONS: &[&str] = &[
+    "async",
+    "atime",
+    "bind",
+    "defaults",
+    "dev",
+    "diratime",
+    "dirsync",
+    "exec",
+    "idmap",
+    "iversion",
+    "lazytime",
+    "loud",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "noiversion",
+    "nolazytime",
+    "norelatime",
+    "nostrictatime",
+    "nosuid",
+    "nosymfollow",
+    "private",
+    "ratime",
+    "rbind",
+    "rdev",
+    "rdiratime",
+    "relatime",
+    "remount",
+    "rexec",
+    "ridmap",
+    "rnoatime",
+    "rnodev",
+    "rnodiratime",
+    "rnoexec",
+    "rnorelatime",
+    "rnostrictatime",
+    "rnosuid",
+    "rnosymfollow",
+    "ro",
+    "rprivate",
+    "rrelatime",
+    "rro",
+    "rrw",
+    "rshared",
+    "rslave",
+    "rstrictatime",
+    "rsuid",
+    "rsymfollow",
+    "runbindable",
+    "rw",
+    "shared",
+    "silent",
+    "slave",
+    "strictatime",
+    "suid",
+    "symfollow",
+    "sync",
+    "tmpcopyup",
+    "unbindable",
+];
+
+const HOOKS: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
+
+/// `features`.
+pub(super) fn run(_globals: &Globals, _words: &Words) -> Outcome {
+    print(&format!("{:#}\n", features()))
+}
+
+fn features() -> Value {
+    let options: Vec<&&str> =
+        MOUNT_OPTIONS.iter().filter(|option| coffer_runtime::plan::knows_option(option)).collect();
+    json!({
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": VERSION,
+        "hooks": HOOKS,
+        "mountOptions": options,
+        "linux": linux(),
+        "annotations": {
+            "org.opencontainers.runc.checkpoint.enabled": "false",
+            "org.opencontainers.runc.version": env!("CARGO_PKG_VERSION"),
+        },
+        "potentiallyUnsafeConfigAnnotations": [],
+    })
+}
+
+fn linux() -> Value {
+    let capabilities: Vec<String> = Capability::ALL.iter().map(ToString::to_string).collect();
+    json!({
+        "namespaces": NAMESPACES,
+        "capabilities": capabilities,
+        "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
+        "seccomp": seccomp(),
+        "apparmor": { "enabled": true },
+        "selinux": { "enabled": true },
+        "intelRdt": { "enabled": false },
+        "mountExtensions": { "idmap": { "enabled": true } },
+        "netDevices": { "enabled": true },
+    })
+}
+
+fn seccomp() -> Value {
+    json!({
+        "enabled": true,
+        "actions": [
+            "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
+            "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
+        ],
+        "operators": [
+            "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT",
+            "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE",
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_honoured_is_told() {
+        let features = features();
+        let options = features["mountOptions"].as_array().unwrap();
+        assert!(options.contains(&json!("rbind")) && !options.contains(&json!("remount")));
+    }
+}
