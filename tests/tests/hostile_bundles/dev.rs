@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use coffer_tests::program::root;
 use serde_json::json;
 
-use crate::bundle::{Bundle, SECRET, can_run};
+use crate::bundle::{Bundle, SECRET};
 
 /// Both ways in which a link may lead to the host: from its root, and by climbing.
 fn ways(target: &Path) -> [PathBuf; 2] {
@@ -15,7 +16,7 @@ fn ways(target: &Path) -> [PathBuf; 2] {
 
 #[test]
 fn root_cve_2026_41579_and_47766_a_dev_that_is_a_link_is_refused() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for tmpfs in ["with a tmpfs", "without one"] {
@@ -33,7 +34,7 @@ fn root_cve_2026_41579_and_47766_a_dev_that_is_a_link_is_refused() {
 
 #[test]
 fn root_a_dev_that_is_a_link_within_the_image_is_no_way_out_either() {
-    if !can_run() {
+    if !root() {
         return;
     }
     let bundle = Bundle::new("echo inside");
@@ -45,7 +46,7 @@ fn root_a_dev_that_is_a_link_within_the_image_is_no_way_out_either() {
 
 #[test]
 fn root_cve_2025_31133_masks_are_the_real_null_device() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for way in 0..2 {
@@ -69,7 +70,7 @@ fn root_cve_2025_31133_masks_are_the_real_null_device() {
 
 #[test]
 fn root_cve_2026_88265_the_streams_are_not_what_dev_null_leads_to() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for way in 0..2 {
@@ -86,7 +87,7 @@ fn root_cve_2026_88265_the_streams_are_not_what_dev_null_leads_to() {
 
 #[test]
 fn root_cve_2025_52565_and_2026_88264_a_console_goes_nowhere_else() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for name in ["secret", "new", "deeper"] {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use coffer_tests::program::root;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 
-use crate::bundle::{Bundle, SECRET, can_run};
+use crate::bundle::{Bundle, SECRET};
 
 /// How often a race is run; each time, the exchange happens many times.
 const ROUNDS: usize = 25;
@@ -55,7 +56,7 @@ fn race(script: &str, to: impl Fn(&Bundle) -> PathBuf) -> (Bundle, PathBuf) {
 
 #[test]
 fn root_cve_2021_30465_a_mount_never_lands_outside() {
-    if !can_run() {
+    if !root() {
         return;
     }
     let script = "find / -xdev -name secret -type f | head -5; cat /vol/a/secret /vol/b/secret";
@@ -79,7 +80,7 @@ fn root_cve_2021_30465_a_mount_never_lands_outside() {
 
 #[test]
 fn root_cve_2024_45310_no_folder_or_file_is_made_outside() {
-    if !can_run() {
+    if !root() {
         return;
     }
     let (mut bundle, volume) = race("echo inside", Bundle::host);
@@ -97,7 +98,7 @@ fn root_cve_2024_45310_no_folder_or_file_is_made_outside() {
 
 #[test]
 fn root_links_that_stand_still_lead_nowhere_either() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for (target, kind) in [("/link/new", "tmpfs"), ("/link", "tmpfs"), ("/link/secret", "bind")] {

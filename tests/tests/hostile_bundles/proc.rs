@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use coffer_tests::program::root;
 use serde_json::{Value, json};
 
-use crate::bundle::{Bundle, SECRET, can_run};
+use crate::bundle::{Bundle, SECRET};
 
 /// A folder of the host's with the files of `/proc` that runtimes write to.
 fn fake(bundle: &Bundle, folder: &Path) {
@@ -42,7 +43,7 @@ fn unwritten(folder: &Path) {
 
 #[test]
 fn root_the_real_proc_is_written_to() {
-    if !can_run() {
+    if !root() {
         return;
     }
     let outcome = writer().run();
@@ -51,7 +52,7 @@ fn root_the_real_proc_is_written_to() {
 
 #[test]
 fn root_cve_2019_16884_nothing_but_proc_is_mounted_on_proc() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for first in ["instead of procfs", "over procfs"] {
@@ -79,7 +80,7 @@ fn root_cve_2019_16884_nothing_but_proc_is_mounted_on_proc() {
 
 #[test]
 fn root_cve_2019_19921_2023_27561_2023_28642_a_proc_or_sys_that_is_a_link_is_refused() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for name in ["proc", "sys"] {
@@ -105,7 +106,7 @@ fn root_cve_2019_19921_2023_27561_2023_28642_a_proc_or_sys_that_is_a_link_is_ref
 
 #[test]
 fn root_cve_2025_52881_no_write_below_proc_is_redirected() {
-    if !can_run() {
+    if !root() {
         return;
     }
     for (source, target) in [
@@ -128,7 +129,7 @@ fn root_cve_2025_52881_no_write_below_proc_is_redirected() {
 
 #[test]
 fn root_cve_2025_52881_links_in_a_volume_lead_to_no_file_of_proc() {
-    if !can_run() {
+    if !root() {
         return;
     }
     // The volume's own link stands where the next mount goes.

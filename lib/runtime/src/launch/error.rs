@@ -84,6 +84,7 @@ impl fmt::Display for StepError {
             Cause::NotTheDevice => f.write_str(": what is there is not that device"),
             Cause::Link => f.write_str(": the image has a link there"),
             Cause::KernelFiles => f.write_str(": a link of the image leads into /proc or /sys"),
+            Cause::NotProc => f.write_str(": only procfs can stand at /proc"),
             Cause::ControlGroup => f.write_str(": it cannot enter its control group"),
             Cause::HookTimeout => f.write_str(": it took longer than its timeout"),
             Cause::HookFailed => f.write_str(": it failed"),

@@ -60,6 +60,8 @@ pub enum Cause {
     Link,
     /// A link of the image leads a mount into the kernel's file systems.
     KernelFiles,
+    /// Something else than procfs would stand at `/proc` (CVE-2019-16884).
+    NotProc,
     /// Whoever made the container went away.
     Abandoned,
     /// It could not enter a control group.
@@ -71,11 +73,12 @@ pub enum Cause {
 }
 
 /// All causes, in the order of their numbers on the wire.
-const CAUSES: [Cause; 8] = [
+const CAUSES: [Cause; 9] = [
     Cause::Kernel,
     Cause::NotTheDevice,
     Cause::Link,
     Cause::KernelFiles,
+    Cause::NotProc,
     Cause::Abandoned,
     Cause::ControlGroup,
     Cause::HookTimeout,

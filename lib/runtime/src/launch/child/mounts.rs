@@ -57,6 +57,9 @@ impl Child<'_> {
         if fs.contents == Contents::Copied {
             copy::copy_up(&point, &mount)?;
         }
+        if fs.keep != Keep::Proc {
+            walk::check_proc(&fs.target, &mount)?;
+        }
         attach(&mount, &point)?;
         let kept = match fs.keep {
             Keep::Nothing => return Ok(()),
@@ -83,6 +86,7 @@ impl Child<'_> {
             }
         };
         let point = walk::mount_point(self.root()?, &bind.target)?;
+        walk::check_proc(&bind.target, &mount)?;
         attach(&mount, &point)
     }
 

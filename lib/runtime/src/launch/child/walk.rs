@@ -15,9 +15,12 @@ use crate::plan::{Level, Target, TargetKind};
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 
+/// procfs. Source: linux/magic.h.
+const PROC: u64 = 0x9fa0;
+
 /// File systems of the kernel's that no link of an image may lead a mount into: proc, sysfs,
 /// cgroup, cgroup2. Source: linux/magic.h.
-const KERNEL_FILES: [u64; 4] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
+const KERNEL_FILES: [u64; 4] = [PROC, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
 
 /// Opens what `target` names, and makes it where it is missing.
 pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &Target) -> Result<OwnedFd, Fault> {
@@ -40,6 +43,18 @@ pub(super) fn mount_point(root: BorrowedFd<'_>, target: &Target) -> Result<Owned
         }
     }
     Ok(opened)
+}
+
+/// Nothing but procfs stands at `/proc`, where programs, and other runtimes that enter, believe
+/// what they read and write (CVE-2019-16884).
+pub(super) fn check_proc(target: &Target, mount: &OwnedFd) -> Result<(), Fault> {
+    if target.path.as_c_str() != c"/proc" {
+        return Ok(());
+    }
+    match u64::try_from(fs::fstatfs(mount)?.f_type) {
+        Ok(PROC) => Ok(()),
+        _ => Err(Cause::NotProc.with(Errno::PERM)),
+    }
 }
 
 /// Opens a path below the root, as something to stand on and not to read.
