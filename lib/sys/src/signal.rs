@@ -5,25 +5,47 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Signal;
-
-/// All signals there are. The C library keeps 32 and 33 to itself and hides them from `sigaction`,
-/// so that a caller who ignores them would hand that on.
-const ALL: std::ops::RangeInclusive<i32> = 1..=64;
 
 /// The kernel's `struct sigaction`: handler, flags, restorer, mask; all zero is the default action.
 /// Source: linux/signal_types.h.
 type Action = [u64; 4];
 
-/// Gives every signal its default action and blocks none: what a program expects to start with.
-/// Rust's start-up code ignores `SIGPIPE`, and the caller's caller may ignore others.
-pub fn reset() {
+/// Some of the 64 signals: bit 0 is signal 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalSet(u64);
+
+/// The signals that this process ignores. The C library hides 32 and 33 from `sigaction`; the
+/// kernel does not. Source: man 5 proc_pid_status, "SigIgn".
+///
+/// # Errors
+/// Where /proc cannot be read.
+pub fn ignored() -> io::Result<SignalSet> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(c"/proc/self/status", flags, Mode::empty())?;
+    // The line stands about 1 KB from the start; what comes behind it grows with the host.
+    let mut text = [0; 4096];
+    let length = rustix::io::read(&file, &mut text)?;
+    parse_ignored(&text[..length]).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn parse_ignored(status: &[u8]) -> Option<SignalSet> {
+    let line =
+        status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"SigIgn:"))?;
+    let digits = std::str::from_utf8(line.trim_ascii()).ok()?;
+    u64::from_str_radix(digits, 16).ok().map(SignalSet)
+}
+
+/// Gives the `ignored` signals their default action and blocks none: what a program expects to
+/// start with. Those with a handler the kernel resets when a program is executed. Rust's start-up
+/// code ignores `SIGPIPE`, and the caller's caller may ignore others.
+pub fn reset(ignored: SignalSet) {
     let default: Action = [0; 4];
-    for number in ALL {
+    for number in (1..=64).filter(|number| ignored.0 >> (number - 1) & 1 == 1) {
         // SAFETY: the default action installs no handler; the kernel reads the 32 bytes of
-        // `default`, and is not asked for the old one. SIGKILL and SIGSTOP give EINVAL and stay
-        // as they are, which is their default action.
+        // `default`, and is not asked for the old one.
         unsafe {
             libc::syscall(
                 libc::SYS_rt_sigaction,
@@ -100,4 +122,18 @@ fn empty_set() -> libc::sigset_t {
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     // SAFETY: sigemptyset has initialised it and cannot fail.
     unsafe { set.assume_init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ignored_are_read_from_their_line() {
+        let status = b"Name:\tSigIgn:\nSigBlk:\t0\nSigIgn:\t8000000000001000\nSigCgt:\tf\n";
+        assert_eq!(parse_ignored(status), Some(SignalSet(1 << 63 | 1 << 12)));
+        assert_eq!(parse_ignored(b"SigBlk:\t0\n"), None);
+        // Rust's own start-up ignores SIGPIPE, number 13.
+        assert_eq!(ignored().unwrap().0 >> 12 & 1, 1);
+    }
 }

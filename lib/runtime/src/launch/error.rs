@@ -25,6 +25,9 @@ pub enum LaunchError {
     /// The way to the child failed.
     #[error("cannot talk to the new process")]
     Channel(#[source] Errno),
+    /// Nobody says which signals the caller ignores.
+    #[error("cannot read which signals are ignored from /proc/self/status")]
+    Signals(#[source] io::Error),
     /// Its ids could not be mapped.
     #[error("cannot map the container's user and group ids")]
     Ids(#[source] IdsError),

@@ -121,7 +121,8 @@ pub fn launch_with(
         Entry::Clone(group) => (Some(group.as_fd()), &[][..]),
         Entry::Tasks(tasks) => (None, tasks.as_slice()),
     };
-    let child = Child::new(plan, theirs.as_fd(), stdio, gate, tasks);
+    let ignored = coffer_sys::signal::ignored().map_err(LaunchError::Signals)?;
+    let child = Child::new(plan, theirs.as_fd(), stdio, gate, tasks, ignored);
     let how = Clone3 { namespaces: plan.namespaces, cgroup, parent: Parent::Caller };
     // The parent's end must not stay open in the child: it would never see the parent go.
     let ours = &report;

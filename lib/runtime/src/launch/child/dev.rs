@@ -5,14 +5,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use coffer_sys::mount::Reach;
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::mount::{OpenTreeFlags, move_mount, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::mounts::{attach, clone_of};
+use super::mounts::{FROM_FD, attach, clone_of};
 use super::{Child, walk};
 use crate::launch::report::{Cause, Fault, Message, send};
 use crate::plan::{Device, Node, Terminal};
+
+/// Where the devices are.
+const DEV: &std::ffi::CStr = c"/dev";
 
 /// The magic number of devpts. Source: linux/magic.h.
 const DEVPTS: u64 = 0x1cd1;
@@ -35,9 +38,10 @@ impl Child<'_> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let mount = open_tree(CWD, device.path, flags)?;
         check_device(&mount, FileType::CharacterDevice, device.number)?;
-        attach(&mount, &self.place_in_dev(device.name)?)?;
-        if device.name == c"null" {
-            self.null = Some(mount);
+        self.attach_in_dev(&mount, device.name)?;
+        match device.name == c"null" {
+            true => self.null = Some(mount),
+            false => self.leave(mount),
         }
         Ok(())
     }
@@ -69,7 +73,7 @@ impl Child<'_> {
 
     /// Makes the links of `/dev`.
     pub(super) fn link_devices(&self) -> Result<(), Fault> {
-        let dev = self.dev.as_ref().ok_or(Errno::NODEV)?;
+        let dev = self.held.must(DEV)?;
         for (name, to) in LINKS {
             fs::symlinkat(to, dev, name)?;
         }
@@ -88,8 +92,8 @@ impl Child<'_> {
             tcsetwinsize(&slave, size)?;
         }
         fs::fchown(&slave, Some(terminal.owner), None)?;
-        if self.dev.is_some() {
-            attach(&clone_of(slave.as_fd(), Reach::One)?, &self.place_in_dev(c"console")?)?;
+        if self.held.at(DEV).is_some() {
+            self.attach_in_dev(&clone_of(slave.as_fd(), Reach::One)?, c"console")?;
         }
         rustix::process::ioctl_tiocsctty(&slave)?;
         super::take_as_stdio([slave.as_fd(); 3])?;
@@ -100,7 +104,7 @@ impl Child<'_> {
     /// joined, on what is mounted there, which must be devpts and reached without a link.
     fn open_master(&self) -> Result<OwnedFd, Fault> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        if let Some(pts) = &self.pts {
+        if let Some(pts) = self.held.at(c"/dev/pts") {
             return Ok(fs::openat(pts, c"ptmx", flags, Mode::empty())?);
         }
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
@@ -112,11 +116,11 @@ impl Child<'_> {
         Ok(fs::openat(&pts, c"ptmx", flags | OFlags::NOFOLLOW, Mode::empty())?)
     }
 
-    /// A new empty file in our own `/dev`, to mount on.
-    fn place_in_dev(&self, name: &std::ffi::CStr) -> Result<OwnedFd, Fault> {
-        let dev = self.dev.as_ref().ok_or(Errno::NODEV)?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(fs::openat(dev, name, flags, Mode::RUSR)?)
+    /// Mounts on a new empty file in our own `/dev`.
+    fn attach_in_dev(&self, mount: &OwnedFd, name: &std::ffi::CStr) -> Result<(), Fault> {
+        let dev = self.held.must(DEV)?;
+        fs::mknodat(dev, name, FileType::RegularFile, Mode::RUSR, 0)?;
+        Ok(move_mount(mount, c"", dev, name, FROM_FD)?)
     }
 }
 

@@ -4,7 +4,8 @@ use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
 use coffer_confine::capability::{AmbientBefore, ApplyError};
-use coffer_sys::{process, signal};
+use coffer_sys::process;
+use coffer_sys::signal::{self, SignalSet};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -59,7 +60,7 @@ impl Child<'_> {
                 None => Ok(()),
             },
             Step::Init => crate::init::split(),
-            Step::Execute(execute) => Err(run_program(execute)),
+            Step::Execute(execute) => Err(run_program(execute, self.ignored)),
             _ => Err(Errno::INVAL.into()),
         }
     }
@@ -83,13 +84,13 @@ impl Child<'_> {
 
     /// Writes a kernel parameter below our own mount of proc, by which no link can lead away.
     pub(super) fn set_parameter(&self, file: &CStr, value: &CStr) -> Result<(), Fault> {
-        let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
         let resolve = ResolveFlags::BENEATH
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat2(proc, file, flags, Mode::empty(), resolve)?;
+        let file =
+            rustix::fs::openat2(self.held.must(c"/proc")?, file, flags, Mode::empty(), resolve)?;
         match rustix::io::write(&file, value.to_bytes())? {
             written if written == value.count_bytes() => Ok(()),
             _ => Err(Errno::IO.into()),
@@ -124,8 +125,8 @@ fn hold_capabilities() -> Result<(), Fault> {
 
 /// Executes the first candidate that there is. As a shell does, a candidate that may not be
 /// executed is passed over and remembered. Source: man 3 exec, "execvp".
-fn run_program(execute: &Execute) -> Fault {
-    signal::reset();
+fn run_program(execute: &Execute, ignored: SignalSet) -> Fault {
+    signal::reset(ignored);
     let mut denied = None;
     for candidate in &execute.candidates {
         match coffer_sys::exec::execve(candidate, &execute.argv, &execute.envp) {

@@ -1,11 +1,12 @@
 //! What runs in the new process until it becomes the program: a straight line of system calls.
 //!
 //! It looks nothing up and parses nothing; each step has its strings and numbers ready (law 3).
-//! What it opens on the way it keeps in [`Child`]; all of that is close-on-exec.
+//! What it opens on the way it keeps in [`Child`], or leaves open: all of that is close-on-exec.
 
 mod copy;
 mod dev;
 mod fence;
+mod held;
 mod hook;
 mod join;
 mod mounts;
@@ -13,6 +14,7 @@ mod walk;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use coffer_sys::signal::SignalSet;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
@@ -21,6 +23,10 @@ use rustix::thread::{Gid, Uid, UnshareFlags, move_into_link_name_space};
 
 use super::report::{Cause, Fault, Message, receive_fds, send};
 use crate::plan::{Plan, Step};
+use held::Held;
+
+/// How many descriptors are left open at the most.
+const MOST_LEFT: usize = 200;
 
 /// The child: its plan, its way to the parent, and what it has opened so far.
 pub(crate) struct Child<'a> {
@@ -36,10 +42,13 @@ pub(crate) struct Child<'a> {
     pub(crate) tasks: &'a [OwnedFd],
     /// Mounts from the parent, with room for as many as the plan wants.
     pub(crate) handed: Vec<Option<OwnedFd>>,
+    /// The signals that the caller ignores.
+    pub(crate) ignored: SignalSet,
     root: Option<OwnedFd>,
-    proc: Option<OwnedFd>,
-    dev: Option<OwnedFd>,
-    pts: Option<OwnedFd>,
+    /// Our own mounts of the kernel's file systems.
+    held: Held<'a>,
+    /// How many descriptors more may be left open.
+    room: usize,
     null: Option<OwnedFd>,
     /// A copy of the null device's mount that was not needed for a mask.
     cover: Option<OwnedFd>,
@@ -57,10 +66,11 @@ impl<'a> Child<'a> {
         stdio: Option<[BorrowedFd<'a>; 3]>,
         gate: Option<BorrowedFd<'a>>,
         tasks: &'a [OwnedFd],
+        ignored: SignalSet,
     ) -> Self {
         let handed = Vec::with_capacity(plan.handed.len());
-        let (root, proc, dev, pts) = (None, None, None, None);
-        let (null, cover, empty, folder) = (None, None, None, None);
+        let held = Held::with_room_for(plan.steps.len());
+        let (root, null, cover, empty, folder) = (None, None, None, None, None);
         Self {
             plan,
             socket,
@@ -68,10 +78,10 @@ impl<'a> Child<'a> {
             gate,
             tasks,
             handed,
+            ignored,
             root,
-            proc,
-            dev,
-            pts,
+            held,
+            room: MOST_LEFT,
             null,
             cover,
             empty,
@@ -82,7 +92,8 @@ impl<'a> Child<'a> {
 
     /// Takes all steps. Comes back only where one failed, with the status to end with.
     pub(crate) fn run(mut self) -> i32 {
-        for (number, step) in self.plan.steps.iter().enumerate() {
+        let plan = self.plan;
+        for (number, step) in plan.steps.iter().enumerate() {
             if let Err(fault) = self.take(step) {
                 self.leave_words(number, fault);
                 let told = send(self.socket, &Message::Failed { step: number, fault });
@@ -92,7 +103,7 @@ impl<'a> Child<'a> {
         125
     }
 
-    fn take(&mut self, step: &Step) -> Result<(), Fault> {
+    fn take(&mut self, step: &'a Step) -> Result<(), Fault> {
         match step {
             Step::Session => self.start_session(),
             Step::CutMounts(travel) => self.cut_mounts(*travel),
@@ -193,6 +204,15 @@ impl<'a> Child<'a> {
         let words = format!("{}: {}", self.plan.fault(number, fault), fault.errno);
         // Nobody may be there any more; the exit status says it too.
         crate::gate::leave_words(gate, &words).ok();
+    }
+
+    /// Leaves a descriptor to be closed with all others when the program is executed: a call less
+    /// for each. Not without end, since the caller may have few.
+    fn leave(&mut self, fd: OwnedFd) {
+        if let Some(room) = self.room.checked_sub(1) {
+            self.room = room;
+            std::mem::forget(fd);
+        }
     }
 
     fn root(&self) -> Result<BorrowedFd<'_>, Errno> {

@@ -21,9 +21,12 @@ use crate::plan::{Bind, BindSource, Contents, Filesystem, Keep, RootSource, Targ
 /// A mount by fd onto a place by fd.
 const BY_FD: MoveMountFlags =
     MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH.union(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH);
+/// A mount by fd onto a place by name.
+pub(super) const FROM_FD: MoveMountFlags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
 const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
+const CLONE_TREE: OpenTreeFlags = CLONE.union(OpenTreeFlags::AT_RECURSIVE);
 
-impl Child<'_> {
+impl<'a> Child<'a> {
     /// The mounts were copied from the host's; nothing that happens here may travel back.
     pub(super) fn cut_mounts(&self, travel: Travel) -> Result<(), Fault> {
         let flag = match travel {
@@ -39,36 +42,81 @@ impl Child<'_> {
         let root = match source {
             RootSource::Parent => self.handed(0)?,
             RootSource::Overlay(overlay) => overlay.mount(None, &mut Vec::new())?,
-            RootSource::Folder(path) => {
-                let clone = CLONE | OpenTreeFlags::AT_RECURSIVE;
-                open_tree(CWD, path, clone)?
-            }
+            RootSource::Folder(path) => open_tree(CWD, path, CLONE_TREE)?,
         };
-        let to = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        move_mount(&root, c"", CWD, c"/", to)?;
+        move_mount(&root, c"", CWD, c"/", FROM_FD)?;
         self.root = Some(root);
         Ok(())
     }
 
     /// Mounts a file system of the kernel's.
-    pub(super) fn mount_filesystem(&mut self, fs: &Filesystem) -> Result<(), Fault> {
-        let point = walk::mount_point(self.root()?, &fs.target)?;
-        let mount = new_mount(fs)?;
-        if fs.contents == Contents::Copied {
-            copy::copy_up(&point, &mount)?;
-        }
+    pub(super) fn mount_filesystem(&mut self, fs: &'a Filesystem) -> Result<(), Fault> {
+        let mount = self.new_mount(fs)?;
         if fs.keep != Keep::Proc {
             walk::check_proc(&fs.target, &mount)?;
         }
-        attach(&mount, &point)?;
-        let kept = match fs.keep {
-            Keep::Nothing => return Ok(()),
-            Keep::Proc => &mut self.proc,
-            Keep::Dev => &mut self.dev,
-            Keep::Pts => &mut self.pts,
-        };
-        *kept = Some(mount);
+        if fs.contents == Contents::Copied {
+            let point = walk::mount_point(self.root()?, &fs.target)?;
+            copy::copy_up(&point, &mount)?;
+            attach(&mount, &point)?;
+        } else {
+            self.attach_at(&mount, &fs.target)?;
+        }
+        match fs.target.kind {
+            TargetKind::Plain => self.held.hold(&fs.target.path, mount),
+            _ => self.leave(mount),
+        }
         Ok(())
+    }
+
+    /// A new mount of `fs`, attached nowhere.
+    fn new_mount(&mut self, fs: &Filesystem) -> Result<OwnedFd, Fault> {
+        let context = fsopen(&fs.kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+        for (key, value) in &fs.options {
+            match value {
+                Some(value) => fsconfig_set_string(context.as_fd(), key, value)?,
+                None => fsconfig_set_flag(context.as_fd(), key)?,
+            }
+        }
+        fsconfig_create(context.as_fd())?;
+        let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, fs.attributes)?;
+        self.leave(context);
+        if !matches!(fs.travel, Travel::Private | Travel::Unchanged) {
+            let change = Change::set(MountAttrFlags::empty(), Reach::One);
+            set_attributes(&mount, Change { travel: fs.travel, ..change })?;
+        }
+        Ok(mount)
+    }
+
+    /// Attaches a mount at its target: by name where that is directly in the root or in a mount of
+    /// our own, else where a walk leads.
+    fn attach_at(&mut self, mount: &OwnedFd, target: &Target) -> Result<(), Fault> {
+        if target.kind == TargetKind::Plain && self.attach_by_name(mount, target)? {
+            return Ok(());
+        }
+        let point = walk::mount_point(self.root()?, target)?;
+        attach(mount, &point)?;
+        self.leave(point);
+        Ok(())
+    }
+
+    /// Says whether that could be done. Where not, the walk finds out why: `move_mount` follows no
+    /// link at the end, and refuses it.
+    fn attach_by_name(&self, mount: &OwnedFd, target: &Target) -> Result<bool, Fault> {
+        let Some(last) = target.levels.last() else { return Ok(false) };
+        let parent = match last.parent.to_bytes() {
+            b"/" => Some(self.root()?),
+            _ => self.held.at(&last.parent),
+        };
+        let Some(parent) = parent else { return Ok(false) };
+        let attach = || move_mount(mount, c"", parent, &last.name, FROM_FD);
+        match attach() {
+            Err(Errno::NOENT) => {
+                rustix::fs::mkdirat(parent, &last.name, walk::FOLDER_MODE)?;
+                Ok(attach().is_ok())
+            }
+            attached => Ok(attached.is_ok()),
+        }
     }
 
     /// Mounts a file or folder of the host.
@@ -78,26 +126,31 @@ impl Child<'_> {
             BindSource::Path { path, look } => {
                 let clone = match look.reach {
                     Reach::One => CLONE,
-                    Reach::Tree => CLONE | OpenTreeFlags::AT_RECURSIVE,
+                    Reach::Tree => CLONE_TREE,
                 };
                 let mount = open_tree(CWD, path, clone)?;
                 look::apply(&mount, look, None)?;
                 mount
             }
         };
-        let point = walk::mount_point(self.root()?, &bind.target)?;
         walk::check_proc(&bind.target, &mount)?;
-        attach(&mount, &point)
+        self.attach_at(&mount, &bind.target)?;
+        self.held.forget(&bind.target.path);
+        self.leave(mount);
+        Ok(())
     }
 
     /// Hides a path: a folder behind one that is empty, anything else behind the null device.
     pub(super) fn mask(&mut self, path: &CStr) -> Result<(), Fault> {
         match path.to_bytes().strip_prefix(b"/proc/") {
-            Some(name) if self.proc.is_some() && !name.is_empty() && !name.contains(&b'/') => {
-                self.mask_in_proc(path)
-            }
+            Some(name) if self.is_in_proc(name) => self.mask_in_proc(path),
             _ => self.mask_at(path),
         }
+    }
+
+    /// Whether `name`, what comes after `/proc/`, is directly in our own mount of proc.
+    fn is_in_proc(&self, name: &[u8]) -> bool {
+        self.held.at(c"/proc").is_some() && !name.is_empty() && !name.contains(&b'/')
     }
 
     /// The same for a name directly in our own mount of proc, where there is no way to be led
@@ -107,10 +160,12 @@ impl Child<'_> {
             Some(cover) => cover,
             None => self.null_cover()?,
         };
-        let proc = self.proc.as_ref().ok_or(Errno::NODEV)?;
         let name = &path[c"/proc/".count_bytes()..];
-        match move_mount(&cover, c"", proc, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
-            Ok(()) => Ok(()),
+        match move_mount(&cover, c"", self.held.must(c"/proc")?, name, FROM_FD) {
+            Ok(()) => {
+                self.leave(cover);
+                Ok(())
+            }
             Err(Errno::NOENT) => {
                 self.cover = Some(cover);
                 Ok(())
@@ -132,8 +187,13 @@ impl Child<'_> {
             _ => self.null_cover()?,
         };
         attach(&cover, &point)?;
-        if folder == FileType::Directory {
-            self.empty = Some(cover);
+        self.leave(point);
+        let spent = match folder {
+            FileType::Directory => self.empty.replace(cover),
+            _ => Some(cover),
+        };
+        if let Some(spent) = spent {
+            self.leave(spent);
         }
         Ok(())
     }
@@ -167,13 +227,37 @@ impl Child<'_> {
         }
     }
 
-    /// Makes what is at `path`, and below it, read-only.
-    pub(super) fn make_read_only(&self, path: &CStr) -> Result<(), Fault> {
-        let Some(point) = self.existing(path)? else { return Ok(()) };
-        let mount = clone_of(point.as_fd(), Reach::Tree)?;
+    /// Makes what is at `path`, and below it, read-only: the mount itself where it is ours, else a
+    /// copy of the mount that is put over the path.
+    pub(super) fn make_read_only(&mut self, path: &CStr) -> Result<(), Fault> {
         let set = MountAttrFlags::MOUNT_ATTR_RDONLY;
-        set_attributes(&mount, Change::set(set, Reach::Tree))?;
-        attach(&mount, &point)
+        let change = Change::set(set, Reach::Tree);
+        if let Some(own) = self.held.at(path) {
+            return Ok(set_attributes(own, change)?);
+        }
+        match path.to_bytes().strip_prefix(b"/proc/") {
+            Some(name) if self.is_in_proc(name) => {
+                let name = &path[c"/proc/".count_bytes()..];
+                let proc = self.held.must(c"/proc")?;
+                let nofollow = OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+                let mount = match open_tree(proc, name, CLONE_TREE | nofollow) {
+                    Err(Errno::NOENT) => return Ok(()),
+                    mount => mount?,
+                };
+                set_attributes(&mount, change)?;
+                move_mount(&mount, c"", proc, name, FROM_FD)?;
+                self.leave(mount);
+            }
+            _ => {
+                let Some(point) = self.existing(path)? else { return Ok(()) };
+                let mount = clone_of(point.as_fd(), Reach::Tree)?;
+                set_attributes(&mount, change)?;
+                attach(&mount, &point)?;
+                self.leave(mount);
+                self.leave(point);
+            }
+        }
+        Ok(())
     }
 
     /// Makes the root itself read-only, and not what is mounted below it.
@@ -225,24 +309,6 @@ impl Child<'_> {
             opened => Ok(Some(opened?)),
         }
     }
-}
-
-/// A new mount of `fs`, attached nowhere.
-fn new_mount(fs: &Filesystem) -> Result<OwnedFd, Fault> {
-    let context = fsopen(&fs.kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in &fs.options {
-        match value {
-            Some(value) => fsconfig_set_string(context.as_fd(), key, value)?,
-            None => fsconfig_set_flag(context.as_fd(), key)?,
-        }
-    }
-    fsconfig_create(context.as_fd())?;
-    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, fs.attributes)?;
-    if !matches!(fs.travel, Travel::Private | Travel::Unchanged) {
-        let change = Change::set(MountAttrFlags::empty(), Reach::One);
-        set_attributes(&mount, Change { travel: fs.travel, ..change })?;
-    }
-    Ok(mount)
 }
 
 /// A copy of the mount below `place`, attached nowhere.

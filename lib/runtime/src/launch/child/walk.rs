@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::launch::report::{Cause, Fault};
 use crate::plan::{Level, Target, TargetKind};
 
-const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
+pub(super) const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 
 /// procfs. Source: linux/magic.h.
@@ -25,10 +25,10 @@ const KERNEL_FILES: [u64; 4] = [PROC, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
 /// Opens what `target` names, and makes it where it is missing.
 pub(super) fn open_or_make(root: BorrowedFd<'_>, target: &Target) -> Result<OwnedFd, Fault> {
     match open(root, &target.path, target.kind) {
-        Err(Fault { errno: Errno::NOENT, .. }) => {
-            make(root, target)?;
-            open(root, &target.path, target.kind)
-        }
+        Err(Fault { errno: Errno::NOENT, .. }) => match make(root, target)? {
+            Some(made) => Ok(made),
+            None => open(root, &target.path, target.kind),
+        },
         opened => opened,
     }
 }
@@ -82,14 +82,15 @@ fn fault(kind: TargetKind, errno: Errno) -> Fault {
     }
 }
 
-/// Makes the folders on the way to `target`, and the target itself.
-fn make(root: BorrowedFd<'_>, target: &Target) -> Result<(), Fault> {
-    let Some(last) = target.levels.last() else { return Ok(()) };
+/// Makes the folders on the way to `target`, and the target itself. Gives back a new file, which
+/// need not be looked for then.
+fn make(root: BorrowedFd<'_>, target: &Target) -> Result<Option<OwnedFd>, Fault> {
+    let Some(last) = target.levels.last() else { return Ok(None) };
     let (parent, _) = parent(root, target)?;
     match target.kind {
         TargetKind::Kernel => Err(Errno::NOENT.into()),
-        TargetKind::File => make_file(parent.as_fd(), &last.name),
-        TargetKind::Plain | TargetKind::Folder => make_folder(parent.as_fd(), last),
+        TargetKind::File => make_file(parent.as_fd(), &last.name).map(Some),
+        TargetKind::Plain | TargetKind::Folder => make_folder(parent.as_fd(), last).map(|()| None),
     }
 }
 
@@ -121,7 +122,7 @@ fn make_folder(parent: BorrowedFd<'_>, level: &Level) -> Result<(), Fault> {
 }
 
 /// Makes an empty file. A link that leads nowhere is replaced: it is the container's own copy.
-fn make_file(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Fault> {
+fn make_file(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Fault> {
     let create = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let made = match fs::openat(parent, name, create, FILE_MODE) {
         Err(Errno::EXIST) => {
@@ -130,6 +131,5 @@ fn make_file(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Fault> {
         }
         made => made,
     };
-    made?;
-    Ok(())
+    Ok(made?)
 }
