@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-use coffer_sys::signal;
+use coffer_sys::signal::{self, SignalSet};
 use coffer_sys::spawn::{self, Clone3, Cloned, Parent};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -32,7 +32,9 @@ impl Child<'_> {
         let output = memfd_create(c"hook-output", MemfdFlags::CLOEXEC)?;
         let how =
             Clone3 { namespaces: UnshareFlags::empty(), cgroup: None, parent: Parent::Caller };
-        let Some(cloned) = spawn::branch(how)? else { become_hook(hook, &input, &output) };
+        let Some(cloned) = spawn::branch(how)? else {
+            become_hook(hook, [&input, &output], self.ignored)
+        };
         wait(cloned, hook.timeout)
     }
 }
@@ -49,10 +51,10 @@ fn state_file(hook: &HookProgram) -> Result<OwnedFd, Fault> {
     Ok(file)
 }
 
-fn become_hook(hook: &HookProgram, input: &OwnedFd, output: &OwnedFd) -> ! {
+fn become_hook(hook: &HookProgram, [input, output]: [&OwnedFd; 2], ignored: SignalSet) -> ! {
     let placed = super::take_as_stdio([input.as_fd(), output.as_fd(), output.as_fd()]);
     if placed.is_ok() && coffer_sys::exec::close_on_exec_from(3).is_ok() {
-        signal::reset();
+        signal::reset(ignored);
         coffer_sys::exec::execve(&hook.program, &hook.argv, &hook.envp);
     }
     spawn::exit_now(127)
