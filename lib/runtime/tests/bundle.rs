@@ -349,7 +349,8 @@ fn root_bundle_leaves_the_root_without_pivot() {
     if !needs_root() {
         return;
     }
-    let mut bundle = TestBundle::shell("ls /; pwd; cat /proc/self/mountinfo | grep -c ' / / '; true");
+    let mut bundle =
+        TestBundle::shell("ls /; pwd; cat /proc/self/mountinfo | grep -c ' / / '; true");
     bundle.root_change = RootChange::Move;
     let text = output(&bundle);
     assert!(text.starts_with("bin\ndev\n") && text.contains("\n/\n"), "{text}");
