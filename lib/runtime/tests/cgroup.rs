@@ -16,8 +16,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use coffer_runtime::cgroup::{
-    Cgroup, CgroupError, Controller, CpuQuota, Entry, Kind, Limits, Manager, Pids, Place, Swap,
+    Cgroup, CgroupError, Controller, CpuQuota, Driver, Entry, Kind, Limits, Manager, Pids, Place,
+    Settings, Swap,
 };
+use coffer_runtime::plan::Authority;
 use coffer_runtime::state::ContainerId;
 
 /// The group above the groups of one test; goes with it.
@@ -45,7 +47,7 @@ impl Above {
     fn make(&self, limits: &Limits) -> (Place, Cgroup) {
         let id = ContainerId::random().unwrap();
         let place = self.manager.plan(&id, limits).unwrap();
-        let cgroup = place.create(limits).unwrap();
+        let cgroup = place.create(&limits.settings().unwrap()).unwrap();
         (place, cgroup)
     }
 
@@ -165,7 +167,7 @@ fn root_what_a_killed_command_left_is_taken_over() {
     let Some(above) = Above::new("left") else { return };
     let (place, left) = above.make(&Limits::default());
     drop(left);
-    let again = place.create(&Limits::default()).unwrap();
+    let again = place.create(&Limits::default().settings().unwrap()).unwrap();
     again.remove().unwrap();
 }
 
@@ -175,7 +177,7 @@ fn root_a_limit_that_the_kernel_refuses_leaves_nothing() {
     let limits = Limits { cpus: Some("4000".to_owned()), ..Limits::default() };
     let id = ContainerId::random().unwrap();
     let place = above.manager.plan(&id, &limits).unwrap();
-    let error = place.create(&limits).unwrap_err();
+    let error = place.create(&limits.settings().unwrap()).unwrap_err();
     assert!(matches!(error, CgroupError::Write { .. }), "{error}");
     assert!(place.groups.iter().all(|group| !group.path().is_dir()));
 }
@@ -184,4 +186,117 @@ fn root_a_limit_that_the_kernel_refuses_leaves_nothing() {
 fn this_host_is_read() {
     let manager = Manager::discover().unwrap();
     assert_ne!(manager.layout().kind(), Kind::None);
+}
+
+/// A bundle's groups below one of the test's own; the tests' own drop takes that away.
+fn bundle(above: &Above, json: &str) -> (Place, Settings) {
+    let settings = Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
+    let path = format!("/{}/web", above.name);
+    let manager = above.manager.clone();
+    let place =
+        manager.of_bundle(Driver::Cgroupfs, &path, &settings, "web", Authority::Root).unwrap();
+    (place, settings)
+}
+
+fn held(place: &Place, controller: Controller, name: &str) -> String {
+    let group = place.groups.iter().find(|g| g.controllers.contains(&controller)).unwrap();
+    std::fs::read_to_string(group.path().join(name)).unwrap().trim().to_owned()
+}
+
+#[test]
+fn root_a_bundle_is_in_every_hierarchy_and_is_found_again() {
+    let Some(above) = Above::new("bundle") else { return };
+    let (place, settings) = bundle(
+        &above,
+        r#"{"memory": {"limit": 67108864, "swap": 134217728, "swappiness": 7},
+            "cpu": {"quota": 20000, "period": 100000, "burst": 1000, "idle": 0},
+            "blockIO": {"throttleReadBpsDevice": [{"major": 7, "minor": 0, "rate": 4096}]},
+            "devices": [{"allow": false, "access": "rwm"}], "pids": {"limit": 9}}"#,
+    );
+    let cgroup = place.create(&settings).unwrap();
+    assert_eq!(held(&place, Controller::Memory, "memory.memsw.limit_in_bytes"), "134217728");
+    assert_eq!(held(&place, Controller::Memory, "memory.swappiness"), "7");
+    assert_eq!(held(&place, Controller::Cpu, "cpu.cfs_burst_us"), "1000");
+    let rate = held(&place, Controller::Blkio, "blkio.throttle.read_bps_device");
+    assert_eq!(rate, "7:0 4096");
+    assert!(!held(&place, Controller::Cpuset, "cpuset.cpus").is_empty());
+    assert_eq!(place.groups.len(), above.manager.layout().v1.len());
+
+    let text = serde_json::to_string(&place).unwrap();
+    let again: Place = serde_json::from_str(&text).unwrap();
+    drop(cgroup);
+    let cgroup = again.open().unwrap();
+    assert_eq!(cgroup.stats().unwrap().pids_limit, Some(9));
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn root_limits_are_raised_and_lowered() {
+    let Some(above) = Above::new("update") else { return };
+    let (place, settings) = bundle(&above, r#"{"memory": {"limit": 1048576, "swap": 2097152}}"#);
+    let cgroup = place.create(&settings).unwrap();
+    for (limit, swap) in [(8 << 20, 16 << 20), (1 << 20, 1 << 20), (4 << 20, -1), (-1, 0)] {
+        let json = format!(r#"{{"memory": {{"limit": {limit}, "swap": {swap}}}}}"#);
+        let change = Settings::of_update(&serde_json::from_str(&json).unwrap()).unwrap();
+        cgroup.update(&change).unwrap();
+        let held = held(&place, Controller::Memory, "memory.limit_in_bytes");
+        assert!(held == limit.to_string() || limit == -1 && held.len() > 15, "{held}");
+    }
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn root_a_group_in_use_is_refused_and_left_alone() {
+    let Some(above) = Above::new("used") else { return };
+    let (place, settings) = bundle(&above, "{}");
+    let cgroup = place.create(&settings).unwrap();
+    let mut child = run(&cgroup, "read stop");
+    let error = place.create(&settings).unwrap_err();
+    assert!(matches!(error, CgroupError::Populated { count: 1, .. }), "{error}");
+    assert!(child.try_wait().unwrap().is_none());
+    cgroup.freeze().unwrap();
+    cgroup.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    // Empty, but frozen again: what starts there would hang.
+    cgroup.freeze().unwrap();
+    assert!(matches!(place.create(&settings).unwrap_err(), CgroupError::Frozen { .. }));
+    cgroup.thaw().unwrap();
+    let again = place.create(&settings).unwrap();
+    again.remove().unwrap();
+}
+
+#[test]
+fn root_what_is_frozen_stands_still() {
+    let Some(above) = Above::new("freeze") else { return };
+    let (place, settings) = bundle(&above, "{}");
+    let cgroup = place.create(&settings).unwrap();
+    let mut child = run(&cgroup, "read line; exit 7");
+    cgroup.freeze().unwrap();
+    assert!(cgroup.is_frozen().unwrap());
+    let pid = cgroup.pids().unwrap()[0];
+    let frozen = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    assert!(frozen().contains(" D ") || frozen().contains(" S "), "{}", frozen());
+    child.stdin.take();
+    assert!(child.try_wait().unwrap().is_none());
+    cgroup.thaw().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn root_the_group_above_goes_with_the_last_container() {
+    let Some(above) = Above::new("above") else { return };
+    let make = || above.make(&Limits::default()).1;
+    let (first, second) = (make(), make());
+    first.remove().unwrap();
+    assert!(above.folders().iter().any(|folder| folder.is_dir()));
+    second.remove().unwrap();
+    assert!(!above.folders().iter().any(|folder| folder.is_dir()));
+    // Others may make theirs at the moment in which it goes.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..20).for_each(|_| make().remove().unwrap()));
+        }
+    });
+    assert!(!above.folders().iter().any(|folder| folder.is_dir()));
 }

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the crate of the native path in which it is allowed")]
 
 pub mod attempt;
+pub mod bpf;
 pub mod dir;
 pub mod exec;
 pub mod landlock;

@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use coffer_sys::dir;
-use rustix::fs::{self as rfs, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self as rfs, Access, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
-use super::{CgroupError, Controller, GroupPath, Limits, Place, Version, v1, v2};
+use super::place::Existing;
+use super::{CgroupError, Controller, GroupPath, Missing, Place, Settings, Version, v1, v2};
 
 /// `CGROUP_SUPER_MAGIC`, linux/magic.h.
 const V1_MAGIC: i64 = 0x0027_e0eb;
@@ -44,24 +46,27 @@ pub enum Entry {
 }
 
 impl Place {
-    /// Makes the groups and sets the limits. An empty group that an earlier command left here when
-    /// it was killed is taken away first.
+    /// Makes the groups and sets what is to be set. Of groups that are there already, those of
+    /// coffer's own were left by an earlier command that was killed, and are taken away first; a
+    /// bundle's are used if nothing is in them.
     ///
     /// # Errors
-    /// What the kernel refused; what was made is removed again then.
-    pub fn create(&self, limits: &Limits) -> Result<Cgroup, CgroupError> {
-        let mut cgroup = Cgroup { groups: Vec::with_capacity(self.groups.len()) };
-        let mut made = || {
+    /// What the kernel refused, [`CgroupError::Populated`] and [`CgroupError::Frozen`]; what was
+    /// made is removed again then.
+    pub fn create(&self, settings: &Settings) -> Result<Cgroup, CgroupError> {
+        let mut groups = Vec::with_capacity(self.groups.len());
+        let mut make = || {
             for at in &self.groups {
-                let group = Group::make(at, limits)?;
-                cgroup.groups.push(group);
+                groups.push(Group::make(at, self.existing, settings)?);
             }
-            cgroup.groups.iter().try_for_each(|group| group.set(limits))
+            groups.iter().try_for_each(|(group, _)| group.set(settings))
         };
-        match made() {
-            Ok(()) => Ok(cgroup),
+        let made = make();
+        match made {
+            Ok(()) => Ok(Cgroup { groups: groups.into_iter().map(|(group, _)| group).collect() }),
             Err(error) => {
-                cgroup.remove()?;
+                let ours = groups.into_iter().filter(|(_, made)| *made == Made::New);
+                Cgroup { groups: ours.map(|(group, _)| group).collect() }.remove()?;
                 Err(error)
             }
         }
@@ -112,6 +117,27 @@ impl Cgroup {
         self.groups.first().map_or(Ok(Vec::new()), Group::pids)
     }
 
+    /// Sets what `settings` name and leaves the rest as it is.
+    ///
+    /// # Errors
+    /// What the kernel refused, and [`CgroupError::Invalid`] for what these groups have no file
+    /// for.
+    pub fn update(&self, settings: &Settings) -> Result<(), CgroupError> {
+        for group in &self.groups {
+            settings.check_for(group.at.version)?;
+        }
+        let lacks = |c: &Controller| self.with(*c).is_none() && *c != Controller::PerfEvent;
+        let asked = self.groups.first().map_or_else(Vec::new, |group| match group.at.version {
+            Version::V1 => v1::asked(settings),
+            Version::V2 => v2::asked(settings),
+        });
+        if let Some((controller, flag)) = asked.into_iter().find(|(c, _)| lacks(c)) {
+            let why = Missing::Controller(controller);
+            return Err(CgroupError::NoController { flag, why });
+        }
+        self.groups.iter().try_for_each(|group| group.update(settings))
+    }
+
     /// How often the kernel killed something in it for want of memory.
     ///
     /// # Errors
@@ -128,42 +154,75 @@ impl Cgroup {
 }
 
 impl Group {
-    fn make(at: &GroupPath, limits: &Limits) -> Result<Self, CgroupError> {
+    fn make(
+        at: &GroupPath,
+        existing: Existing,
+        settings: &Settings,
+    ) -> Result<(Self, Made), CgroupError> {
         let mount = open_mount(&at.mount, at.version)?;
-        let parent = Self::make_parent(at, &mount, limits)?;
         let failed = |source| CgroupError::Make { path: at.path(), source };
-        match rfs::mkdirat(&parent, at.name.as_str(), GROUP_MODE) {
-            Ok(()) => {}
-            Err(Errno::EXIST) => {
-                if let Some(left) = Self::open(at)? {
-                    Cgroup { groups: vec![left] }.remove()?;
+        let mut errno = Errno::NOENT;
+        for _ in 0..TRIES {
+            let Some(parent) = Self::make_parent(at, &mount, settings)? else { continue };
+            errno = match rfs::mkdirat(&parent, at.name.as_str(), GROUP_MODE) {
+                Ok(()) => {
+                    let dir = dir::open_at(parent.as_fd(), &at.name).map_err(failed)?;
+                    return Ok((Self { at: at.clone(), parent, dir }, Made::New));
                 }
-                rfs::mkdirat(&parent, at.name.as_str(), GROUP_MODE)
-                    .map_err(|errno| failed(errno.into()))?;
-            }
-            Err(errno) => return Err(failed(errno.into())),
+                // Somebody has just removed the last other group in it, and then it too.
+                Err(errno @ (Errno::NOENT | Errno::NODEV)) => errno,
+                Err(errno @ Errno::EXIST) => match (Self::open(at)?, existing) {
+                    (None, _) => errno,
+                    (Some(left), Existing::Replaced) => {
+                        Cgroup { groups: vec![left] }.remove()?;
+                        errno
+                    }
+                    (Some(group), Existing::UsedIfEmpty) => {
+                        return group.unused().map(|group| (group, Made::Before));
+                    }
+                },
+                Err(errno) => return Err(failed(errno.into())),
+            };
         }
-        let dir = dir::open_at(parent.as_fd(), &at.name).map_err(failed)?;
-        Ok(Self { at: at.clone(), parent, dir })
+        Err(failed(errno.into()))
     }
 
+    /// As runc: in a group with processes, or one that is frozen, no container is started.
+    fn unused(self) -> Result<Self, CgroupError> {
+        let count = self.pids()?.len();
+        if count > 0 {
+            return Err(CgroupError::Populated { path: self.at.path(), count });
+        }
+        let has_freezer = self.has(Controller::Freezer) || self.at.version == Version::V2;
+        if has_freezer && self.is_frozen()? {
+            return Err(CgroupError::Frozen { path: self.at.path() });
+        }
+        Ok(self)
+    }
+
+    /// Makes what is missing of the groups above; `None` where one is removed meanwhile.
     fn make_parent(
         at: &GroupPath,
         mount: &OwnedFd,
-        limits: &Limits,
-    ) -> Result<OwnedFd, CgroupError> {
+        settings: &Settings,
+    ) -> Result<Option<OwnedFd>, CgroupError> {
         let failed = |errno: Errno| CgroupError::Make {
             path: at.mount.join(&at.parent),
             source: errno.into(),
         };
-        match rfs::mkdirat(mount, &at.parent, GROUP_MODE) {
-            Ok(()) | Err(Errno::EXIST) => {}
+        match make_all(mount.as_fd(), &at.parent) {
+            Ok(()) => {}
+            Err(Errno::NOENT | Errno::NODEV) => return Ok(None),
             Err(errno) => return Err(failed(errno)),
         }
         if at.version == Version::V2 {
-            v2::enable(mount, at, limits)?;
+            v2::enable(mount, at, &at.wanted(settings), settings)?;
         }
-        beneath(mount.as_fd(), &at.parent).map_err(failed)
+        match beneath(mount.as_fd(), &at.parent) {
+            Ok(parent) => Ok(Some(parent)),
+            Err(Errno::NOENT | Errno::NODEV) => Ok(None),
+            Err(errno) => Err(failed(errno)),
+        }
     }
 
     fn open(at: &GroupPath) -> Result<Option<Self>, CgroupError> {
@@ -181,11 +240,23 @@ impl Group {
         }
     }
 
-    fn set(&self, limits: &Limits) -> Result<(), CgroupError> {
+    fn set(&self, settings: &Settings) -> Result<(), CgroupError> {
         match self.at.version {
-            Version::V1 => v1::set(self, limits),
-            Version::V2 => v2::set(self, limits),
+            Version::V1 => v1::set(self, settings),
+            Version::V2 => v2::set(self, settings),
         }
+    }
+
+    fn update(&self, settings: &Settings) -> Result<(), CgroupError> {
+        match self.at.version {
+            Version::V1 => v1::update(self, settings),
+            Version::V2 => v2::set(self, settings),
+        }
+    }
+
+    /// Whether there is a file of this name.
+    pub(super) fn has_file(&self, name: &str) -> bool {
+        rfs::accessat(&self.dir, name, Access::EXISTS, AtFlags::empty()).is_ok()
     }
 
     pub(super) fn has(&self, controller: Controller) -> bool {
@@ -217,26 +288,32 @@ impl Group {
         read_text(self.dir.as_fd(), &self.at.path(), Path::new(name))
     }
 
-    /// What the file `name` of the group above holds.
-    pub(super) fn read_above(&self, name: &str) -> Result<String, CgroupError> {
+    /// What the file `name` of the group above holds. Where it is empty there, it gets what the
+    /// next one above holds, from the top down.
+    pub(super) fn fill_above(&self, name: &str) -> Result<String, CgroupError> {
         let text = read_text(self.parent.as_fd(), &self.at.mount, Path::new(name))?;
-        Ok(text.trim().to_owned())
-    }
-
-    /// What the file `name` at the top of the hierarchy holds.
-    pub(super) fn read_top(&self, name: &str) -> Result<String, CgroupError> {
+        if !text.trim().is_empty() {
+            return Ok(text.trim().to_owned());
+        }
         let top = open_mount(&self.at.mount, self.at.version)?;
-        let text = read_text(top.as_fd(), &self.at.mount, Path::new(name))?;
-        Ok(text.trim().to_owned())
-    }
-
-    /// Writes `value` to the file `name` of the group above.
-    pub(super) fn write_above(&self, name: &str, value: &str) -> Result<(), CgroupError> {
-        write_at(self.parent.as_fd(), name, value).map_err(|source| CgroupError::Write {
-            path: self.at.mount.join(&self.at.parent).join(name),
-            value: value.to_owned(),
-            source,
-        })
+        let mut above: Vec<&Path> = self.at.parent.ancestors().collect();
+        above.reverse();
+        let mut value = String::new();
+        for group in above {
+            let file = group.join(name);
+            let text = read_text(top.as_fd(), &self.at.mount, &file)?;
+            match text.trim() {
+                "" => {
+                    write_at(top.as_fd(), &file, &value).map_err(|source| CgroupError::Write {
+                        path: self.at.mount.join(&file),
+                        value: value.clone(),
+                        source,
+                    })?
+                }
+                text => value = text.to_owned(),
+            }
+        }
+        Ok(value)
     }
 
     /// As [`Self::read`], and `None` where there is no such file.
@@ -253,9 +330,37 @@ impl Group {
         pids(self.dir.as_fd(), &self.at.path())
     }
 
-    fn read_error(&self, name: &str, source: io::Error) -> CgroupError {
+    pub(super) fn read_error(&self, name: &str, source: io::Error) -> CgroupError {
         CgroupError::File { path: self.at.path().join(name), source }
     }
+}
+
+/// How often a group is made anew whose parent is removed meanwhile.
+const TRIES: u32 = 100;
+
+/// Whether a group is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    New,
+    Before,
+}
+
+/// Makes the groups of `path` that are missing.
+fn make_all(mount: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+    let make = |path: &Path| match rfs::mkdirat(mount, path, GROUP_MODE) {
+        Err(Errno::EXIST) => Ok(()),
+        made => made,
+    };
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    match make(path) {
+        Err(Errno::NOENT) => {}
+        made => return made,
+    }
+    let mut above: Vec<&Path> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
+    above.reverse();
+    above.into_iter().try_for_each(make)
 }
 
 /// What groups are made with; the kernel gives the files modes of their own.
@@ -300,7 +405,7 @@ pub(super) fn read_text(
 }
 
 /// Writes `value` to the file `name` in the group `dir`.
-pub(super) fn write_at(dir: BorrowedFd<'_>, name: &str, value: &str) -> io::Result<()> {
+pub(super) fn write_at(dir: BorrowedFd<'_>, name: impl Arg, value: &str) -> io::Result<()> {
     let fd = rfs::openat(dir, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     File::from(fd).write_all(value.as_bytes())
 }

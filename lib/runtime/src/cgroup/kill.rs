@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::group::{Group, pids, write_at};
-use super::{Cgroup, CgroupError, Version};
+use super::{Cgroup, CgroupError, Owner, Version};
 
 /// How long killed processes may take to go. One that is stuck in the kernel (a dead network file
 /// system) never does, and then the error says which group is left.
@@ -27,6 +27,7 @@ impl Cgroup {
     /// [`CgroupError::Remove`] where one is still there after ten seconds.
     pub fn kill(&self) -> Result<(), CgroupError> {
         let deadline = Instant::now() + PATIENCE;
+        self.groups.iter().for_each(let_die);
         self.groups.iter().try_for_each(|group| {
             stop_forks(group);
             end_all(group.dir.as_fd(), &group.at.path(), group.at.version, deadline)
@@ -39,14 +40,31 @@ impl Cgroup {
     /// [`CgroupError::Remove`].
     pub fn remove(self) -> Result<(), CgroupError> {
         let deadline = Instant::now() + PATIENCE;
-        for group in self.groups.iter().rev() {
-            if remove_dir(group.parent.as_fd(), &group.at.name) == Err(Errno::BUSY) {
-                stop_forks(group);
-                clear(group.dir.as_fd(), &group.at.path(), group.at.version, deadline)?;
-                insist(group.parent.as_fd(), &group.at.name, &group.at.path(), deadline)?;
-            }
+        self.groups.iter().for_each(let_die);
+        self.groups.iter().rev().try_for_each(|group| group.remove(deadline))
+    }
+}
+
+impl Group {
+    fn remove(&self, deadline: Instant) -> Result<(), CgroupError> {
+        if remove_dir(self.parent.as_fd(), &self.at.name) == Err(Errno::BUSY) {
+            stop_forks(self);
+            clear(self.dir.as_fd(), &self.at.path(), self.at.version, deadline)?;
+            insist(self.parent.as_fd(), &self.at.name, &self.at.path(), deadline)?;
         }
-        Ok(())
+        self.remove_parent()
+    }
+
+    /// Takes coffer's own group above away with the last container in it. Somebody who makes a
+    /// container at this moment makes it again.
+    fn remove_parent(&self) -> Result<(), CgroupError> {
+        let (Owner::Coffer, Some(name)) = (self.at.above, self.at.parent.file_name()) else {
+            return Ok(());
+        };
+        match rfs::unlinkat(&self.parent, Path::new("..").join(name), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::BUSY | Errno::NOTEMPTY) => Ok(()),
+            Err(errno) => Err(left(&self.at.mount.join(&self.at.parent), errno)),
+        }
     }
 }
 
@@ -55,6 +73,13 @@ impl Cgroup {
 fn stop_forks(group: &Group) {
     if group.has(super::Controller::Pids) && group.at.version == Version::V1 {
         drop(group.try_write("pids.max", "0"));
+    }
+}
+
+/// On v1 what is frozen does not even end when it is killed.
+fn let_die(group: &Group) {
+    if group.has(super::Controller::Freezer) && group.at.version == Version::V1 {
+        drop(group.try_write("freezer.state", "THAWED"));
     }
 }
 
@@ -146,14 +171,23 @@ fn wait_for(
     path: &Path,
     deadline: Instant,
 ) -> Result<(), CgroupError> {
+    wait_on(fd, flags, deadline).map_err(|errno| left(path, errno))
+}
+
+/// Waits until `fd` is ready.
+pub(super) fn wait_on(
+    fd: BorrowedFd<'_>,
+    flags: PollFlags,
+    deadline: Instant,
+) -> Result<(), Errno> {
     loop {
         let rest = deadline.saturating_duration_since(Instant::now());
         let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
         match poll(&mut fds, Some(&timespec(rest))) {
-            Ok(0) => return Err(left(path, Errno::TIMEDOUT)),
+            Ok(0) => return Err(Errno::TIMEDOUT),
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(left(path, errno)),
+            Err(errno) => return Err(errno),
         }
     }
 }
@@ -185,7 +219,7 @@ fn remove_dir(parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
     }
 }
 
-fn timespec(duration: Duration) -> Timespec {
+pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),

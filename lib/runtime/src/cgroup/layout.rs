@@ -93,7 +93,7 @@ impl Layout {
     fn add_v1(&mut self, mount: PathBuf, options: &[u8]) {
         let controllers: Vec<Controller> = options
             .split(|b| *b == b',')
-            .filter_map(Controller::from_v1)
+            .filter_map(Controller::named)
             .filter(|c| self.v1_with(*c).is_none())
             .collect();
         if !controllers.is_empty() {
@@ -113,9 +113,10 @@ impl Layout {
         self.v1.iter().find(|v1| v1.controllers.contains(&controller))
     }
 
-    /// What kind of host this is.
+    /// What kind of host this is. A v1 hierarchy that controls nothing does not count.
     pub fn kind(&self) -> Kind {
-        match (self.v1.is_empty(), &self.v2) {
+        let controls = |v1: &V1| v1.controllers != [Controller::Systemd];
+        match (!self.v1.iter().any(controls), &self.v2) {
             (true, None) => Kind::None,
             (true, Some(_)) => Kind::V2,
             (false, None) => Kind::V1,

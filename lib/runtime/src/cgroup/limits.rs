@@ -3,7 +3,7 @@
 use coffer_oci::runtime::{DeviceRule, Resources};
 use serde::{Deserialize, Serialize};
 
-use super::{CgroupError, Controller};
+use super::CgroupError;
 
 /// The limits that this coffer sets. Source: runtime-spec config-linux.md, "Control groups".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,27 +89,6 @@ impl Limits {
             pids: positive("pids", resources.pids.as_ref().map(|p| p.limit))?.map(pids),
             devices: resources.devices.clone(),
         })
-    }
-
-    /// The controllers that somebody asked for, each with the flag that did.
-    pub(super) fn asked(&self) -> Vec<(Controller, &'static str)> {
-        let mut asked = Vec::new();
-        if self.memory_bytes.is_some() || self.reservation_bytes.is_some() {
-            asked.push((Controller::Memory, "--memory"));
-        }
-        if self.cpu.is_some() {
-            asked.push((Controller::Cpu, "--cpus"));
-        }
-        if self.cpu_shares.is_some() {
-            asked.push((Controller::Cpu, "--cpu-shares"));
-        }
-        if self.cpus.is_some() || self.mems.is_some() {
-            asked.push((Controller::Cpuset, "--cpuset-cpus"));
-        }
-        if let Some(Pids::Asked(_)) = self.pids {
-            asked.push((Controller::Pids, "--pids-limit"));
-        }
-        asked
     }
 }
 
@@ -197,14 +176,6 @@ mod tests {
         assert!(memory(Some(100), Some(99)).is_err());
         assert!(memory(None, Some(99)).is_err());
         assert!(memory(Some(-2), None).is_err());
-    }
-
-    #[test]
-    fn only_what_somebody_asked_for_can_be_missed() {
-        let mut limits = Limits { pids: Some(Pids::Default(9)), ..Limits::default() };
-        assert!(limits.asked().is_empty());
-        limits.pids = Some(Pids::Asked(9));
-        assert_eq!(limits.asked(), [(Controller::Pids, "--pids-limit")]);
     }
 
     #[test]

@@ -13,28 +13,34 @@
 //! in before it unshares its cgroup namespace, whose root is the group that it is in at that time.
 //!
 //! **Which groups.** On v1 one for each controller that is needed, since each costs time: devices
-//! always, the others for the limits that are set. On v2 one.
-//!
-//! Not here: a device filter for v2 (a BPF program), which [`Place::missing`] says.
+//! always, the others for the limits that are set. On v2 one. A bundle has one in every hierarchy
+//! of v1, for its clients read the counters there: [`Manager::of_bundle`].
 
+mod bundle;
 mod controller;
+mod device;
+mod freezer;
 mod group;
 mod kill;
 mod layout;
 mod limits;
 mod place;
+mod settings;
 mod stats;
 mod v1;
 mod v2;
 
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
+pub use bundle::Driver;
 pub use controller::Controller;
 pub use group::{Cgroup, Entry};
 pub use layout::{Kind, Layout, V1, V2};
 pub use limits::{CpuQuota, Limits, Pids, Swap};
-pub use place::{GroupPath, Manager, Place, Version};
+pub use place::{GroupPath, Manager, Owner, Place, Version};
+pub use settings::Settings;
 pub use stats::Stats;
 
 /// What can go wrong with control groups.
@@ -79,6 +85,48 @@ pub enum CgroupError {
         what: &'static str,
         /// Why not.
         why: String,
+    },
+    /// A value in a bundle's configuration makes no sense.
+    #[error("{path}: {why}")]
+    Invalid {
+        /// Its JSON path.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// A bundle's group is in use.
+    #[error("the control group {} has processes in it ({count})", path.display())]
+    Populated {
+        /// Which.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+    },
+    /// A bundle's group was there already and is frozen: whatever started in it would hang.
+    #[error("the control group {} is frozen", path.display())]
+    Frozen {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A group does not stop or go on.
+    #[error("the control group {} cannot be {what}", path.display())]
+    Freeze {
+        /// Which.
+        path: PathBuf,
+        /// `frozen` or `thawed`.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The device filter is refused.
+    #[error("the device filter of {} cannot be set", path.display())]
+    Filter {
+        /// The group.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
     /// A limit was asked for, and the host has nothing to enforce it with.
     #[error("{flag} cannot be enforced: {why}")]
@@ -126,18 +174,30 @@ pub enum Missing {
     /// v1 hierarchies belong to root.
     #[error("the {0} controller is a v1 hierarchy, which only root can use")]
     Root(Controller),
+    /// The kernel has no such file.
+    #[error("this kernel has no {0}")]
+    File(String),
+    /// Nothing here is the caller's to make groups in.
+    #[error("this user can make no control groups")]
+    Groups,
     /// The memory controller counts no swap here.
     #[error("this host's memory controller does not count swap")]
     SwapAccounting,
 }
 
 impl CgroupError {
+    /// A value below `linux.resources`.
+    fn invalid(path: &str, why: impl Display) -> Self {
+        Self::Invalid { path: format!("linux.resources.{path}"), why: why.to_string() }
+    }
+
     /// What to do about it, for a person.
     pub fn help(&self) -> Option<&'static str> {
         let Self::NoController { why, .. } = self else { return None };
         Some(match why {
+            Missing::File(_) => return None,
             Missing::Controller(_) => "run without the limit, or enable the controller at boot",
-            Missing::Delegation(_) => {
+            Missing::Delegation(_) | Missing::Groups => {
                 "run it as: systemd-run --user --scope -p Delegate=yes coffer …"
             }
             Missing::Root(_) => "run as root, without the limit, or boot the host with cgroup v2",

@@ -1,5 +1,6 @@
 //! Where a container's groups will be: decided, checked and recorded before they are made.
 
+use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -7,25 +8,26 @@ use rustix::fs::{self as rfs, Access, AtFlags};
 use serde::{Deserialize, Serialize};
 
 use super::group::{open_mount, read_text};
-use super::{CgroupError, Controller, Kind, Layout, Limits, Missing, V2};
+use super::{CgroupError, Controller, Kind, Layout, Limits, Missing, Settings, V1, V2, v1, v2};
 use crate::state::ContainerId;
 
 /// The group below which all containers' groups are made.
 const PARENT: &str = "coffer";
 /// The controllers that are switched on for a container on v2 where they are at hand.
-const V2_WANTED: [Controller; 3] = [Controller::Cpu, Controller::Memory, Controller::Pids];
+const V2_WANTED: [Controller; 4] =
+    [Controller::Cpu, Controller::Memory, Controller::Pids, Controller::Io];
 
 /// Decides where groups go.
 #[derive(Clone, Debug)]
 pub struct Manager {
-    layout: Layout,
-    parent: String,
-    caller: Caller,
+    pub(super) layout: Layout,
+    pub(super) parent: String,
+    pub(super) caller: Caller,
 }
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caller {
+pub(super) enum Caller {
     Root,
     User,
 }
@@ -40,6 +42,15 @@ pub enum Version {
     V2,
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        })
+    }
+}
+
 /// One group of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupPath {
@@ -51,8 +62,11 @@ pub struct GroupPath {
     pub parent: PathBuf,
     /// Its own name in there.
     pub name: String,
-    /// The controllers that it has.
+    /// The controllers that it has; on v2 `devices` is a filter.
     pub controllers: Vec<Controller>,
+    /// Whose the group is that it is made in.
+    #[serde(default)]
+    pub above: Owner,
 }
 
 /// All groups of a container; part of its record.
@@ -62,6 +76,31 @@ pub struct Place {
     pub groups: Vec<GroupPath>,
     /// What holds nothing back here, for `explain`.
     pub missing: Vec<Controller>,
+    /// What happens to groups that are there already.
+    #[serde(default)]
+    pub existing: Existing,
+}
+
+/// What happens to groups that are there before the container is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Existing {
+    /// They bear a name that nobody else uses, and were left by a command that was killed.
+    #[default]
+    Replaced,
+    /// Somebody else chose the name.
+    UsedIfEmpty,
+}
+
+/// Whose a group is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owner {
+    /// Somebody else's, who takes it away.
+    #[default]
+    Other,
+    /// Coffer's own: it goes with the last container in it.
+    Coffer,
 }
 
 impl Manager {
@@ -91,59 +130,103 @@ impl Manager {
     /// # Errors
     /// [`CgroupError::NoController`] where a limit was asked for that nothing can enforce.
     pub fn plan(&self, id: &ContainerId, limits: &Limits) -> Result<Place, CgroupError> {
+        let settings = limits.settings()?;
         let groups = match (self.layout.kind(), &self.layout.v2) {
             (Kind::V2, Some(v2)) => self.plan_v2(v2, id)?.into_iter().collect(),
-            (Kind::V1 | Kind::Hybrid, _) if self.caller == Caller::Root => self.plan_v1(id, limits),
+            (Kind::V1 | Kind::Hybrid, _) if self.caller == Caller::Root => {
+                self.plan_v1(id, &settings)
+            }
             _ => Vec::new(),
         };
-        let has = |c: Controller| groups.iter().any(|g| g.controllers.contains(&c));
-        if let Some((controller, flag)) = limits.asked().into_iter().find(|(c, _)| !has(*c)) {
-            return Err(CgroupError::NoController { flag, why: self.why_not(controller) });
-        }
-        let watched = [Controller::Devices, Controller::Pids];
-        let missing = watched.into_iter().filter(|c| !has(*c)).collect();
-        Ok(Place { groups, missing })
+        self.check(&groups, &settings)?;
+        Ok(Place { missing: missing(&groups), groups, existing: Existing::Replaced })
     }
 
-    fn plan_v1(&self, id: &ContainerId, limits: &Limits) -> Vec<GroupPath> {
+    /// Refuses settings that these groups cannot hold.
+    pub(super) fn check(
+        &self,
+        groups: &[GroupPath],
+        settings: &Settings,
+    ) -> Result<(), CgroupError> {
+        let has = |c: Controller| groups.iter().any(|g| g.controllers.contains(&c));
+        let asked = match self.layout.kind() {
+            Kind::V2 => v2::asked(settings),
+            Kind::V1 | Kind::Hybrid | Kind::None => v1::asked(settings),
+        };
+        // The core's own files of v2 are filed under perf_event.
+        let lacks = |c: Controller| !has(c) && c != Controller::PerfEvent;
+        match asked.into_iter().find(|(c, _)| lacks(*c)) {
+            Some((controller, flag)) => {
+                Err(CgroupError::NoController { flag, why: self.why_not(controller) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn plan_v1(&self, id: &ContainerId, settings: &Settings) -> Vec<GroupPath> {
         let mut needed = vec![Controller::Devices];
-        needed.extend(limits.asked().into_iter().map(|(controller, _)| controller));
-        if limits.pids.is_some() {
+        needed.extend(v1::asked(settings).into_iter().map(|(controller, _)| controller));
+        if settings.resources.pids.is_some() {
             needed.push(Controller::Pids);
         }
-        let with_any = |v1: &&super::V1| v1.controllers.iter().any(|c| needed.contains(c));
-        let group = |v1: &super::V1| GroupPath {
+        let with_any = |v1: &&V1| v1.controllers.iter().any(|c| needed.contains(c));
+        let group = |v1: &V1| GroupPath {
             version: Version::V1,
             mount: v1.mount.clone(),
             parent: PathBuf::from(&self.parent),
             name: id.as_str().to_owned(),
             controllers: v1.controllers.clone(),
+            above: Owner::Coffer,
         };
         self.layout.v1.iter().filter(with_any).map(group).collect()
     }
 
     fn plan_v2(&self, v2: &V2, id: &ContainerId) -> Result<Option<GroupPath>, CgroupError> {
-        let mount = open_mount(&v2.mount, Version::V2)?;
-        let above = match self.caller {
-            Caller::Root => Some(PathBuf::new()),
-            Caller::User => highest_writable(&mount, &v2.own),
-        };
-        let Some(above) = above else { return Ok(None) };
-        let at_hand = read_text(mount.as_fd(), &v2.mount, &above.join("cgroup.controllers"))?;
-        let mut controllers = Controller::parse_v2(&at_hand);
-        if self.caller == Caller::User {
-            let on = read_text(mount.as_fd(), &v2.mount, &above.join("cgroup.subtree_control"))?;
-            let on = Controller::parse_v2(&on);
-            // Only a group without processes of its own can switch controllers on.
-            controllers.retain(|c| above != v2.own || on.contains(c));
-        }
+        let Some((above, controllers)) = self.at_hand(v2)? else { return Ok(None) };
         Ok(Some(GroupPath {
             version: Version::V2,
             mount: v2.mount.clone(),
             parent: above.join(&self.parent),
             name: id.as_str().to_owned(),
             controllers,
+            above: Owner::Coffer,
         }))
+    }
+
+    /// The group below which the caller may make groups, and the controllers that these can have.
+    pub(super) fn at_hand(
+        &self,
+        v2: &V2,
+    ) -> Result<Option<(PathBuf, Vec<Controller>)>, CgroupError> {
+        let mount = open_mount(&v2.mount, Version::V2)?;
+        let above = match self.caller {
+            Caller::Root => Some(PathBuf::new()),
+            Caller::User => highest_writable(&mount, &v2.own),
+        };
+        let Some(above) = above else { return Ok(None) };
+        let mut controllers = self.controllers_in(v2, &mount, &above)?;
+        if self.caller == Caller::User {
+            let on = read_text(mount.as_fd(), &v2.mount, &above.join("cgroup.subtree_control"))?;
+            let on = Controller::parse_v2(&on);
+            // Only a group without processes of its own can switch controllers on.
+            controllers.retain(|c| above != v2.own || on.contains(c));
+        }
+        Ok(Some((above, controllers)))
+    }
+
+    /// The controllers that groups in `above` can have. Only root can filter devices.
+    pub(super) fn controllers_in(
+        &self,
+        v2: &V2,
+        mount: &OwnedFd,
+        above: &Path,
+    ) -> Result<Vec<Controller>, CgroupError> {
+        let at_hand = read_text(mount.as_fd(), &v2.mount, &above.join("cgroup.controllers"))?;
+        let mut controllers = Controller::parse_v2(&at_hand);
+        if self.caller == Caller::Root {
+            controllers.push(Controller::Devices);
+        }
+        Ok(controllers)
     }
 
     fn why_not(&self, controller: Controller) -> Missing {
@@ -164,12 +247,18 @@ impl GroupPath {
     }
 
     /// The controllers to switch on above it.
-    pub(super) fn wanted(&self, limits: &Limits) -> Vec<Controller> {
-        let asked = limits.asked();
+    pub(super) fn wanted(&self, settings: &Settings) -> Vec<Controller> {
+        let asked = v2::asked(settings);
         let is_wanted =
             |c: &&Controller| V2_WANTED.contains(c) || asked.iter().any(|(a, _)| a == *c);
         self.controllers.iter().filter(is_wanted).copied().collect()
     }
+}
+
+/// What `explain` speaks of.
+pub(super) fn missing(groups: &[GroupPath]) -> Vec<Controller> {
+    let has = |c: &Controller| groups.iter().any(|g| g.controllers.contains(c));
+    [Controller::Devices, Controller::Pids].into_iter().filter(|c| !has(c)).collect()
 }
 
 /// The group nearest to the top, from the caller's own upwards without a gap, in which the caller
@@ -177,13 +266,12 @@ impl GroupPath {
 /// Containment": a process moves only where the caller may write the common ancestor's
 /// `cgroup.procs`.
 fn highest_writable(mount: &OwnedFd, own: &Path) -> Option<PathBuf> {
-    let may_write =
-        |path: &Path| rfs::accessat(mount, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
-    own.ancestors()
-        .take_while(|group| {
-            let here = if group.as_os_str().is_empty() { Path::new(".") } else { group };
-            may_write(here) && may_write(&group.join("cgroup.procs"))
-        })
-        .last()
-        .map(Path::to_owned)
+    own.ancestors().take_while(|group| may_write(mount, group)).last().map(Path::to_owned)
+}
+
+/// Whether the caller may make groups in `group` and move processes into them.
+pub(super) fn may_write(mount: &OwnedFd, group: &Path) -> bool {
+    let may = |path: &Path| rfs::accessat(mount, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
+    let here = if group.as_os_str().is_empty() { Path::new(".") } else { group };
+    may(here) && may(&group.join("cgroup.procs"))
 }

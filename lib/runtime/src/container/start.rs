@@ -50,7 +50,7 @@ pub(super) fn start(
     inside: Option<Inside>,
 ) -> Result<Started, ContainerError> {
     let plan = plan(ready)?;
-    let cgroup = ready.record.cgroup.create(&ready.config.limits)?;
+    let cgroup = ready.record.cgroup.create(&ready.config.limits.settings()?)?;
     let launched = cgroup
         .entry()
         .map_err(ContainerError::from)
