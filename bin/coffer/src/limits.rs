@@ -114,7 +114,7 @@ mod tests {
         ];
         assert_eq!(shown(&limits, &Place::default()), lines);
         let missing = vec![Controller::Devices, Controller::Pids];
-        let nowhere = Place { groups: Vec::new(), missing };
+        let nowhere = Place { missing, ..Place::default() };
         let lines = shown(&limits, &nowhere);
         let why = "not enforced: no control group can be made here: this host";
         assert!(lines.iter().skip(2).all(|line| line == why), "{lines:?}");

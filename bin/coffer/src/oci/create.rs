@@ -11,7 +11,7 @@ use coffer_runtime::bundle::{
 use coffer_runtime::launch::LaunchError;
 
 use super::failure::{Failure, line};
-use super::globals::{Globals, Groups};
+use super::globals::Globals;
 use super::grammar::{Flag, Grammar, Words, switch, value};
 use super::{NAME, Outcome, log};
 
@@ -60,9 +60,6 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
 impl Wanted {
     /// Reads the bundle that the words name.
     pub(super) fn read(globals: &Globals, words: &Words) -> Result<Self, Failure> {
-        if globals.groups == Groups::Systemd {
-            return Err(Failure::new("control groups cannot be made by systemd"));
-        }
         let id = operand(words).parse()?;
         let path = std::path::absolute(words.value("bundle").unwrap_or("."))?;
         let bundle = match words.value("config") {
@@ -107,7 +104,8 @@ impl Wanted {
         let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
         let Self { root_change, keyring, preserved, .. } = *self;
         let admitted = &admitted;
-        let wanted = Create { home, id, bundle, admitted, root_change, keyring, preserved };
+        let driver = globals.groups;
+        let wanted = Create { home, id, bundle, admitted, root_change, keyring, preserved, driver };
         let made = bundle::create(&wanted).map_err(refused)?;
         for warning in made.warnings() {
             log::warning(globals, &warning.to_string());

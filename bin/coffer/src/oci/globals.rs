@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use coffer_runtime::bundle::{BundleId, Folder, Home};
+use coffer_runtime::cgroup::Driver;
 
 use super::Outcome;
 use super::failure::Failure;
@@ -36,7 +37,7 @@ pub(super) struct Globals {
     /// How.
     pub(super) format: Format,
     /// Who makes control groups.
-    pub(super) groups: Groups,
+    pub(super) groups: Driver,
     /// `--version`.
     pub(super) version: bool,
     /// `--help`.
@@ -51,18 +52,6 @@ pub(super) enum Format {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// Who makes control groups.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Groups {
-    /// The runtime.
-    #[default]
-    Cgroupfs,
-    /// systemd, asked over D-Bus.
-    Systemd,
-    /// Nobody.
-    Disabled,
 }
 
 impl Globals {
@@ -105,12 +94,12 @@ fn format(text: Option<&str>) -> Result<Format, Failure> {
     }
 }
 
-fn groups(words: &Words) -> Result<Groups, Failure> {
+fn groups(words: &Words) -> Result<Driver, Failure> {
     match words.value("cgroup-manager") {
-        None if words.has("systemd-cgroup") => Ok(Groups::Systemd),
-        None | Some("cgroupfs") => Ok(Groups::Cgroupfs),
-        Some("systemd") => Ok(Groups::Systemd),
-        Some("disabled") => Ok(Groups::Disabled),
+        None if words.has("systemd-cgroup") => Ok(Driver::Systemd),
+        None | Some("cgroupfs") => Ok(Driver::Cgroupfs),
+        Some("systemd") => Ok(Driver::Systemd),
+        Some("disabled") => Ok(Driver::Disabled),
         Some(other) => {
             let why = format!("--cgroup-manager: {other:?} is not cgroupfs, systemd or disabled");
             Err(Failure::new(why))

@@ -11,7 +11,7 @@ use rustix::process::Pid;
 
 use super::hooks::{self, HookState};
 use super::{Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Saved, State, Status};
-use crate::cgroup::{Cgroup, Limits, Place};
+use crate::cgroup::{Cgroup, Driver, Manager, Settings};
 use crate::gate;
 use crate::launch::{Calls, Gate, Launch, Launched, Stdio, launch_with};
 use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs};
@@ -34,6 +34,8 @@ pub struct Create<'a> {
     pub keyring: Keyring,
     /// How many descriptors after the standard three stay open.
     pub preserved: u32,
+    /// Who makes its control groups.
+    pub driver: Driver,
 }
 
 /// A container that waits at its gate, and may still be taken back.
@@ -50,6 +52,7 @@ pub struct Made {
 /// All that was decided before anything is written.
 struct Decided {
     plan: Plan,
+    settings: Settings,
     saved: Saved,
     state: Draft,
     warnings: Vec<Warning>,
@@ -88,8 +91,13 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let process = spec.process.clone().ok_or(plan::PlanError::Missing("process"))?;
     let rootfs = bundle.rootfs()?;
     let OfBundle { confinement, warnings } = Confinement::of_bundle(spec, &host)?;
-    let cgroup = Place { groups: Vec::new(), missing: Vec::new() };
-    let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()))?;
+    let linux = spec.linux.clone().unwrap_or_default();
+    let settings = Settings::of_bundle(&linux.resources.unwrap_or_default())?;
+    let (driver, id) = (wanted.driver, wanted.id.as_str());
+    let cgroup =
+        Manager::discover()?.of_bundle(driver, &linux.cgroups_path, &settings, id, authority())?;
+    let view = CgroupView::of(&cgroup);
+    let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
     let saved = Saved {
         admission: admitted.admission().clone(),
@@ -99,7 +107,7 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         hooks: spec.hooks.clone().unwrap_or_default(),
     };
     let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
-    Ok(Decided { plan, saved, state, warnings })
+    Ok(Decided { plan, settings, saved, state, warnings })
 }
 
 fn plan(
@@ -107,8 +115,9 @@ fn plan(
     confinement: &Confinement,
     host: &Host,
     root: RootFs,
+    cgroups: CgroupView,
 ) -> Result<Plan, BundleError> {
-    let (authority, cgroups) = (authority(), CgroupView::None);
+    let authority = authority();
     let init = crate::spec::Init::Program;
     let bundle = Some(plan::Bundle {
         id: wanted.id.as_str(),
@@ -137,7 +146,7 @@ fn make(
 ) -> Result<(Cgroup, Launched, OwnedFd, State), BundleError> {
     locked.save(&decided.saved)?;
     let gate = gate::make(locked.dir()).map_err(BundleError::folder(wanted.id))?;
-    let cgroup = decided.saved.cgroup.create(&Limits::default())?;
+    let cgroup = decided.saved.cgroup.create(&decided.settings)?;
     match run(wanted, decided, locked, &cgroup, &gate) {
         Ok((launched, state)) => Ok((cgroup, launched, gate, state)),
         Err(error) => {

@@ -4,6 +4,6 @@ use super::BundleError;
 use crate::cgroup::Place;
 
 /// Whether the container's groups are frozen.
-pub(super) fn is_frozen(_place: &Place) -> Result<bool, BundleError> {
-    Ok(false)
+pub(super) fn is_frozen(place: &Place) -> Result<bool, BundleError> {
+    Ok(place.open()?.is_frozen()?)
 }

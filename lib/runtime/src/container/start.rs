@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rustix::process::Pid;
 
 use super::{ContainerError, Ready};
-use crate::cgroup::{Cgroup, Entry, Place, Version};
+use crate::cgroup::{Cgroup, Entry};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
 use crate::monitor::Inside;
 use crate::plan::{Authority, CgroupView, Inputs, MountRoot, Plan, RootFs};
@@ -109,7 +109,7 @@ fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
         host: &Host::read(),
         root: RootFs::Overlay(Box::new(Overlay(overlay(ready)?))),
         authority: root.authority(),
-        cgroups: view(&record.cgroup),
+        cgroups: CgroupView::of(&record.cgroup),
         init: config.init,
         bundle: None,
     })?)
@@ -135,19 +135,4 @@ fn overlay(ready: &Ready<'_>) -> Result<OverlayPlan, ContainerError> {
             Ok(plan)
         }
     }
-}
-
-/// The control groups that the container sees are those that it has.
-fn view(place: &Place) -> CgroupView {
-    let mut names = Vec::with_capacity(place.groups.len());
-    for group in &place.groups {
-        match group.version {
-            Version::V2 => return CgroupView::Unified,
-            Version::V1 => {
-                let name = group.mount.file_name().and_then(|name| name.to_str());
-                names.extend(name.map(str::to_owned));
-            }
-        }
-    }
-    if names.is_empty() { CgroupView::None } else { CgroupView::Legacy(names) }
 }

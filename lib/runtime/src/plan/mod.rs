@@ -30,6 +30,8 @@ use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
+use crate::cgroup::{Place, Version};
+
 pub use bundle::{Bundle, Keyring, RootChange};
 pub use error::PlanError;
 pub(crate) use hooks::HookProgram;
@@ -95,6 +97,23 @@ pub enum CgroupView {
     Unified,
     /// These hierarchies of v1, by the names of their mounts (`cpu,cpuacct`).
     Legacy(Vec<String>),
+}
+
+impl CgroupView {
+    /// The control groups that the container sees are those that it has.
+    pub(crate) fn of(place: &Place) -> Self {
+        let mut names = Vec::with_capacity(place.groups.len());
+        for group in &place.groups {
+            match group.version {
+                Version::V2 => return Self::Unified,
+                Version::V1 => {
+                    let name = group.mount.file_name().and_then(|name| name.to_str());
+                    names.extend(name.map(str::to_owned));
+                }
+            }
+        }
+        if names.is_empty() { Self::None } else { Self::Legacy(names) }
+    }
 }
 
 /// All that is done to start one process.

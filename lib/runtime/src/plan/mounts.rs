@@ -24,6 +24,11 @@ const INERT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NODEV)
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
+/// The options that name a hierarchy of v1, by the name of its mount on the host.
+fn hierarchy(name: &str) -> Result<Vec<(CString, Option<CString>)>, PlanError> {
+    name.split(',').map(|flag| Ok((text("a hierarchy", flag)?, None))).collect()
+}
+
 impl Plan {
     /// The mounts, the devices, and the terminal, in the order of the specification.
     pub(super) fn mount_steps(
@@ -244,11 +249,10 @@ impl Plan {
                 let mode = vec![(c"mode".to_owned(), Some(c"755".to_owned()))];
                 self.steps.push(at(path, "tmpfs", mode, INERT)?);
                 for name in hierarchies {
-                    let flags: Result<_, _> = name
-                        .split(',')
-                        .map(|flag| Ok((text("a hierarchy", flag)?, None)))
-                        .collect();
-                    let flags = flags.map_err(|error: PlanError| error)?;
+                    let flags = match name.as_str() {
+                        "systemd" => vec![(c"name".to_owned(), Some(c"systemd".to_owned()))],
+                        name => hierarchy(name)?,
+                    };
                     self.steps.push(at(&format!("{path}/{name}"), "cgroup", flags, sealed)?);
                 }
                 if sealed.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {

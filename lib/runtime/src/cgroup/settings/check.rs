@@ -68,7 +68,7 @@ fn memory(memory: &Memory) -> Checked {
     limit("memory.reservation", memory.reservation)?;
     limit("memory.swap", memory.swap)?;
     limit("memory.kernelTCP", memory.kernel_tcp)?;
-    if memory.kernel.is_some_and(|bytes| bytes > 0 || bytes < -1) {
+    if memory.kernel.is_some_and(|bytes| !(-1..=0).contains(&bytes)) {
         return refuse("memory.kernel", "Linux has no limit on kernel memory alone any more");
     }
     if let Some(percent) = swappiness(memory).filter(|percent| *percent > 100) {
