@@ -59,6 +59,16 @@ impl Bundle {
         self.path().join("bundle/rootfs")
     }
 
+    /// Puts a copy of the runtime in its place, which anybody may write to: what could be
+    /// overwritten is the test's own.
+    pub(crate) fn own_runtime(&self) -> PathBuf {
+        let runtime = self.path().join("coffer-oci");
+        fs::remove_file(&runtime).unwrap();
+        fs::copy(coffer::binary(), &runtime).unwrap();
+        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o777)).unwrap();
+        runtime
+    }
+
     /// Puts a link in the image's place of `path`.
     pub(crate) fn relink(&self, path: &str, to: impl AsRef<Path>) {
         let place = self.rootfs().join(path);

@@ -8,6 +8,7 @@
 
 mod bundle;
 mod dev;
+mod exec;
 mod inside;
 mod mounts;
 mod proc;
