@@ -59,13 +59,13 @@ impl Bundle {
         self.path().join("bundle/rootfs")
     }
 
-    /// Puts a copy of the runtime in its place, which anybody may write to: what could be
-    /// overwritten is the test's own.
-    pub(crate) fn own_runtime(&self) -> PathBuf {
+    /// Puts a copy of the runtime with these permissions in its place: what could be overwritten
+    /// is the test's own.
+    pub(crate) fn own_runtime(&self, mode: u32) -> PathBuf {
         let runtime = self.path().join("coffer-oci");
         fs::remove_file(&runtime).unwrap();
         fs::copy(coffer::binary(), &runtime).unwrap();
-        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(&runtime, fs::Permissions::from_mode(mode)).unwrap();
         runtime
     }
 

@@ -42,15 +42,20 @@ impl Drop for Running {
 
 #[test]
 fn root_cve_2019_5736_the_runtime_that_enters_is_neither_run_nor_overwritten() {
-    if !root() {
-        return;
+    if root() {
+        enter_a_trap(0o777);
+        enter_a_trap(0o755);
     }
+}
+
+/// Enters a container that waits for it, with a runtime of these permissions.
+fn enter_a_trap(mode: u32) {
     // The container waits for whoever enters, and tries to open its program for writing.
     let watcher = "while :; do for p in /proc/[0-9]*; do \
         [ $p = /proc/1 ] || [ $p = /proc/$$ ] || (: >>$p/exe) 2>/dev/null && echo $p >>/tmp/opened; \
         done; done";
     let bundle = Bundle::new(watcher);
-    let runtime = bundle.own_runtime();
+    let runtime = bundle.own_runtime(mode);
     let bytes = fs::read(&runtime).unwrap();
     bundle.relink("bin/evil", "/proc/self/exe");
     let script = bundle.rootfs().join("bin/script");

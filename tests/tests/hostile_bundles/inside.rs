@@ -12,15 +12,17 @@ fn root_cve_2019_5736_the_runtime_is_not_run_from_inside() {
     if !root() {
         return;
     }
-    for command in [json!(["/proc/self/exe"]), json!(["/bin/evil"]), json!(["/bin/script"])] {
+    let programs = ["/proc/self/exe", "/bin/evil", "/bin/script"];
+    for (program, mode) in programs.iter().flat_map(|program| [(program, 0o777), (program, 0o755)])
+    {
         let mut bundle = Bundle::new("");
-        let runtime = bundle.own_runtime();
+        let runtime = bundle.own_runtime(mode);
         let bytes = fs::read(&runtime).unwrap();
         bundle.relink("bin/evil", "/proc/self/exe");
         fs::write(bundle.rootfs().join("bin/script"), "#!/proc/self/exe\n").unwrap();
         let script = bundle.rootfs().join("bin/script");
         fs::set_permissions(script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        bundle.config["process"]["args"] = command;
+        bundle.config["process"]["args"] = json!([program]);
         let error = bundle.refused();
         // Had the runtime been run, it would have said which verbs it has.
         assert!(!error.to_lowercase().contains("usage"), "{error}");
