@@ -18,6 +18,7 @@ pub mod bed;
 pub mod coffer;
 pub mod hostile;
 pub mod image;
+pub mod oci;
 pub mod podman;
 pub mod program;
 pub mod registry;
