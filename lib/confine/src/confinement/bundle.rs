@@ -41,6 +41,8 @@ pub enum Unknown {
     Capability(String),
     /// A capability that the caller does not have and so cannot give.
     NotHeld(Capability),
+    /// An ambient capability that is not inheritable.
+    NotInheritable(Capability),
     /// A rule about something that is no system call of this machine.
     SystemCall(String),
     /// An architecture whose programs do not run here.
@@ -54,6 +56,9 @@ impl fmt::Display for Warning {
             Unknown::Capability(name) => write!(f, "this kernel has no capability {name}"),
             Unknown::NotHeld(capability) => {
                 write!(f, "the caller has no {capability}, and cannot give it")
+            }
+            Unknown::NotInheritable(capability) => {
+                write!(f, "{capability} is not inheritable, and so cannot be ambient")
             }
             Unknown::SystemCall(name) => write!(f, "{name} is no system call here"),
             Unknown::Architecture(name) => write!(f, "programs of {name} do not run here"),
@@ -180,7 +185,7 @@ fn capabilities(
         }
         found
     };
-    let sets = CapabilitySets {
+    let mut sets = CapabilitySets {
         bounding: read("bounding", &asked.bounding),
         effective: read("effective", &asked.effective),
         inheritable: read("inheritable", &asked.inheritable),
@@ -188,6 +193,7 @@ fn capabilities(
         ambient: read("ambient", &asked.ambient),
     };
     check_sets(&sets)?;
+    drop_uninheritable(&mut sets, warnings);
     Ok(sets)
 }
 
@@ -203,8 +209,18 @@ fn check_sets(sets: &CapabilitySets) -> Result<(), ConfinementError> {
         }
     };
     outside(sets.effective, sets.permitted, "effective", "permitted")?;
-    outside(sets.ambient, sets.permitted, "ambient", "permitted")?;
-    outside(sets.ambient, sets.inheritable, "ambient", "inheritable")
+    outside(sets.ambient, sets.permitted, "ambient", "permitted")
+}
+
+/// The kernel raises nothing in the ambient set that is not inheritable. `runc spec` asks for it
+/// all the same, and runc and crun go on without.
+fn drop_uninheritable(sets: &mut CapabilitySets, warnings: &mut Vec<Warning>) {
+    let path = "process.capabilities.ambient";
+    for capability in sets.ambient.minus(sets.inheritable).iter() {
+        let what = Unknown::NotInheritable(capability);
+        warnings.push(Warning { path: path.to_owned(), what });
+    }
+    sets.ambient = sets.ambient.and(sets.inheritable);
 }
 
 /// The filter, without the rules for what is no system call anywhere: they match nothing.
