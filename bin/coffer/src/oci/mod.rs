@@ -7,6 +7,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod failure;
 mod features;
@@ -15,12 +16,14 @@ mod grammar;
 mod kill;
 mod list;
 mod log;
+mod pause;
 mod process;
 mod ps;
 mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 mod version;
 
 use std::ffi::OsString;
@@ -55,6 +58,10 @@ const VERBS: &[Verb] = &[
     Verb { name: "exec", grammar: exec::GRAMMAR, run: exec::run },
     Verb { name: "list", grammar: list::GRAMMAR, run: list::run },
     Verb { name: "ps", grammar: ps::GRAMMAR, run: ps::run },
+    Verb { name: "pause", grammar: pause::GRAMMAR, run: pause::pause },
+    Verb { name: "resume", grammar: pause::GRAMMAR, run: pause::resume },
+    Verb { name: "update", grammar: update::GRAMMAR, run: update::run },
+    Verb { name: "events", grammar: events::GRAMMAR, run: events::run },
     Verb { name: "features", grammar: features::GRAMMAR, run: features::run },
     Verb { name: "spec", grammar: spec::GRAMMAR, run: spec::run },
 ];

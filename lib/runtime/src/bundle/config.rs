@@ -104,7 +104,10 @@ fn read_path(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Bytes to a document. Only where that fails it is read again, by a slower reader that knows
 /// where it is.
-pub(crate) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, BundleError> {
+///
+/// # Errors
+/// [`BundleError::Parse`], which names `path`.
+pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, BundleError> {
     let source = match serde_json::from_slice(bytes) {
         Ok(document) => return Ok(document),
         Err(source) => source,

@@ -9,6 +9,7 @@ use coffer_policy::Admitted;
 use jiff::Timestamp;
 use rustix::process::Pid;
 
+use super::delete;
 use super::hooks::{self, HookState};
 use super::{Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Saved, State, Status};
 use crate::cgroup::{Cgroup, Driver, Manager, Settings};
@@ -78,7 +79,9 @@ pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
             Ok(Made { locked, cgroup, launched, gate, state, warnings })
         }
         Err(error) => {
-            wanted.home.remove(locked)?;
+            // The first error is the one to be told: what cannot be removed now is a wreck that
+            // the next command finds.
+            drop(delete::clear(wanted.home, locked));
             Err(error)
         }
     }
@@ -147,13 +150,8 @@ fn make(
     locked.save(&decided.saved)?;
     let gate = gate::make(locked.dir()).map_err(BundleError::folder(wanted.id))?;
     let cgroup = decided.saved.cgroup.create(&decided.settings)?;
-    match run(wanted, decided, locked, &cgroup, &gate) {
-        Ok((launched, state)) => Ok((cgroup, launched, gate, state)),
-        Err(error) => {
-            cgroup.remove()?;
-            Err(error)
-        }
-    }
+    let (launched, state) = run(wanted, decided, locked, &cgroup, &gate)?;
+    Ok((cgroup, launched, gate, state))
 }
 
 fn run(

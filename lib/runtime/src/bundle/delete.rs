@@ -36,7 +36,7 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
         return Err(BundleError::Busy(id.clone()));
     }
     let locked = folder.lock()?;
-    let (state, status) = locked.settled()?;
+    let (state, status) = locked.status_now()?;
     // A created container does nothing yet: it may be deleted as it is, as runc allows.
     if matches!(status, Status::Running | Status::Paused) && force == Force::No {
         return Err(BundleError::NotStopped { id: id.clone(), status });

@@ -212,6 +212,17 @@ impl Folder {
         }
     }
 
+    /// The same without a look at the lock, for a container that was made whole.
+    pub(super) fn status_now(&self) -> Result<(Option<State>, Status), BundleError> {
+        match self.state()? {
+            Some(state) => {
+                let status = self.status_of(&state)?;
+                Ok((Some(state), status))
+            }
+            None => Ok((None, Status::Wreck)),
+        }
+    }
+
     fn status_of(&self, state: &State) -> Result<Status, BundleError> {
         let bad = BundleError::process(&self.id);
         let boot = BootId::current().map_err(&bad)?;
@@ -275,17 +286,6 @@ impl Deref for Locked {
 }
 
 impl Locked {
-    /// What the container is doing, where nobody else can be changing it.
-    pub(super) fn settled(&self) -> Result<(Option<State>, Status), BundleError> {
-        match self.state()? {
-            Some(state) => {
-                let status = self.status_of(&state)?;
-                Ok((Some(state), status))
-            }
-            None => Ok((None, Status::Wreck)),
-        }
-    }
-
     /// Writes down what the container is.
     pub(super) fn save(&self, saved: &Saved) -> Result<(), BundleError> {
         self.write(SAVED, saved)

@@ -37,7 +37,7 @@ mod saved;
 mod start;
 
 pub use crate::plan::{Keyring, RootChange};
-pub use config::{Bundle, read_document, read_process};
+pub use config::{Bundle, parse as parse_document, read_document, read_process};
 pub use console::send as send_console;
 pub use create::{Create, Made, create};
 pub use delete::{Deleted, Force, delete};
@@ -48,6 +48,7 @@ pub use foreground::Foreground;
 pub use hooks::HookError;
 pub use id::{BundleId, BundleIdError};
 pub use kill::{Audience, kill};
+pub use pause::{pause, resume, stats, update};
 pub use pid_file::write as write_pid_file;
 pub use pids::pids;
 pub use saved::{Saved, State, Status};

@@ -19,7 +19,7 @@ pub struct Started {
 /// [`BundleError::Started`], [`BundleError::Stopped`], and why the program cannot be executed.
 pub fn start(folder: Folder) -> Result<Started, BundleError> {
     let locked = folder.lock()?;
-    let (state, status) = locked.settled()?;
+    let (state, status) = locked.status_now()?;
     match status {
         Status::Created => {}
         Status::Running | Status::Paused => return Err(BundleError::Started(locked.id().clone())),
