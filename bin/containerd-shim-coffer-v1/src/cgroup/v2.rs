@@ -25,25 +25,25 @@ const MEMORY: [&str; 6] = [
 pub(super) fn metrics(path: &Path) -> io::Result<Metrics> {
     let group = dir::open(path)?;
     let text = |name: &str| file(group.as_fd(), name).map(Option::unwrap_or_default);
-    let mut metrics = Metrics::default();
-    metrics.pids = Some(PidsStat {
-        current: number(group.as_fd(), "pids.current")?,
-        limit: number(group.as_fd(), "pids.max")?,
-    });
     let mut cpu = CpuStat::default();
     flat(&text("cpu.stat")?).for_each(|(key, value)| cpu.set(key, value));
-    metrics.cpu = Some(cpu);
     let mut memory = MemoryStat::default();
     flat(&text("memory.stat")?).for_each(|(key, value)| memory.set(key, value));
     for name in MEMORY {
         memory.set(name, number(group.as_fd(), name)?);
     }
-    metrics.memory = Some(memory);
     let mut events = MemoryEvents::default();
     flat(&text("memory.events")?).for_each(|(key, value)| events.set(key, value));
-    metrics.memory_events = Some(events);
-    metrics.io = Some(IoStat { usage: text("io.stat")?.lines().filter_map(device).collect() });
-    Ok(metrics)
+    Ok(Metrics {
+        pids: Some(PidsStat {
+            current: number(group.as_fd(), "pids.current")?,
+            limit: number(group.as_fd(), "pids.max")?,
+        }),
+        cpu: Some(cpu),
+        memory: Some(memory),
+        io: Some(IoStat { usage: text("io.stat")?.lines().filter_map(device).collect() }),
+        memory_events: Some(events),
+    })
 }
 
 /// Reads `8:0 rbytes=1 wbytes=2 rios=3 wios=4 …`.
