@@ -5,7 +5,10 @@
  * a seccomp program of the size that coffer's has, exec, wait. It is a yardstick for
  * `cargo xtask bench` and must never be used to run anything that is not trusted.
  *
- * usage: floor-run LOWER WORK-FOLDER PROGRAM [ARGUMENT...]
+ * With - for the work folder it does the kernel's work for a bundle: no user namespace and no
+ * overlay, the root is LOWER itself, devices are made, and there is a control group.
+ *
+ * usage: floor-run LOWER WORK-FOLDER|- PROGRAM [ARGUMENT...]
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,6 +40,8 @@
 #define CHECK(call) check((long)(call), #call)
 #define HOST_ID "1879048192"
 #define RANGES 40
+
+static int bundle;
 
 static long check(long result, const char *what) {
     if (result < 0) {
@@ -126,11 +131,15 @@ static int receive_fd(int socket) {
 
 static void make_dev(int root) {
     static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+    static const int minors[] = {3, 5, 7, 8, 9, 0};
     mkdirat(root, "dev", 0755);
     int fs = fs_open("tmpfs");
     fs_string(fs, "mode", "755");
     int dev = fs_mount(fs, MOUNT_ATTR_NOSUID);
-    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+    for (size_t i = 0; bundle && i < sizeof nodes / sizeof *nodes; i++) {
+        CHECK(mknodat(dev, nodes[i], S_IFCHR | 0666, i == 5 ? makedev(5, 0) : makedev(1, minors[i])));
+    }
+    for (size_t i = 0; !bundle && i < sizeof nodes / sizeof *nodes; i++) {
         close(CHECK(openat(dev, nodes[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0666)));
     }
     for (const char *const *d = (const char *const[]){"pts", "shm", "mqueue", NULL}; *d; d++) CHECK(mkdirat(dev, *d, 0755));
@@ -140,7 +149,7 @@ static void make_dev(int root) {
     CHECK(symlinkat("/proc/self/fd/1", dev, "stdout"));
     CHECK(symlinkat("/proc/self/fd/2", dev, "stderr"));
     CHECK(syscall(SYS_move_mount, dev, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH));
-    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+    for (size_t i = 0; !bundle && i < sizeof nodes / sizeof *nodes; i++) {
         char source[32];
         snprintf(source, sizeof source, "/dev/%s", nodes[i]);
         attach(CHECK(syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)), dev, nodes[i]);
@@ -213,10 +222,11 @@ static void drop_capabilities(void) {
     CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-static void child(int socket, char **argv) {
-    int root_mount = receive_fd(socket);
+static void child(int socket, const char *lower, char **argv) {
+    int root_mount = bundle ? -1 : receive_fd(socket);
     CHECK(setresgid(0, 0, 0));
     CHECK(setresuid(0, 0, 0));
+    if (bundle) root_mount = CHECK(syscall(SYS_open_tree, AT_FDCWD, lower, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
     CHECK(syscall(SYS_move_mount, root_mount, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH));
     make_dev(root_mount);
@@ -236,22 +246,36 @@ static void child(int socket, char **argv) {
 
 int main(int argc, char **argv) {
     if (argc < 4) {
-        fprintf(stderr, "usage: floor-run LOWER WORK-FOLDER PROGRAM [ARGUMENT...]\n");
+        fprintf(stderr, "usage: floor-run LOWER WORK-FOLDER|- PROGRAM [ARGUMENT...]\n");
         return 125;
     }
-    int sockets[2], pidfd = -1;
+    bundle = !strcmp(argv[2], "-");
+    int sockets[2], pidfd = -1, group = -1;
+    char group_path[64];
+    snprintf(group_path, sizeof group_path, "/sys/fs/cgroup/floor-run-%d", getpid());
     CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
     struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_PIDFD,
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
     };
+    if (bundle) {
+        CHECK(mkdir(group_path, 0755));
+        group = CHECK(open(group_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = group;
+    } else {
+        args.flags |= CLONE_NEWUSER;
+    }
     pid_t pid = CHECK(syscall(SYS_clone3, &args, sizeof args));
-    if (pid == 0) child(sockets[1], argv + 3);
-    write_map(pid, "uid_map");
-    write_map(pid, "gid_map");
-    send_fd(sockets[0], overlay(argv[1], argv[2], pid));
+    if (pid == 0) child(sockets[1], argv[1], argv + 3);
+    if (!bundle) {
+        write_map(pid, "uid_map");
+        write_map(pid, "gid_map");
+        send_fd(sockets[0], overlay(argv[1], argv[2], pid));
+    }
     siginfo_t info;
     CHECK(waitid(P_PIDFD, pidfd, &info, WEXITED));
+    if (bundle) CHECK(rmdir(group_path));
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }

@@ -16,6 +16,7 @@ mod bed;
 mod bench;
 mod leftover;
 mod package;
+mod peers;
 mod room;
 mod stage;
 mod test;
@@ -29,6 +30,7 @@ usage: cargo xtask VERB
 
   test [FILTER]   install what the tests need, build coffer, run all tests
   bed VERB …      a Debian kernel in a virtual machine: build, run, shell
+  peers           build the newest crun, runc and youki into a folder of their own
   bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory, pull";
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn run() -> Result<ExitCode> {
                 .map(|()| ExitCode::SUCCESS)
         }
         ["bed", rest @ ..] => bed::run(rest),
+        ["peers"] => peers::build().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -37,7 +37,15 @@ pub(crate) const FOR_BENCHES: &[Package] = &[
     package("podman", "an engine to compare with"),
     package("runc", "a runtime to compare with"),
     package("skopeo", "fetches to compare with"),
+    package("strace", "counts system calls"),
     package("umoci", "makes the image, and unpacks to compare with"),
+];
+
+/// What `cargo xtask peers` builds with, beside Go.
+pub(crate) const FOR_PEERS: &[Package] = &[
+    package("libseccomp-dev", "runc and youki are linked against it"),
+    package("patchelf", "crun gets the libraries that it was linked against"),
+    package("pkg-config", "finds libseccomp"),
 ];
 
 /// One of a list.

@@ -11,7 +11,7 @@ use super::place::{Place, key};
 
 /// A view of the archive.
 #[derive(Debug)]
-pub(super) struct Archive {
+pub(crate) struct Archive {
     options: Vec<String>,
     lists: PathBuf,
 }
@@ -26,14 +26,17 @@ impl Archive {
             Kernel::Debian12 => {
                 Ok(Self { options: Vec::new(), lists: "/var/lib/apt/lists".into() })
             }
-            Kernel::Debian13 => Self::private(place, "trixie"),
+            Kernel::Debian13 => Self::private(place.folder(), "trixie"),
         }
     }
 
     /// A suite that the host does not use, from the host's mirror with the host's keys, in a state
     /// of its own.
-    fn private(place: &Place, suite: &str) -> Result<Self> {
-        let state = place.folder().join(format!("apt-{suite}"));
+    ///
+    /// # Errors
+    /// Its lists cannot be fetched.
+    pub(crate) fn private(folder: &Path, suite: &str) -> Result<Self> {
+        let state = folder.join(format!("apt-{suite}"));
         let lists = state.join("lists");
         fs::create_dir_all(lists.join("partial"))?;
         fs::create_dir_all(state.join("cache/archives/partial"))?;
@@ -103,7 +106,7 @@ impl Archive {
     ///
     /// # Errors
     /// It cannot be had.
-    pub(super) fn download(&self, package: &str, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn download(&self, package: &str, folder: &Path) -> Result<PathBuf> {
         let arguments = ["-qq", "-o", "APT::Sandbox::User=root", "download", package];
         self.run_in(folder, "apt-get", &arguments)?;
         let mut files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
@@ -144,7 +147,7 @@ fn mirror() -> Result<(String, String)> {
 ///
 /// # Errors
 /// It failed; what it said is in the error.
-pub(super) fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_owned();
     let output = command.output().with_context(|| format!("run {}", name.display()))?;
     if !output.status.success() {

@@ -5,7 +5,7 @@
 //! restores that state in a second or two with a payload disk of its own. Nothing that a run does
 //! is kept, unless it brings a disk.
 
-mod apt;
+pub(crate) mod apt;
 mod call;
 mod guest;
 mod initrd;

@@ -40,6 +40,20 @@ pub(crate) fn bundle(folder: &Path, profile: &Path) -> Result<PathBuf> {
     Ok(bundle)
 }
 
+/// The same bundle with another command, in a folder of its own beside it.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub(crate) fn with_command(bundle: &Path, name: &str, command: &[&str]) -> Result<PathBuf> {
+    let mut config: Value = serde_json::from_slice(&fs::read(bundle.join("config.json"))?)?;
+    config["process"]["args"] = json!(command);
+    config["root"]["path"] = json!(bundle.join("rootfs"));
+    let other = bundle.with_file_name(name);
+    fs::create_dir_all(&other)?;
+    fs::write(other.join("config.json"), serde_json::to_vec(&config)?)?;
+    Ok(other)
+}
+
 /// containers' profile has conditions that a runtime does not know: kept is what holds on this
 /// architecture for a container without further capabilities.
 fn flat(profile: &Value) -> Value {

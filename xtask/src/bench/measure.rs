@@ -1,7 +1,7 @@
 //! One table: contestants run in turns, so that what the machine does meanwhile hits all alike.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,29 +30,44 @@ impl Contestant {
     }
 
     fn run(&self) -> Result<Sample> {
-        let mut command = (self.command)();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let started = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
-        let words = child.stderr.take();
-        let said = words.map_or(Ok(String::new()), std::io::read_to_string).unwrap_or_default();
-        let (status, used) = usage::wait(child)?;
-        let wall = started.elapsed();
-        if !status.success() {
-            bail!("{}: {command:?}: {status}\n{said}", self.name);
-        }
+        let sample = sample((self.command)()).with_context(|| self.name.clone())?;
         (self.reset)()?;
-        Ok(Sample { wall, cpu: used.cpu, peak_kib: used.peak_kib, switches: used.switches })
+        Ok(sample)
     }
+}
+
+/// Runs a command that has to succeed. What it says goes to a file and not to a pipe, which a
+/// container that stays behind would hold open.
+///
+/// # Errors
+/// It cannot be started or fails; the error has what it said.
+pub(crate) fn sample(mut command: Command) -> Result<Sample> {
+    let mut words = tempfile::tempfile().context("make a temporary file")?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words.try_clone()?);
+    let started = Instant::now();
+    let child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    let (status, used) = usage::wait(child)?;
+    let wall = started.elapsed();
+    if !status.success() {
+        let mut said = String::new();
+        words.seek(SeekFrom::Start(0))?;
+        words.read_to_string(&mut said)?;
+        bail!("{command:?}: {status}\n{said}");
+    }
+    Ok(Sample { wall, cpu: used.cpu, peak_kib: used.peak_kib, switches: used.switches })
 }
 
 /// What one run cost.
 #[derive(Clone, Copy, Default)]
-struct Sample {
-    wall: Duration,
-    cpu: Duration,
-    peak_kib: u64,
-    switches: u64,
+pub(crate) struct Sample {
+    /// From its start until it was waited for.
+    pub(crate) wall: Duration,
+    /// Of the command and of those of its descendants that were waited for.
+    pub(crate) cpu: Duration,
+    /// The most memory that one of them had.
+    pub(crate) peak_kib: u64,
+    /// How often one of them gave up or lost its CPU.
+    pub(crate) switches: u64,
 }
 
 /// The medians of every contestant, the first of them ours.
@@ -82,9 +97,20 @@ pub(crate) fn race(title: &str, rounds: usize, contestants: &[Contestant]) -> Re
         }
     }
     eprintln!();
-    let rows =
-        contestants.iter().zip(&samples).map(|(c, s)| (c.name.clone(), medians(s))).collect();
-    Ok(Table { title: title.to_owned(), rounds, rows })
+    let rows = contestants.iter().zip(samples).map(|(c, samples)| (c.name.clone(), samples));
+    Ok(Table::of(title, rounds, rows))
+}
+
+impl Table {
+    /// The table of samples that were taken in turns; ours come first.
+    pub(crate) fn of(
+        title: &str,
+        rounds: usize,
+        rows: impl Iterator<Item = (String, Vec<Sample>)>,
+    ) -> Self {
+        let rows = rows.map(|(name, samples)| (name, medians(&samples))).collect();
+        Self { title: title.to_owned(), rounds, rows }
+    }
 }
 
 fn medians(samples: &[Sample]) -> Sample {

@@ -62,8 +62,8 @@ fn kept(name: &str, folder: &Path) -> Result<Kept> {
     Ok(total)
 }
 
-/// A process that has just ended has none.
-fn field(rollup: &str, name: &str) -> u64 {
+/// One line of `smaps_rollup`, in KiB. A process that has just ended has none.
+pub(super) fn field(rollup: &str, name: &str) -> u64 {
     let value = rollup.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }

@@ -9,6 +9,7 @@ mod measure;
 mod memory;
 mod peer;
 mod pull;
+mod runtime;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     for word in if words.is_empty() { &all[..] } else { words } {
         match *word {
             "run" => start::images(&bench)?,
-            "runtime" => start::bundles(&bench)?,
+            "runtime" => runtime::compare(&bench)?,
             "memory" => memory::compare(&bench)?,
             "pull" => pull::images(&bench)?,
             other => bail!("no bench {other:?}; there are {}", all.join(", ")),

@@ -5,10 +5,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Where a program is, by the caller's PATH and root's.
+/// The folder with peers that are newer than the distribution's.
+pub(crate) const NEWER: &str = "COFFER_PEERS";
+
+/// Where a program is: in the folder that `COFFER_PEERS` names, or that `cargo xtask peers` fills,
+/// or else by the caller's PATH and root's.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let newer = std::env::var_os(NEWER).map_or_else(crate::peers::folder, PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+    std::iter::once(newer)
+        .chain(std::env::split_paths(&path))
         .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())

@@ -1,6 +1,6 @@
 //! How long it takes to start /bin/true and see it end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -10,7 +10,7 @@ use super::{Bench, image, peer};
 
 const ROUNDS: usize = 50;
 /// Where Debian's containers-common keeps the profile that podman uses.
-const PROFILE: &str = "/usr/share/containers/seccomp.json";
+pub(super) const PROFILE: &str = "/usr/share/containers/seccomp.json";
 
 /// `run` of a local image: coffer and podman.
 ///
@@ -38,31 +38,6 @@ pub(crate) fn images(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// The runtime's step alone: coffer from its store beside the runtimes from a bundle.
-///
-/// # Errors
-/// A contestant fails.
-pub(crate) fn bundles(bench: &Bench) -> Result<()> {
-    let folder = bench.folder("runtime")?;
-    let name = image::busybox()?;
-    let bundle = image::bundle(&folder, Path::new(PROFILE))?;
-    let store = folder.join("coffer");
-    let local = take_in(bench, &store, &name)?;
-    let program = bench.coffer.clone();
-    let mut contestants =
-        vec![Contestant::new("coffer run", move || coffer_run(&program, &store, &local))];
-    for runtime in ["crun", "runc", "youki"] {
-        match peer::find(runtime) {
-            Some(path) => contestants.push(runtime_run(runtime, path, &bundle, &folder)?),
-            None => println!("{runtime} is not on this machine"),
-        }
-    }
-    contestants.push(floor(bench, &bundle.join("rootfs"))?);
-    contestants.push(Contestant::new("spawn alone, no container", || Command::new("/bin/true")));
-    println!("{}", race("the runtime's step: /bin/true in a container", ROUNDS, &contestants)?);
-    Ok(())
-}
-
 /// Takes the image into coffer's store and says by which name it runs from there.
 pub(super) fn take_in(bench: &Bench, store: &Path, name: &str) -> Result<String> {
     peer::prepare(&mut bench.coffer(store, &["pull", "--quiet", name]))
@@ -72,28 +47,6 @@ fn coffer_run(program: &Path, store: &Path, image: &str) -> Command {
     let mut command = Command::new(program);
     command.arg("--root").arg(store).args(["run", "--rm", image, "/bin/true"]);
     command
-}
-
-fn runtime_run(name: &str, program: PathBuf, bundle: &Path, folder: &Path) -> Result<Contestant> {
-    let version = peer::prepare(Command::new(&program).arg("--version"))?;
-    let number =
-        version.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap_or("").to_owned();
-    let (state, bundle) = (folder.join(name), bundle.to_owned());
-    // crun 1.8 filters devices by a program that needs a higher limit on locked memory than root
-    // may set here; without groups it does less work than coffer.
-    let flags: &[&str] = if name == "crun" { &["--cgroup-manager=disabled"] } else { &[] };
-    Ok(Contestant::new(&format!("{name} run ({number})"), move || {
-        let mut command = Command::new(&program);
-        command
-            .arg("--root")
-            .arg(&state)
-            .args(flags)
-            .arg("run")
-            .arg("--bundle")
-            .arg(&bundle)
-            .arg("bench");
-        command
-    }))
 }
 
 fn floor(bench: &Bench, rootfs: &Path) -> Result<Contestant> {

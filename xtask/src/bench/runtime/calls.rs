@@ -1,0 +1,58 @@
+//! How many system calls each verb takes, by strace's count, the container's own included.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{Bundles, Runtime};
+use crate::bench::measure::sample;
+use crate::bench::peer;
+
+/// Prints the counts.
+///
+/// # Errors
+/// strace or a runtime fails.
+pub(super) fn compare(runtimes: &[Runtime], bundles: &Bundles, folder: &Path) -> Result<()> {
+    println!("\nsystem calls, with those of /bin/true itself");
+    println!("{:<34} {:>8} {:>8} {:>8} {:>8}", "", "run", "state", "exec", "delete");
+    for runtime in runtimes {
+        let count = |command: Command| count(&command, &folder.join("calls"));
+        let ran = count(runtime.run(&bundles.ends, "counted"))?;
+        let mut create = runtime.command(&["create", "--bundle"]);
+        create.arg(&bundles.sleeps).arg("counted");
+        sample(create)?;
+        sample(runtime.command(&["start", "counted"]))?;
+        let state = count(runtime.command(&["state", "counted"]))?;
+        let executed = count(runtime.command(&["exec", "counted", "/bin/true"]))?;
+        let deleted = count(runtime.command(&["delete", "--force", "counted"]))?;
+        println!("{:<34} {ran:>8} {state:>8} {executed:>8} {deleted:>8}", runtime.name);
+    }
+    Ok(())
+}
+
+fn count(command: &Command, file: &Path) -> Result<u64> {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-o"]).arg(file).arg(command.get_program()).args(command.get_args());
+    peer::prepare(&mut strace)?;
+    total(&fs::read_to_string(file)?).context("no total in what strace wrote")
+}
+
+/// The number of calls in the last line of `strace -c`. Source: man 1 strace, "-c".
+fn total(summary: &str) -> Option<u64> {
+    let line = summary.lines().rev().find(|line| line.ends_with(" total"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_the_fourth_column() {
+        let text = "100.00    0.001907           2       850        47 total\n";
+        assert_eq!(total(text), Some(850));
+        assert_eq!(total("nothing"), None);
+    }
+}

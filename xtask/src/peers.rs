@@ -1,0 +1,90 @@
+//! Peers at their newest, in a folder of their own: nothing on the machine is replaced.
+//!
+//! runc comes through Go's module proxy, youki from crates.io, crun as Debian's unstable suite has
+//! it, with the libraries that it was linked against beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::bed::apt::{Archive, output};
+use crate::package::{self, FOR_PEERS};
+use crate::room;
+
+const RUNC: &str = "github.com/opencontainers/runc@v1.5.1";
+/// crun, and what it needs of the suite.
+const CRUN: [&str; 7] =
+    ["crun", "libblake3-0", "libc6", "libcap2", "libjson-c5", "libseccomp2", "libsystemd0"];
+
+/// Puts one peer into the folder.
+type Builder = fn(&Path) -> Result<()>;
+
+/// Where they are.
+pub(crate) fn folder() -> PathBuf {
+    room::target_dir().join("peers/bin")
+}
+
+/// Builds those that are not there yet. One that fails is named, and does not stop the others.
+///
+/// # Errors
+/// One of them could not be built.
+pub(crate) fn build() -> Result<()> {
+    package::ensure(FOR_PEERS)?;
+    let bin = folder();
+    fs::create_dir_all(&bin)?;
+    let builders: [(&str, Builder); 3] = [("crun", crun), ("runc", runc), ("youki", youki)];
+    let mut failed = Vec::new();
+    for (name, build) in builders {
+        if bin.join(name).exists() {
+            continue;
+        }
+        eprintln!("building {name}");
+        if let Err(error) = build(&bin) {
+            eprintln!("error: {name}: {error:#}");
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("not built: {}", failed.join(" ")) }
+}
+
+fn runc(bin: &Path) -> Result<()> {
+    output(Command::new("go").args(["install", "-tags", "seccomp", RUNC]).env("GOBIN", bin))?;
+    Ok(())
+}
+
+/// cargo puts it into `bin` below the folder that it is told of.
+fn youki(bin: &Path) -> Result<()> {
+    let root = bin.parent().unwrap_or(bin);
+    let features = ["--no-default-features", "--features", "v1,v2,seccomp"];
+    let mut cargo = Command::new("cargo");
+    cargo.args(["install", "--quiet", "--locked", "youki"]).args(features);
+    // Not with the static C library that this workspace's configuration asks for.
+    output(cargo.arg("--root").arg(root).current_dir("/"))?;
+    Ok(())
+}
+
+/// Its interpreter and its libraries become those beside it.
+fn crun(bin: &Path) -> Result<()> {
+    let tree = bin.with_file_name("crun-tree");
+    let archive = Archive::private(&bin.with_file_name("apt"), "sid")?;
+    for package in CRUN {
+        let folder = tree.join("packages").join(package);
+        fs::create_dir_all(&folder)?;
+        let file = archive.download(package, &folder)?;
+        output(Command::new("dpkg-deb").arg("-x").arg(file).arg(&tree))?;
+    }
+    let libraries = tree.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
+    let loader = fs::read_dir(&libraries)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("ld-linux")));
+    let Some(loader) = loader else { bail!("libc6 has no loader") };
+    let program = bin.join("crun");
+    let mut patch = Command::new("patchelf");
+    patch.arg("--set-interpreter").arg(loader).arg("--set-rpath").arg(&libraries);
+    patch.arg("--output").arg(&program).arg(tree.join("usr/bin/crun"));
+    output(&mut patch)?;
+    Ok(())
+}
