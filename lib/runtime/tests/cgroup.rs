@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use coffer_runtime::cgroup::{
-    Cgroup, CgroupError, Controller, CpuQuota, Driver, Entry, Kind, Limits, Manager, Pids, Place,
-    Settings, Swap,
+    Cgroup, CgroupError, Controller, CpuQuota, Driver, Entry, GroupPath, Kind, Limits, Manager,
+    Owner, Pids, Place, Settings, Swap, Version,
 };
 use coffer_runtime::plan::Authority;
 use coffer_runtime::state::ContainerId;
@@ -299,4 +299,69 @@ fn root_the_group_above_goes_with_the_last_container() {
         }
     });
     assert!(!above.folders().iter().any(|folder| folder.is_dir()));
+}
+
+#[test]
+fn root_a_kill_for_want_of_memory_is_told() {
+    let Some(above) = Above::new("events") else { return };
+    let limit = r#"{"memory": {"limit": 16777216, "swap": 16777216}}"#;
+    let (place, settings) = bundle(&above, limit);
+    let cgroup = place.create(&settings).unwrap();
+    let mut events = cgroup.oom_events().unwrap();
+    let mut child = run(&cgroup, "exec head -c 100000000 /dev/zero | tail");
+    events.wait().unwrap();
+    child.wait().unwrap();
+    let stats = cgroup.stats().unwrap();
+    assert!(stats.oom_kills > 0);
+    assert!(stats.memory_peak_bytes.unwrap() > 8 << 20);
+    assert!(stats.memory.contains_key("cache") && stats.cpu_us.unwrap() > 0);
+    cgroup.remove().unwrap();
+}
+
+/// Here v2 has next to no controllers, but device filters are there.
+#[test]
+fn root_the_device_filter_decides_and_is_replaced() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("filter: only root loads programs");
+        return;
+    }
+    let Some(v2) = Manager::discover().unwrap().layout().v2.clone() else {
+        eprintln!("filter: this host has no v2 hierarchy");
+        return;
+    };
+    let group = GroupPath {
+        version: Version::V2,
+        mount: v2.mount,
+        parent: PathBuf::new(),
+        name: format!("coffer-test-filter-{}", std::process::id()),
+        controllers: vec![Controller::Devices],
+        above: Owner::Other,
+    };
+    let place = Place { groups: vec![group], ..Place::default() };
+    let parse = |json: &str| Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
+    let cgroup = place.create(&parse("{}")).unwrap();
+    let kmsg = "(: < /dev/kmsg) 2> /dev/null && echo read; (: > /dev/kmsg) 2> /dev/null && echo write; \
+                head -c 1 /dev/zero > /dev/null && echo zero";
+    assert_eq!(born(&cgroup, kmsg), "zero\n");
+    let allowed = |access: &str| {
+        let json = format!(
+            r#"{{"devices": [{{"allow": true, "type": "c", "major": 1, "minor": 11,
+                "access": "{access}"}}]}}"#
+        );
+        Settings::of_update(&serde_json::from_str(&json).unwrap()).unwrap()
+    };
+    cgroup.update(&allowed("r")).unwrap();
+    assert_eq!(born(&cgroup, kmsg), "read\nzero\n");
+    cgroup.update(&allowed("w")).unwrap();
+    assert_eq!(born(&cgroup, kmsg), "write\nzero\n");
+    cgroup.remove().unwrap();
+}
+
+/// What a shell that moved itself into the one group of v2 says.
+fn born(cgroup: &Cgroup, script: &str) -> String {
+    let Entry::Clone(dir) = cgroup.entry().unwrap() else { panic!("not v2") };
+    let procs = format!("/proc/{}/fd/{}/cgroup.procs", std::process::id(), dir.as_raw_fd());
+    let script = format!("echo 0 > {procs}; {script}");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }

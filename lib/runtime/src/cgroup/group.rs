@@ -254,6 +254,21 @@ impl Group {
         }
     }
 
+    /// The sizes of huge pages that are counted here, by the names of the files.
+    pub(super) fn huge_page_sizes(&self) -> Result<Vec<String>, CgroupError> {
+        if !self.has(Controller::Hugetlb) {
+            return Ok(Vec::new());
+        }
+        let entries = dir::entries(self.dir.as_fd()).map_err(|e| self.read_error("", e))?;
+        let names = entries.iter().filter_map(|entry| entry.name.to_str());
+        let size = |name: &str| {
+            let rest = name.strip_prefix("hugetlb.")?;
+            let size = rest.strip_suffix(".max").or(rest.strip_suffix(".limit_in_bytes"))?;
+            (!size.contains('.')).then(|| size.to_owned())
+        };
+        Ok(names.filter_map(size).collect())
+    }
+
     /// Whether there is a file of this name.
     pub(super) fn has_file(&self, name: &str) -> bool {
         rfs::accessat(&self.dir, name, Access::EXISTS, AtFlags::empty()).is_ok()

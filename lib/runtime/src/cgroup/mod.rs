@@ -19,12 +19,14 @@
 mod bundle;
 mod controller;
 mod device;
+mod events;
 mod freezer;
 mod group;
 mod kill;
 mod layout;
 mod limits;
 mod place;
+mod pressure;
 mod settings;
 mod stats;
 mod v1;
@@ -36,12 +38,14 @@ use std::path::PathBuf;
 
 pub use bundle::Driver;
 pub use controller::Controller;
+pub use events::OomEvents;
 pub use group::{Cgroup, Entry};
 pub use layout::{Kind, Layout, V1, V2};
 pub use limits::{CpuQuota, Limits, Pids, Swap};
 pub use place::{GroupPath, Manager, Owner, Place, Version};
+pub use pressure::{Pressure, Waited};
 pub use settings::Settings;
-pub use stats::Stats;
+pub use stats::{DeviceIo, HugePages, Stats, Throttling};
 
 /// What can go wrong with control groups.
 #[derive(Debug, thiserror::Error)]
