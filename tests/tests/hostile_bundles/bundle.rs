@@ -50,6 +50,12 @@ impl Bundle {
         self.folder.path()
     }
 
+    /// A name that no other bundle has, since its control groups are called so.
+    pub(crate) fn id(&self) -> String {
+        let name = self.path().file_name().unwrap().to_string_lossy();
+        format!("hostile-{}", name.trim_start_matches('.'))
+    }
+
     /// The folder of the host's.
     pub(crate) fn host(&self) -> PathBuf {
         self.path().join("host")
@@ -114,7 +120,7 @@ impl Bundle {
 
     /// Runs the bundle to its end.
     pub(crate) fn run(&self) -> Outcome {
-        self.oci(&["run", "hostile"])
+        self.oci(&["run", &self.id()])
     }
 
     /// Runs a bundle that must be refused before anything of it runs.

@@ -103,10 +103,10 @@ fn root_cve_2025_52565_and_2026_88264_a_console_goes_nowhere_else() {
             let listener = UnixListener::bind(&socket).unwrap();
             let socket = socket.to_str().unwrap();
             // The terminal that may come is held in the socket's queue.
-            let created = bundle.oci(&["create", "--console-socket", socket, "hostile"]);
+            let created = bundle.oci(&["create", "--console-socket", socket, &bundle.id()]);
             if created.status == 0 {
-                bundle.oci(&["start", "hostile"]);
-                bundle.oci(&["delete", "--force", "hostile"]);
+                bundle.oci(&["start", &bundle.id()]);
+                bundle.oci(&["delete", "--force", &bundle.id()]);
             }
             drop(listener);
             bundle.untouched();

@@ -15,7 +15,7 @@ struct Running(Bundle);
 impl Running {
     #[track_caller]
     fn start(bundle: Bundle) -> Self {
-        let mut command = bundle.command(&["run", "--detach", "hostile"]);
+        let mut command = bundle.command(&["run", "--detach", &bundle.id()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(command.status().unwrap().success());
         Self(bundle)
@@ -23,12 +23,12 @@ impl Running {
 
     /// `exec OPTIONS hostile COMMAND`.
     fn exec(&self, options: &[&str], command: &[&str]) -> Outcome {
-        self.0.oci(&[&["exec"], options, &["hostile"], command].concat())
+        self.0.oci(&[&["exec"], options, &[&*self.0.id()], command].concat())
     }
 
     #[track_caller]
     fn end(self) {
-        self.0.oci(&["delete", "--force", "hostile"]).success();
+        self.0.oci(&["delete", "--force", &self.0.id()]).success();
         self.0.untouched();
     }
 }
@@ -36,7 +36,7 @@ impl Running {
 impl Drop for Running {
     /// After a test that failed.
     fn drop(&mut self) {
-        self.0.oci(&["delete", "--force", "hostile"]);
+        self.0.oci(&["delete", "--force", &self.0.id()]);
     }
 }
 

@@ -143,7 +143,7 @@ fn root_cve_2024_21626_no_descriptor_and_no_folder_of_the_host_is_reached() {
 /// What the bundle says when the runtime's caller leaves a folder of the host's open.
 fn with_open_folder(bundle: &Bundle) -> String {
     // What std opens closes by itself; the shell gives it on.
-    let inner = bundle.command(&["run", "hostile"]);
+    let inner = bundle.command(&["run", &bundle.id()]);
     let mut shell = std::process::Command::new("sh");
     shell.current_dir(inner.get_current_dir().unwrap());
     shell.args(["-c", "exec 7<\"$0\" 8<\"$0\" 9<\"$0\"; exec \"$@\""]).arg(bundle.host());
