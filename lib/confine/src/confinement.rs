@@ -59,6 +59,9 @@ pub struct Confinement {
     pub labels: Labels,
     /// Its system call filter.
     pub seccomp: SystemCalls,
+    /// Who is handed the calls that the filter does not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener: Option<Listener>,
     /// Paths that read as empty.
     pub masked_paths: Vec<String>,
     /// Paths that cannot be written.
@@ -95,6 +98,15 @@ impl Labels {
     pub fn is_empty(&self) -> bool {
         self.apparmor.is_empty() && self.selinux.is_empty()
     }
+}
+
+/// Who is handed calls by a filter. Source: runtime-spec config-linux.md, "Seccomp".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// The unix socket on the host.
+    pub path: String,
+    /// What the listener is told beside the container's state.
+    pub metadata: String,
 }
 
 /// The system call filter of a container.

@@ -42,6 +42,8 @@ pub enum Action {
     Trap,
     /// A tracer decides, and is told this number.
     Trace(u16),
+    /// A listener decides.
+    Notify,
     /// The thread is killed.
     KillThread,
     /// The process is killed.
@@ -56,6 +58,7 @@ impl Action {
             Self::KillThread => 0,
             Self::Trap => 0x0003_0000,
             Self::Fail(errno) => 0x0005_0000 | errno as u32,
+            Self::Notify => 0x7fc0_0000,
             Self::Trace(number) => 0x7ff0_0000 | number as u32,
             Self::Log => 0x7ffc_0000,
             Self::Allow => 0x7fff_0000,
@@ -124,6 +127,19 @@ pub struct Profile {
     pub rules: Vec<Rule>,
     /// Whether the host logs what is refused.
     pub logging: Logging,
+    /// What else is asked of the kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
+}
+
+/// What else is asked of the kernel with a filter. Source: man 2 seccomp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flag {
+    /// The mitigation of speculative store bypass is left out (`SECCOMP_FILTER_FLAG_SPEC_ALLOW`).
+    SpecAllow,
+    /// Only a signal that kills ends the wait for a listener
+    /// (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`).
+    WaitKillable,
 }
 
 /// Whether the host's audit log gets refused calls.

@@ -8,7 +8,7 @@ mod common;
 use coffer_runtime::launch::Gate;
 use coffer_runtime::plan::{Keyring, RootChange};
 use common::bundle::TestBundle;
-use common::{FIRST_ID, finish, needs_root};
+use common::{FIRST_ID, finish, needs_root, start};
 use rustix::process::{Signal, pidfd_send_signal};
 use serde_json::json;
 
@@ -371,4 +371,118 @@ fn root_bundle_keeps_the_descriptors_that_it_shall() {
     assert!(output(&bundle).contains("200\n"));
     bundle.preserved = 197;
     assert!(!output(&bundle).contains("200\n"));
+}
+
+#[test]
+fn root_bundle_hands_calls_to_a_listener() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("mkdir /made; echo $?");
+    let path = bundle.folder().join("listener");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    bundle.set(
+        "/linux/seccomp",
+        json!({"defaultAction": "SCMP_ACT_ALLOW",
+        "listenerPath": path, "listenerMetadata": "meta \"data\"",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}),
+    );
+    let (reader, launched) = bundle.start(Gate::Open).unwrap();
+    let (socket, _) = listener.accept().unwrap();
+    let mut bytes = [0; 4096];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = rustix::net::RecvAncillaryBuffer::new(&mut space);
+    let got = rustix::net::recvmsg(
+        &socket,
+        &mut [std::io::IoSliceMut::new(&mut bytes)],
+        &mut control,
+        rustix::net::RecvFlags::CMSG_CLOEXEC,
+    )
+    .unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&bytes[..got.bytes]).unwrap();
+    let pid = launched.pid.as_raw_nonzero().get();
+    assert_eq!(told["fds"], json!(["seccompFd"]));
+    assert_eq!((&told["pid"], &told["state"]["pid"]), (&json!(pid), &json!(pid)));
+    assert_eq!(told["metadata"], "meta \"data\"");
+    assert_eq!(told["state"]["id"], "test");
+    let fds = control.drain().find_map(|message| match message {
+        rustix::net::RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    // Without a listener the kernel answers ENOSYS to what it would have been handed.
+    drop(fds.unwrap());
+    let ended = finish(reader, &launched);
+    assert!(ended.output.ends_with("Function not implemented\n1\n"), "{ended:?}");
+    bundle.set("/linux/seccomp/listenerPath", json!(""));
+    assert!(bundle.refused().starts_with("linux.seccomp.listenerPath: "), "{}", bundle.refused());
+    bundle.set("/linux/seccomp/defaultAction", json!("SCMP_ACT_NOTIFY"));
+    assert!(bundle.refused().starts_with("linux.seccomp: "), "{}", bundle.refused());
+}
+
+fn joined(bundle: &TestBundle, process: serde_json::Value) -> Result<String, String> {
+    let (reader, launched) = bundle.start(Gate::Open).unwrap();
+    let text = bundle.join(&launched, process).and_then(|plan| {
+        let (output, process) = start(&plan, Gate::Open).map_err(|error| error.to_string())?;
+        Ok(finish(output, &process).output)
+    });
+    pidfd_send_signal(&launched.pidfd, Signal::KILL).unwrap();
+    finish(reader, &launched);
+    text
+}
+
+#[test]
+fn root_bundle_is_joined_as_the_process_says() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("sleep 100");
+    let line = "id; umask; pwd; grep -e CapEff -e NoNew -e Cpus_allowed_list /proc/self/status; \
+        cat /proc/1/comm; ionice -p $$; echo $A; ls /proc/self/fd";
+    let process = json!({"args": ["sh", "-c", line], "cwd": "/etc", "env": ["A=b", "PATH=/bin"],
+        "user": {"uid": 0, "gid": 3, "additionalGids": [8], "umask": 0o77},
+        "capabilities": {"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"],
+            "effective": ["CAP_KILL"]},
+        "ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
+        "execCPUAffinity": {"initial": "0-1", "final": "1"}});
+    let text = joined(&bundle, process.clone()).unwrap();
+    for line in [
+        "uid=0 gid=3 groups=8\n",
+        "0077\n/etc\n",
+        "CapEff:\t0000000000000020\n",
+        "NoNewPrivs:\t0\n",
+        "Cpus_allowed_list:\t1\n",
+        "sleep\nidle\nb\n0\n1\n2\n3\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let mut wrong = process.clone();
+    wrong["execCPUAffinity"]["final"] = json!("x");
+    let told = joined(&bundle, wrong).unwrap_err();
+    assert!(told.starts_with("process.execCPUAffinity.final: "), "{told}");
+    // The way out by a descriptor of the runtime's is closed (CVE-2024-21626).
+    for folder in ["/proc/self/fd/3", "/proc/self/fd/7", "/proc/self/cwd"] {
+        let mut outside = process.clone();
+        outside["cwd"] = json!(folder);
+        assert!(joined(&bundle, outside).is_err());
+    }
+    bundle.namespace("user", "");
+    bundle.map_ids(FIRST_ID);
+    let text = joined(&bundle, process).unwrap();
+    assert!(text.starts_with("uid=0 gid=3 groups=8\n"), "{text}");
+}
+
+#[test]
+fn root_bundle_cannot_make_our_binary_its_program() {
+    if !needs_root() {
+        return;
+    }
+    let bundle = TestBundle::shell("sleep 100");
+    let script = bundle.root().join("bin/script");
+    std::fs::write(&script, "#!/proc/self/exe\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("/proc/self/exe", bundle.root().join("bin/link")).unwrap();
+    for program in ["/bin/script", "/bin/link", "/proc/self/exe"] {
+        let told = joined(&bundle, json!({"args": [program], "cwd": "/"})).unwrap_err();
+        assert!(told.starts_with("cannot execute"), "{program}: {told}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Putting a system call filter in force. Source: man 2 seccomp.
 
+use std::os::fd::{FromRawFd, OwnedFd};
+
 use rustix::io::Errno;
 
 /// One instruction of classic BPF, `struct sock_filter`. Source: linux/filter.h.
@@ -29,6 +31,11 @@ impl Flags {
     pub const LOG: Self = Self(2);
     /// Speculative store bypass stays as it is.
     pub const SPEC_ALLOW: Self = Self(4);
+    /// A descriptor comes back, on which calls are handed over.
+    const NEW_LISTENER: Self = Self(8);
+    /// A call that was handed over is interrupted by nothing but a signal that kills. For filters
+    /// with a listener alone.
+    pub const WAIT_KILLABLE: Self = Self(32);
 
     /// These and `other`.
     #[must_use]
@@ -44,6 +51,26 @@ impl Flags {
 /// # Errors
 /// `EINVAL` for a program that the kernel refuses, `EACCES` without no_new_privs, `ENOMEM`.
 pub fn load(program: &[Instruction], flags: Flags) -> Result<(), Errno> {
+    match set(program, flags)? {
+        0 => Ok(()),
+        // With TSYNC a thread that could not follow is returned by its id.
+        _ => Err(Errno::SRCH),
+    }
+}
+
+/// The same, for a filter that hands calls over: with the descriptor on which they arrive. It is
+/// close-on-exec. Source: man 2 seccomp_unotify.
+///
+/// # Errors
+/// As [`load`], and `EBUSY` where the thread has a filter with a listener already.
+pub fn load_with_listener(program: &[Instruction], flags: Flags) -> Result<OwnedFd, Errno> {
+    let listener = set(program, flags.with(Flags::NEW_LISTENER))?;
+    let listener = i32::try_from(listener).map_err(|_| Errno::BADF)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(listener) })
+}
+
+fn set(program: &[Instruction], flags: Flags) -> Result<i64, Errno> {
     let filter = Program {
         len: u16::try_from(program.len()).map_err(|_| Errno::INVAL)?,
         instructions: program.as_ptr(),
@@ -56,9 +83,7 @@ pub fn load(program: &[Instruction], flags: Flags) -> Result<(), Errno> {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags.0, &raw const filter)
     };
     match result {
-        0 => Ok(()),
-        // With TSYNC a thread that could not follow is returned by its id.
-        1.. => Err(Errno::SRCH),
+        0.. => Ok(result),
         _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)),
     }
 }

@@ -8,7 +8,9 @@ use std::fmt;
 
 use coffer_oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 
-use super::{Confinement, ConfinementError, Host, Labels, NewPrivileges, SetBy, SystemCalls};
+use super::{
+    Confinement, ConfinementError, Host, Labels, Listener, NewPrivileges, SetBy, SystemCalls,
+};
 use crate::capability::{CapSet, Capability, CapabilitySets};
 use crate::ids::{ContainerGid, ContainerUid, IdMap, Range};
 use crate::rlimit::Limit;
@@ -89,11 +91,13 @@ impl Confinement {
             privileges: NewPrivileges::Never,
             labels: Labels::default(),
             seccomp: filter(linux, &mut warnings)?,
+            listener: None,
             masked_paths: linux.masked_paths.clone(),
             readonly_paths: linux.readonly_paths.clone(),
             rlimits: Vec::new(),
             sysctls: sysctls(linux, &own)?,
         };
+        confinement.listener = listener(linux, &confinement.seccomp)?;
         confinement.take_process(process, host, &mut warnings)?;
         confinement.check_ids().map_err(|error| error.at("linux.uidMappings"))?;
         Ok(OfBundle { confinement, warnings })
@@ -235,6 +239,22 @@ fn filter(linux: &Linux, warnings: &mut Vec<Warning>) -> Result<SystemCalls, Con
     // Calls newer than this program are answered as the configuration says, not better.
     profile.newer = None;
     Ok(SystemCalls::Profile(Box::new(profile)))
+}
+
+/// Who is handed the calls that the filter does not decide.
+fn listener(linux: &Linux, calls: &SystemCalls) -> Result<Option<Listener>, ConfinementError> {
+    let (Some(asked), SystemCalls::Profile(profile)) = (&linux.seccomp, calls) else {
+        return Ok(None);
+    };
+    let handed = profile.has_listener();
+    if !handed.map_err(|error| ConfinementError::from(error).at("linux.seccomp"))? {
+        return Ok(None);
+    }
+    if asked.listener_path.is_empty() {
+        return Err(ConfinementError::NoListener.at("linux.seccomp.listenerPath"));
+    }
+    let (path, metadata) = (asked.listener_path.clone(), asked.listener_metadata.clone());
+    Ok(Some(Listener { path, metadata }))
 }
 
 fn sysctls(linux: &Linux, own: &[NamespaceKind]) -> Result<Vec<Sysctl>, ConfinementError> {

@@ -44,6 +44,9 @@ pub enum ConfinementError {
         /// The set that bounds it.
         among: &'static str,
     },
+    /// Calls are handed to nobody.
+    #[error("SCMP_ACT_NOTIFY needs the socket of a listener")]
+    NoListener,
     /// One of these, at a place of a bundle's configuration.
     #[error("{path}: {why}")]
     At {

@@ -10,7 +10,7 @@ use crate::capability::{CapSet, Capability, tweak, words};
 use crate::ids::IdMap;
 use crate::paths::{self, MASKED, READ_ONLY};
 use crate::rlimit::{self, HostLimits};
-use crate::seccomp::Profile;
+use crate::seccomp::{Profile, ProfileError};
 use crate::sysctl;
 use crate::user::Identity;
 
@@ -104,6 +104,7 @@ impl Confinement {
             cap_add,
             cap_drop,
             seccomp: wishes.filter.read()?,
+            listener: None,
             masked_paths,
             readonly_paths,
             rlimits: rlimit::choose(wishes.rlimits, &host.limits)?,
@@ -120,7 +121,13 @@ impl Filter<'_> {
         Ok(match self {
             Self::Default => SystemCalls::Default,
             Self::Unconfined => SystemCalls::Unconfined,
-            Self::Profile(filter) => SystemCalls::Profile(Box::new(Profile::from_oci(filter)?)),
+            Self::Profile(filter) => {
+                let profile = Profile::from_oci(filter)?;
+                if profile.has_listener()? {
+                    return Err(ProfileError::Notify("calls".to_owned()).into());
+                }
+                SystemCalls::Profile(Box::new(profile))
+            }
         })
     }
 }

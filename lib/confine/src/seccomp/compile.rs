@@ -1,12 +1,13 @@
 //! From a profile to a program.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
-use coffer_sys::seccomp::{Flags, Instruction, load};
+use coffer_sys::seccomp::{Flags, Instruction, load, load_with_listener};
 
 use super::emit::{Emitter, Place, data};
 use super::table::{self, NoNumber};
-use super::{Action, Arch, Logging, Profile, Rule};
+use super::{Action, Arch, Flag, Logging, Profile, Rule};
 
 /// A filter that the kernel takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,14 @@ impl Program {
     pub fn load(&self) -> Result<(), rustix::io::Errno> {
         load(&self.instructions, self.flags)
     }
+
+    /// The same, with the descriptor on which the calls arrive that are handed over.
+    ///
+    /// # Errors
+    /// What `seccomp` returns.
+    pub fn load_with_listener(&self) -> Result<OwnedFd, rustix::io::Errno> {
+        load_with_listener(&self.instructions, self.flags)
+    }
 }
 
 /// What happens at one call: rules with conditions in their order, then the action without.
@@ -101,18 +110,28 @@ pub fn compile(profile: &Profile, arch: Arch) -> Result<Program, CompileError> {
     let kill = emitter.answer(Action::KillProcess);
     start = emitter.if_equal(arch.audit(), start, kill);
     emitter.load(data::ARCH, start);
-    finish(emitter, profile.logging)
+    finish(emitter, profile)
 }
 
-fn finish(emitter: Emitter, logging: Logging) -> Result<Program, CompileError> {
+fn finish(emitter: Emitter, profile: &Profile) -> Result<Program, CompileError> {
     let instructions = emitter.finish();
     if instructions.len() > LONGEST {
         return Err(CompileError::TooLong(instructions.len()));
     }
-    let flags = match logging {
+    let logging = match profile.logging {
         Logging::Kills => Flags::NONE,
         Logging::Refusals => Flags::LOG,
     };
+    let flags = profile.flags.iter().fold(logging, |flags, flag| {
+        flags.with(match flag {
+            Flag::SpecAllow => Flags::SPEC_ALLOW,
+            // Without a listener there is nothing to wait for, and the kernel refuses the flag.
+            Flag::WaitKillable if profile.rules.iter().all(|r| r.action != Action::Notify) => {
+                Flags::NONE
+            }
+            Flag::WaitKillable => Flags::WAIT_KILLABLE,
+        })
+    });
     Ok(Program { instructions, flags })
 }
 

@@ -195,6 +195,7 @@ pub fn profile(granted: CapSet) -> Profile {
         newer: Some(Action::Fail(errno::ENOSYS)),
         rules,
         logging: Logging::Kills,
+        flags: Vec::new(),
     }
 }
 

@@ -3,14 +3,14 @@
 use coffer_oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
 
 use super::table::{self, NoNumber};
-use super::{Action, Arch, Condition, Logging, Profile, Rule, Test};
+use super::{Action, Arch, Condition, Flag, Logging, Profile, Rule, Test};
 
 /// Why a profile cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
-    /// It hands calls to another process.
-    #[error("the system call filter uses SCMP_ACT_NOTIFY, and coffer has no listener for it")]
-    Notify,
+    /// Every call that no rule names is handed to a listener, or one that is needed to reach it.
+    #[error("the system call filter hands {0} to a listener, who could then never be reached")]
+    Notify(String),
     /// A flag that we do not know.
     #[error("the system call filter has the unknown flag {0:?}")]
     Flag(String),
@@ -45,7 +45,23 @@ impl Profile {
             newer: matches!(default, Action::Fail(_)).then_some(Action::Fail(errno::ENOSYS)),
             rules,
             logging: logging(&filter.flags)?,
+            flags: filter.flags.iter().filter_map(|flag| flag_of(flag)).collect(),
         })
+    }
+
+    /// Whether it hands calls to a listener.
+    ///
+    /// # Errors
+    /// [`ProfileError::Notify`] where it hands over what the listener itself is reached by.
+    pub fn has_listener(&self) -> Result<bool, ProfileError> {
+        let mut handed = self.rules.iter().filter(|rule| rule.action == Action::Notify);
+        if self.default == Action::Notify {
+            return Err(ProfileError::Notify("every call that no rule names".to_owned()));
+        }
+        match handed.find(|rule| matches!(rule.call.as_str(), "sendmsg" | "write")) {
+            Some(rule) => Err(ProfileError::Notify(rule.call.clone())),
+            None => Ok(self.rules.iter().any(|rule| rule.action == Action::Notify)),
+        }
     }
 
     /// Leaves out the rules for names that are no system call on any architecture, and says which
@@ -66,10 +82,14 @@ impl Profile {
     /// Writes the profile as runtime-spec has it, one rule for each call.
     pub fn to_oci(&self, arch: Arch) -> Seccomp {
         let (default_action, default_errno_ret) = oci_action(self.default);
-        let flags = match self.logging {
+        let mut flags = match self.logging {
             Logging::Kills => Vec::new(),
             Logging::Refusals => vec![LOG.to_owned()],
         };
+        flags.extend(self.flags.iter().map(|flag| match flag {
+            Flag::SpecAllow => SPEC_ALLOW.to_owned(),
+            Flag::WaitKillable => WAIT_KILLABLE.to_owned(),
+        }));
         Seccomp {
             default_action,
             default_errno_ret,
@@ -84,16 +104,24 @@ impl Profile {
 
 const LOG: &str = "SECCOMP_FILTER_FLAG_LOG";
 
-/// The three others are about threads, speculation and listeners: a container's first process has
-/// one thread, no listener, and keeps the mitigations that the host gives it.
+const SPEC_ALLOW: &str = "SECCOMP_FILTER_FLAG_SPEC_ALLOW";
+const WAIT_KILLABLE: &str = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+
+fn flag_of(name: &str) -> Option<Flag> {
+    match name {
+        SPEC_ALLOW => Some(Flag::SpecAllow),
+        WAIT_KILLABLE => Some(Flag::WaitKillable),
+        _ => None,
+    }
+}
+
+/// One other is about threads, of which a container's first process has one.
 fn logging(flags: &[String]) -> Result<Logging, ProfileError> {
     let mut logging = Logging::Kills;
     for flag in flags {
         match flag.as_str() {
             LOG => logging = Logging::Refusals,
-            "SECCOMP_FILTER_FLAG_TSYNC"
-            | "SECCOMP_FILTER_FLAG_SPEC_ALLOW"
-            | "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => {}
+            "SECCOMP_FILTER_FLAG_TSYNC" | SPEC_ALLOW | WAIT_KILLABLE => {}
             _ => return Err(ProfileError::Flag(flag.clone())),
         }
     }
@@ -133,7 +161,7 @@ fn action(action: SeccompAction, number: Option<u32>) -> Result<Action, ProfileE
         SeccompAction::Trace => Action::Trace(number?),
         SeccompAction::Allow => Action::Allow,
         SeccompAction::Log => Action::Log,
-        SeccompAction::Notify => return Err(ProfileError::Notify),
+        SeccompAction::Notify => Action::Notify,
     })
 }
 
@@ -143,6 +171,7 @@ fn oci_action(action: Action) -> (SeccompAction, Option<u32>) {
         Action::Log => (SeccompAction::Log, None),
         Action::Fail(errno) => (SeccompAction::Errno, Some(errno.into())),
         Action::Trap => (SeccompAction::Trap, None),
+        Action::Notify => (SeccompAction::Notify, None),
         Action::Trace(number) => (SeccompAction::Trace, Some(number.into())),
         Action::KillThread => (SeccompAction::KillThread, None),
         Action::KillProcess => (SeccompAction::KillProcess, None),
@@ -217,7 +246,7 @@ mod tests {
     #[test]
     fn what_cannot_be_had_is_an_error() {
         let default = |action: &str| filter(&format!(r#"{{"defaultAction":"{action}"}}"#));
-        assert_eq!(default("SCMP_ACT_NOTIFY"), Err(ProfileError::Notify));
+        assert!(default("SCMP_ACT_NOTIFY").unwrap().has_listener().is_err());
         assert_eq!(default("SCMP_ACT_KILL").unwrap().newer, None);
         let flag = filter(r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["X"]}"#);
         assert_eq!(flag, Err(ProfileError::Flag("X".to_owned())));

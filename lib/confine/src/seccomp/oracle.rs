@@ -94,7 +94,13 @@ fn plain(rules: Vec<Rule>) -> Profile {
         .filter(|rule| rule.action == Action::Allow)
         .filter(|rule| rule.when.is_empty() || !always.contains(&rule.call))
         .collect();
-    Profile { default: Action::Fail(1), newer: None, rules: kept, logging: Logging::Kills }
+    Profile {
+        default: Action::Fail(1),
+        newer: None,
+        rules: kept,
+        logging: Logging::Kills,
+        flags: Vec::new(),
+    }
 }
 
 #[test]

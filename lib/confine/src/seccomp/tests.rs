@@ -208,7 +208,13 @@ fn rules_that_hold_nothing_back_are_errors() {
         let rule = Rule { call: call.to_owned(), when: Vec::new(), action };
         let rules = vec![rule];
         compile(
-            &Profile { default: Action::Allow, newer: None, rules, logging: Logging::Kills },
+            &Profile {
+                default: Action::Allow,
+                newer: None,
+                rules,
+                logging: Logging::Kills,
+                flags: Vec::new(),
+            },
             Arch::X86_64,
         )
     };
@@ -245,7 +251,8 @@ fn actions() -> impl Strategy<Value = Action> {
         Just(Action::Trap),
         Just(Action::Log),
         (0..4095_u16).prop_map(Action::Fail),
-        any::<u16>().prop_map(Action::Trace)
+        any::<u16>().prop_map(Action::Trace),
+        Just(Action::Notify)
     ]
 }
 
@@ -255,7 +262,13 @@ fn profiles() -> impl Strategy<Value = Profile> {
         (proptest::sample::select(names), proptest::collection::vec(conditions(), 0..4), actions())
             .prop_map(|(call, when, action)| Rule { call: call.to_owned(), when, action });
     (actions(), proptest::option::of(actions()), proptest::collection::vec(rule, 0..150)).prop_map(
-        |(default, newer, rules)| Profile { default, newer, rules, logging: Logging::Kills },
+        |(default, newer, rules)| Profile {
+            default,
+            newer,
+            rules,
+            logging: Logging::Kills,
+            flags: Vec::new(),
+        },
     )
 }
 

@@ -108,6 +108,9 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         process,
         confinement,
         hooks: spec.hooks.clone().unwrap_or_default(),
+        personality: spec.linux.as_ref().and_then(|linux| linux.personality.clone()),
+        memory_policy: spec.linux.as_ref().and_then(|linux| linux.memory_policy.clone()),
+        keyring: wanted.keyring,
     };
     let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
     Ok(Decided { plan, settings, saved, state, warnings })

@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use super::create::authority;
 use super::{BundleError, Folder, Saved, State, Status};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
-use crate::plan::{JoinInputs, Plan};
+use crate::plan::{self, JoinInputs, Joined, Plan, RootChange};
 
 /// What is executed.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,21 @@ pub fn exec(folder: &Folder, wanted: &Exec<'_>) -> Result<Executed, BundleError>
     let init = folder.init(&state)?.ok_or_else(gone)?;
     let host = Host::read();
     let OfBundle { confinement, warnings } = saved.confinement.of_process(wanted.process, &host)?;
-    let plan = plan(&init, &confinement, &host, wanted)?;
+    let bundle = plan::Bundle {
+        id: folder.id().as_str(),
+        folder: &state.bundle,
+        root_change: RootChange::Pivot,
+        keyring: saved.keyring,
+        preserved: wanted.preserved,
+    };
+    let joined = Joined {
+        bundle,
+        annotations: &state.annotations,
+        personality: saved.personality.as_ref(),
+        memory_policy: saved.memory_policy.as_ref(),
+        pid: Pid::from_raw(state.init.pid).ok_or_else(gone)?,
+    };
+    let plan = plan(&init, &confinement, &host, wanted.process, joined)?;
     let cgroup = state.cgroup.open()?;
     let how = Launch { cgroup: &cgroup.entry()?, stdio: Stdio::Inherit, gate: Gate::Open };
     let Launched { pid, pidfd, terminal, .. } = launch(&plan, &how, &mut |_| Ok(()))?;
@@ -65,16 +79,17 @@ fn plan(
     init: &OwnedFd,
     confinement: &Confinement,
     host: &Host,
-    wanted: &Exec<'_>,
+    process: &Process,
+    joined: Joined<'_>,
 ) -> Result<Plan, BundleError> {
     Ok(Plan::join(JoinInputs {
         target: init.as_fd(),
         confinement,
         host,
         identity: &confinement.identity,
-        process: wanted.process,
+        process,
         authority: authority(),
-        preserved: wanted.preserved,
+        bundle: Some(joined),
     })?)
 }
 

@@ -5,13 +5,14 @@ use std::fmt;
 use std::path::PathBuf;
 
 use coffer_confine::confinement::Confinement;
-use coffer_oci::runtime::{Hooks, Process};
+use coffer_oci::runtime::{Hooks, MemoryPolicy, Personality, Process};
 use coffer_policy::Admission;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::BundleId;
 use crate::cgroup::Place;
+use crate::plan::Keyring;
 use crate::state::ProcessId;
 
 /// What a container is. Written once, before anything outside its folder is made; what later
@@ -28,6 +29,15 @@ pub struct Saved {
     pub confinement: Confinement,
     /// What is run beside it.
     pub hooks: Hooks,
+    /// The execution domain of all its processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personality: Option<Personality>,
+    /// Where their memory comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<MemoryPolicy>,
+    /// Which session keyring they have.
+    #[serde(default)]
+    pub keyring: Keyring,
 }
 
 /// Which process a container is, and what `state` prints. Source: runtime-spec runtime.md,

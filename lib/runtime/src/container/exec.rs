@@ -71,7 +71,7 @@ impl Container<'_> {
             identity: &identity,
             process: &request.process(&config.spec, &identity),
             authority: self.root.authority(),
-            preserved: 0,
+            bundle: None,
         })?;
         let cgroup = self.cgroup()?;
         let entry = cgroup.entry()?;

@@ -10,7 +10,7 @@ use coffer_confine::ids::{IdMap, Range};
 use coffer_sys::spawn::{self, Clone3, Cloned, Parent};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::thread::{UnshareFlags, move_into_link_name_space};
+use rustix::thread::{ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces};
 
 use super::{end, report};
 
@@ -22,7 +22,8 @@ struct Helper {
 }
 
 impl Helper {
-    /// Starts one with new namespaces, or in that of `join`.
+    /// Starts one with new namespaces, or in the user namespace of `join`: a namespace or a
+    /// process.
     fn start(namespaces: UnshareFlags, join: Option<BorrowedFd<'_>>) -> io::Result<Self> {
         let (ours, theirs) = report::pair()?;
         let how = Clone3 { namespaces, cgroup: None, parent: Parent::Caller };
@@ -55,7 +56,8 @@ impl Drop for Helper {
 
 /// What a helper does: it enters, says so, and waits.
 fn wait_in(join: Option<BorrowedFd<'_>>, socket: BorrowedFd<'_>) -> i32 {
-    let entered = join.map_or(Ok(()), |fd| move_into_link_name_space(fd, None));
+    let entered =
+        join.map_or(Ok(()), |fd| move_into_thread_name_spaces(fd, ThreadNameSpaceType::USER));
     if entered.is_ok() && rustix::io::write(socket, b"here").is_ok() {
         // The end of the stream, or a signal: both are the end.
         return i32::from(rustix::io::read(socket, &mut [0; 1]).is_err());
@@ -63,7 +65,7 @@ fn wait_in(join: Option<BorrowedFd<'_>>, socket: BorrowedFd<'_>) -> i32 {
     1
 }
 
-/// The ids of a user namespace, as seen from here.
+/// The ids of a user namespace or that of a process (a pidfd), as seen from here.
 ///
 /// # Errors
 /// What the kernel says, or `EINVAL` where it says something that is no map.

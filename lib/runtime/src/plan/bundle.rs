@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use coffer_oci::runtime::{NamespaceKind, Spec};
 use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
+use serde::{Deserialize, Serialize};
 
 use super::{Look, PlanError, options};
 
@@ -38,7 +39,8 @@ pub enum RootChange {
 }
 
 /// Which session keyring a process has. Source: man 7 session-keyring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keyring {
     /// One of the container's own.
     #[default]

@@ -85,6 +85,15 @@ pub enum PlanError {
     /// The user namespace by which a mount's owners are mapped cannot be made.
     #[error("cannot make a user namespace to map a mount's owners by")]
     Mapping(#[source] std::io::Error),
+    /// The listener of the system call filter cannot be reached.
+    #[error("cannot connect to {path}")]
+    Listener {
+        /// Its socket.
+        path: String,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
     /// The state for hooks cannot be written down.
     #[error("cannot write the container's state for a hook")]
     State(#[source] serde_json::Error),

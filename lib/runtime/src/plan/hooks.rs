@@ -101,13 +101,18 @@ fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram,
 
 /// The state without its end: the child puts its number there.
 fn state(spec: &Spec, bundle: &Bundle<'_>) -> Result<Vec<u8>, PlanError> {
-    let state = State {
-        oci_version: VERSION,
-        id: bundle.id,
-        status: "created",
-        bundle: bundle.folder,
-        annotations: &spec.annotations,
-    };
+    state_up_to_pid(&spec.annotations, bundle, "created")
+}
+
+/// The state of a container up to the number of its process, which is the last thing in it, and
+/// the closing brace.
+pub(super) fn state_up_to_pid(
+    annotations: &BTreeMap<String, String>,
+    bundle: &Bundle<'_>,
+    status: &'static str,
+) -> Result<Vec<u8>, PlanError> {
+    let (id, folder) = (bundle.id, bundle.folder);
+    let state = State { oci_version: VERSION, id, status, bundle: folder, annotations };
     let mut json = serde_json::to_vec(&state).map_err(PlanError::State)?;
     json.pop();
     json.extend_from_slice(b",\"pid\":");

@@ -5,14 +5,16 @@
 //! has no descriptor of the host but its three, and resolves what it opens in there by fd, below
 //! the container's root, without magic links (CVE-2019-5736, CVE-2024-21626).
 
+use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use coffer_confine::confinement::{Confinement, Host};
 use coffer_confine::user::Identity;
-use coffer_oci::runtime::{NamespaceKind, Process};
-use rustix::thread::ThreadNameSpaceType;
+use coffer_oci::runtime::{CpuAffinity, MemoryPolicy, NamespaceKind, Personality, Process};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, ThreadNameSpaceType};
 
-use super::{Authority, Mapping, Own, Plan, PlanError, Step, Target};
+use super::{Authority, Bundle, Mapping, Own, Plan, PlanError, Step, Target};
 use crate::spec::Init;
 
 /// What a plan to join is made from.
@@ -30,8 +32,23 @@ pub struct JoinInputs<'a> {
     pub process: &'a Process,
     /// Whose rights coffer has.
     pub authority: Authority,
-    /// How many descriptors after the standard three stay open.
-    pub preserved: u32,
+    /// The bundle of the container, where it is not one that coffer has made itself.
+    pub bundle: Option<Joined<'a>>,
+}
+
+/// A container of a bundle that is joined.
+#[derive(Clone, Copy, Debug)]
+pub struct Joined<'a> {
+    /// The bundle; what is preserved and which keyring is used is said for the new process.
+    pub bundle: Bundle<'a>,
+    /// Its free words, for a listener of its filter.
+    pub annotations: &'a BTreeMap<String, String>,
+    /// Its execution domain.
+    pub personality: Option<&'a Personality>,
+    /// Where its memory comes from.
+    pub memory_policy: Option<&'a MemoryPolicy>,
+    /// The number of the container's first process.
+    pub pid: Pid,
 }
 
 impl Plan {
@@ -40,31 +57,78 @@ impl Plan {
     /// # Errors
     /// A [`PlanError`] for the first thing that cannot be.
     pub fn join(inputs: JoinInputs<'_>) -> Result<Self, PlanError> {
-        let JoinInputs { target, confinement, host, identity, process, authority, preserved } =
-            inputs;
+        let JoinInputs { target, confinement, host, identity, process, authority, bundle } = inputs;
         let mut plan = Self::empty(confinement, authority)?;
+        plan.read_ids(target, confinement)?;
         plan.capabilities = confinement.capabilities_of(identity.uid);
         plan.pipe_owner = plan.host_owner(identity)?;
         let target = rustix::io::fcntl_dupfd_cloexec(target, 3).map_err(PlanError::Keep)?;
-        plan.join_steps(target, confinement);
+        let cpus = bundle.and(process.exec_cpu_affinity.as_ref());
+        plan.join_steps(target, confinement, cpus)?;
+        if let Some(joined) = &bundle {
+            plan.tuning_steps(process, &joined.bundle)?;
+            plan.domain_steps(joined.personality, joined.memory_policy)?;
+            let (words, pid) = (joined.annotations, Some(joined.pid));
+            plan.find_listener(confinement, words, &joined.bundle, pid)?;
+        }
         plan.stdio_step(process, identity)?;
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);
         let confinement = &Confinement { identity: identity.clone(), ..confinement.clone() };
+        let preserved = bundle.map_or(0, |joined| joined.bundle.preserved);
         plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved })?;
         plan.program_steps(process, Init::Program)?;
         Ok(plan)
     }
 
     /// The steps into the namespaces.
-    fn join_steps(&mut self, target: OwnedFd, confinement: &Confinement) {
+    fn join_steps(
+        &mut self,
+        target: OwnedFd,
+        confinement: &Confinement,
+        cpus: Option<&CpuAffinity>,
+    ) -> Result<(), PlanError> {
         let namespaces = joined(confinement);
-        self.steps.extend([Step::Undumpable, Step::Receive, Step::Join { target, namespaces }]);
+        if let Some(cpus) = cpus {
+            self.affinity("initial", &cpus.initial)?;
+        }
+        self.steps.extend([Step::Undumpable, Step::Receive]);
+        if let Some(cpus) = cpus {
+            self.affinity("final", &cpus.final_cpus)?;
+        }
+        self.steps.push(Step::Join { target, namespaces });
         self.steps.extend([Step::Split, Step::Session]);
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
         }
         self.mapping = Mapping::There;
+        Ok(())
+    }
+
+    /// The CPUs of a list, where it names some. Source: runtime-spec config.md, "execCPUAffinity".
+    fn affinity(&mut self, name: &str, list: &str) -> Result<(), PlanError> {
+        let field = format!("process.execCPUAffinity.{name}");
+        let cpus = coffer_oci::runtime::numbers(list, CpuSet::MAX_CPU)
+            .map_err(|_| PlanError::field(&field, "is no list of CPUs like 0-3,7"))?;
+        if cpus.is_empty() {
+            return Ok(());
+        }
+        let mut set = Box::new(CpuSet::new());
+        cpus.into_iter().for_each(|cpu| set.set(cpu));
+        self.steps.push(Step::Affinity(set));
+        Ok(())
+    }
+
+    /// The ids of a container whose user namespace was joined and not made.
+    fn read_ids(
+        &mut self,
+        target: BorrowedFd<'_>,
+        confinement: &Confinement,
+    ) -> Result<(), PlanError> {
+        if self.ids.is_none() && confinement.has_own(NamespaceKind::User) {
+            self.ids = Some(crate::launch::ids_of(target).map_err(PlanError::Ids)?);
+        }
+        Ok(())
     }
 }
 

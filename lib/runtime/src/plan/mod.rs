@@ -8,6 +8,7 @@ mod device;
 mod error;
 mod hooks;
 mod join;
+mod listener;
 mod mounts;
 mod namespaces;
 mod options;
@@ -35,7 +36,8 @@ use crate::cgroup::{Place, Version};
 pub use bundle::{Bundle, Keyring, RootChange};
 pub use error::PlanError;
 pub(crate) use hooks::HookProgram;
-pub use join::JoinInputs;
+pub use join::{JoinInputs, Joined};
+pub(crate) use listener::Notify;
 pub(crate) use namespaces::{Entered, Mapping};
 pub(crate) use options::Contents;
 pub use options::{OptionError, knows_option};
@@ -136,6 +138,8 @@ pub struct Plan {
     pub(crate) authority: Authority,
     /// Its capabilities.
     pub(crate) capabilities: CapabilitySets,
+    /// Who is handed the calls that the filter does not decide.
+    notify: Option<Box<Notify>>,
     /// The SELinux context that file systems are mounted with.
     mount_label: Option<CString>,
     /// Whether its capabilities are set last, after the filter that is loaded by their right.
@@ -227,8 +231,14 @@ impl Plan {
         plan.mount_steps(spec, &cgroups, bundle.as_ref())?;
         if let Some(bundle) = &bundle {
             plan.created_steps(spec, bundle)?;
-            plan.tuning_steps(process, spec.linux.as_ref(), bundle)?;
+            plan.tuning_steps(process, bundle)?;
+            let linux = spec.linux.as_ref();
+            plan.domain_steps(
+                linux.and_then(|linux| linux.personality.as_ref()),
+                linux.and_then(|linux| linux.memory_policy.as_ref()),
+            )?;
             plan.time_step(spec)?;
+            plan.find_listener(confinement, &spec.annotations, bundle, None)?;
         }
         plan.stdio_step(process, &confinement.identity)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;
@@ -253,6 +263,7 @@ impl Plan {
             split: false,
             authority,
             capabilities: confinement.capabilities(),
+            notify: None,
             mount_label: None,
             late: false,
             seccomp: confinement.program()?,

@@ -146,8 +146,10 @@ impl Plan {
 
     /// The filter, and the program behind it.
     pub(super) fn program_steps(&mut self, process: &Process, init: Init) -> Result<(), PlanError> {
-        if self.seccomp.is_some() {
-            self.steps.push(Step::Seccomp);
+        match self.notify.take() {
+            Some(notify) => self.steps.push(Step::SeccompNotify(notify)),
+            None if self.seccomp.is_some() => self.steps.push(Step::Seccomp),
+            None => {}
         }
         if self.late {
             self.steps.push(Step::Capabilities);

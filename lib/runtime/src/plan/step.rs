@@ -11,9 +11,9 @@ use coffer_sys::process::{NODE_WORDS, SchedAttr};
 use rustix::fs::{FileType, Mode};
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::{Gid, ThreadNameSpaceType, Uid, UnshareFlags};
+use rustix::thread::{CpuSet, Gid, ThreadNameSpaceType, Uid, UnshareFlags};
 
-use super::{Contents, Entered, HookProgram, Look, Target};
+use super::{Contents, Entered, HookProgram, Look, Notify, Target};
 
 /// One thing that the child does. All strings and numbers are ready; the child adds only the
 /// descriptors that it gets on the way.
@@ -132,6 +132,10 @@ pub(crate) enum Step {
     Gate,
     /// Puts the system call filter in force.
     Seccomp,
+    /// The same, and sends the descriptor on which calls are handed over to their listener.
+    SeccompNotify(Box<Notify>),
+    /// Runs on these CPUs.
+    Affinity(Box<CpuSet>),
     /// Enters a namespace that exists.
     Enter(Entered),
     /// Makes the container's process with these namespaces of its own, and ends this one.
@@ -349,6 +353,10 @@ impl Step {
             Self::CloseOnExec(_) => "mark descriptors close-on-exec".to_owned(),
             Self::FindProgram(name) => format!("execute {}", show(name)),
             Self::Gate => "wait at the start gate".to_owned(),
+            Self::SeccompNotify(_) => {
+                "load the system call filter and tell its listener".to_owned()
+            }
+            Self::Affinity(_) => "choose its CPUs".to_owned(),
             Self::Seccomp => "load the system call filter".to_owned(),
             Self::Enter(entered) => format!("enter the namespace {}", entered.path),
             Self::SplitInto(flags) => format!("make a process with new namespaces ({flags:?})"),

@@ -2,10 +2,11 @@
 //! config.md, "Linux Process"; config-linux.md, "Personality", "Memory policy".
 
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 
 use coffer_confine::confinement::Labels;
 use coffer_oci::runtime::{
-    IoPriority, Linux, MemoryPolicy, NamespaceKind, Personality, Process, Scheduler, Spec,
+    IoPriority, MemoryPolicy, NamespaceKind, Personality, Process, Scheduler, Spec,
 };
 use coffer_sys::process::{NODE_WORDS, SchedAttr};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -21,7 +22,6 @@ impl Plan {
     pub(super) fn tuning_steps(
         &mut self,
         process: &Process,
-        linux: Option<&Linux>,
         bundle: &Bundle<'_>,
     ) -> Result<(), PlanError> {
         if bundle.keyring == Keyring::Own {
@@ -37,13 +37,22 @@ impl Plan {
                 io_priority(priority).map_err(|error| error.at("process.ioPriority"))?;
             self.steps.push(Step::IoPriority(class, level));
         }
-        if let Some(personality) = linux.and_then(|linux| linux.personality.as_ref()) {
+        Ok(())
+    }
+
+    /// What a container's processes share.
+    pub(super) fn domain_steps(
+        &mut self,
+        personality: Option<&Personality>,
+        memory_policy: Option<&MemoryPolicy>,
+    ) -> Result<(), PlanError> {
+        if let Some(personality) = personality {
             let domain = domain(personality).map_err(|error| error.at("linux.personality"))?;
             self.steps.push(Step::Personality(domain));
         }
-        if let Some(policy) = linux.and_then(|linux| linux.memory_policy.as_ref()) {
+        if let Some(policy) = memory_policy {
             let (mode, nodes) =
-                memory_policy(policy).map_err(|error| error.at("linux.memoryPolicy"))?;
+                policy_of(policy).map_err(|error| error.at("linux.memoryPolicy"))?;
             self.steps.push(Step::MemoryPolicy(mode, Box::new(nodes)));
         }
         Ok(())
@@ -110,7 +119,7 @@ impl Plan {
 }
 
 /// The host's own proc, looked at.
-fn host_proc() -> Result<std::os::fd::OwnedFd, PlanError> {
+pub(super) fn host_proc() -> Result<OwnedFd, PlanError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::openat(CWD, c"/proc", flags, Mode::empty())
         .map_err(PlanError::OwnNamespaces)?;
@@ -222,7 +231,7 @@ const MODE_FLAGS: [(&str, u32); 3] = [
     ("MPOL_F_STATIC_NODES", 1 << 15),
 ];
 
-fn memory_policy(asked: &MemoryPolicy) -> Result<(u32, [u64; NODE_WORDS]), PlanError> {
+fn policy_of(asked: &MemoryPolicy) -> Result<(u32, [u64; NODE_WORDS]), PlanError> {
     let mode = number(&MODES, &asked.mode).ok_or_else(|| PlanError::field("mode", "is unknown"))?;
     let mut words = [0; NODE_WORDS];
     let nodes = coffer_oci::runtime::numbers(&asked.nodes, NODE_WORDS * 64);
@@ -264,7 +273,7 @@ mod tests {
             nodes: "0,64-65".to_owned(),
             flags: vec!["MPOL_F_STATIC_NODES".to_owned()],
         };
-        let (mode, nodes) = memory_policy(&policy).unwrap();
+        let (mode, nodes) = policy_of(&policy).unwrap();
         assert_eq!((mode, nodes[0], nodes[1]), (2 | 1 << 15, 1, 3));
         let level = io_priority(&IoPriority { class: "IOPRIO_CLASS_BE".to_owned(), priority: 8 });
         assert_eq!(level.unwrap_err().to_string(), "priority: is not from 0 to 7");

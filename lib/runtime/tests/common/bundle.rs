@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use coffer_confine::confinement::{Confinement, Host, Warning};
-use coffer_oci::runtime::Spec;
+use coffer_oci::runtime::{Process, Spec};
 use coffer_runtime::cgroup::Entry;
 use coffer_runtime::launch::{Calls, Gate, Launch, LaunchError, Launched, Stdio, launch_with};
 use coffer_runtime::plan::{
-    Authority, Bundle, CgroupView, Inputs, Keyring, Plan, PlanError, RootChange, RootFs,
+    Authority, Bundle, CgroupView, Inputs, JoinInputs, Joined, Keyring, Plan, PlanError,
+    RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
 use rustix::fd::{AsFd, OwnedFd};
@@ -115,18 +116,45 @@ impl TestBundle {
             authority: Authority::Root,
             cgroups: CgroupView::None,
             init: Init::Program,
-            bundle: Some(Bundle {
-                id: self.id,
-                folder: self.folder(),
-                root_change: self.root_change,
-                keyring: self.keyring,
-                preserved: self.preserved,
-            }),
+            bundle: Some(self.bundle()),
         })
     }
 
     pub(crate) fn plan(&self) -> Plan {
         self.try_plan(&self.confinement()).unwrap()
+    }
+
+    /// The plan of a process that joins it.
+    pub(crate) fn join(&self, container: &Launched, process: Value) -> Result<Plan, String> {
+        let process: Process = serde_json::from_value(process).unwrap();
+        let host = Host::read();
+        let of = self.confinement().of_process(&process, &host).map_err(|e| e.to_string())?;
+        Plan::join(JoinInputs {
+            target: container.pidfd.as_fd(),
+            confinement: &of.confinement,
+            host: &host,
+            identity: &of.confinement.identity,
+            process: &process,
+            authority: Authority::Root,
+            bundle: Some(Joined {
+                bundle: self.bundle(),
+                annotations: &self.spec().annotations,
+                personality: None,
+                memory_policy: None,
+                pid: container.pid,
+            }),
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    fn bundle(&self) -> Bundle<'_> {
+        Bundle {
+            id: self.id,
+            folder: self.folder(),
+            root_change: self.root_change,
+            keyring: self.keyring,
+            preserved: self.preserved,
+        }
     }
 
     /// What is said instead of running it.

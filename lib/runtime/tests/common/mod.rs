@@ -157,7 +157,7 @@ impl Bench {
             identity: &self.identity,
             process: &request.process(&spec, &self.identity),
             authority: self.authority,
-            preserved: 0,
+            bundle: None,
         })
         .unwrap()
     }

@@ -1,7 +1,7 @@
 //! The steps that take rights away, and the last one.
 
 use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_confine::capability::{AmbientBefore, ApplyError};
 use coffer_sys::process;
@@ -12,8 +12,8 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{self, Gid, Uid};
 
 use super::Child;
-use crate::launch::report::Fault;
-use crate::plan::{Execute, Step};
+use crate::launch::report::{Fault, send_fds};
+use crate::plan::{Execute, Notify, Step};
 
 impl Child<'_> {
     /// The steps after the mounts are made.
@@ -59,6 +59,8 @@ impl Child<'_> {
                 Some(program) => Ok(program.load()?),
                 None => Ok(()),
             },
+            Step::SeccompNotify(notify) => self.load_and_tell(notify),
+            Step::Affinity(cpus) => Ok(thread::sched_setaffinity(None, cpus)?),
             Step::Init => crate::init::split(),
             Step::Execute(execute) => Err(run_program(execute, self.ignored)),
             _ => Err(Errno::INVAL.into()),
@@ -80,6 +82,19 @@ impl Child<'_> {
             }
         }
         Err(denied.unwrap_or(Errno::NOENT).into())
+    }
+
+    /// Loads the filter and sends its descriptor to the listener. Everything is ready before: a
+    /// call that the filter hands over would wait for the listener to get it.
+    fn load_and_tell(&self, notify: &Notify) -> Result<(), Fault> {
+        let program = self.plan.seccomp.as_ref().ok_or(Errno::INVAL)?;
+        let own = rustix::fs::readlinkat(&notify.proc, c"self", Vec::with_capacity(16))?;
+        let container = notify.container.map(|pid| pid.as_raw_nonzero().to_string());
+        let container = container.as_ref().map_or(own.to_bytes(), |number| number.as_bytes());
+        let [first, second, third] = &notify.message;
+        let message = [first, container, second, own.to_bytes(), third].concat();
+        let listener = program.load_with_listener()?;
+        Ok(send_fds(notify.socket.as_fd(), &message, &[listener.as_fd()])?)
     }
 
     /// Writes a kernel parameter below our own mount of proc, by which no link can lead away.
