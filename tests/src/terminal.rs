@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 /// How long a program may think before the test has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +48,15 @@ impl Terminal {
         }
         let child = session.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
         Self { master: master.into(), child, seen: String::new() }
+    }
+
+    /// Makes the window another size, as dragging its corner does.
+    ///
+    /// # Panics
+    /// The terminal has gone.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.master, size).unwrap();
     }
 
     /// Types `text`.

@@ -5,6 +5,7 @@
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
+use coffer_tests::terminal::Terminal;
 
 /// Writes ten megabytes after its monitor is gone, then ends with 7.
 const WRITER: &str = "read x; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); \
@@ -114,5 +115,23 @@ fn root_what_is_to_be_removed_at_its_end_still_is() {
     while !coffer.must(&["ps", "-aq"]).is_empty() {
         std::thread::yield_now();
     }
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_a_session_at_a_terminal_outlives_the_monitor() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let run = ["run", "-it", "--name", "box", "--env", "PS1=ready> ", &name, "sh"];
+    let mut terminal = Terminal::start(&coffer.command(&run));
+    terminal.expects("ready> ");
+    coffer.kill_monitor();
+    terminal.types("echo still-$((20+1))-here\r");
+    terminal.expects("still-21-here");
+    terminal.types("exit 6\r");
+    assert_eq!(terminal.ends().0, Some(6));
+    assert_eq!(coffer.must(&["wait", "box"]), "6\n");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }

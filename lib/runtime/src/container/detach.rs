@@ -54,10 +54,11 @@ pub(super) fn detach(
     hear(told).map_err(failed)??;
     let Some((ours, how)) = ours else { return Ok(None) };
     let init = init_of(root, &id)?;
-    let end = attach(&ours, how, init.as_ref().map(AsFd::as_fd))
+    let mut terminal = None;
+    let end = attach(&ours, how, init.as_ref().map(AsFd::as_fd), &mut terminal)
         .map_err(|source| ContainerError::Carry { id: id.clone(), source })?;
     match end {
-        Attached::Lost => Container::attach_again(root, &id, how).map(Some),
+        Attached::Lost => Container::attach_again(root, &id, how, terminal).map(Some),
         end => Ok(Some(end)),
     }
 }
@@ -123,7 +124,7 @@ fn begin_with(
     let id = ready.record.id.clone();
     let carry = |source| ContainerError::Carry { id: id.clone(), source };
     let feed = Feed::of(ready.config.stdin, seat.as_ref());
-    let audience = Server::new(ready.locked.dir(), seat).map_err(carry)?;
+    let mut audience = Server::new(ready.locked.dir(), seat).map_err(carry)?;
     let (inside, outside) = match ready.config.terminal {
         Terminal::Pty(_) => (None, None),
         Terminal::None => {
@@ -133,6 +134,10 @@ fn begin_with(
     };
     let log = ready.log()?;
     let Started { init, terminal, cgroup } = start::start(ready, inside)?;
+    // Without a copy to lend, the terminal ends with this process and not before.
+    if let Some(Ok(copy)) = terminal.as_ref().map(OwnedFd::try_clone) {
+        audience.lend(copy);
+    }
     let outside = screen_or(&id, terminal, outside)?;
     Ok((Pump { init, outside, log: Some(log), audience }, cgroup))
 }

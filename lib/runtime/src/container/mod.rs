@@ -243,25 +243,32 @@ impl<'r> Container<'r> {
     /// # Errors
     /// [`ContainerError::NotRunning`]; [`ContainerError::Foreground`] where no monitor listens.
     pub fn attach(&self, how: &Attach<'_>) -> Result<Attached, ContainerError> {
-        match self.attach_once(how)? {
-            Attached::Lost => Self::attach_again(self.root, &self.record.id, how),
+        let mut terminal = None;
+        match self.attach_once(how, &mut terminal)? {
+            Attached::Lost => Self::attach_again(self.root, &self.record.id, how, terminal),
             end => Ok(end),
         }
     }
 
-    fn attach_once(&self, how: &Attach<'_>) -> Result<Attached, ContainerError> {
+    fn attach_once(
+        &self,
+        how: &Attach<'_>,
+        terminal: &mut Option<OwnedFd>,
+    ) -> Result<Attached, ContainerError> {
         let init = self.init()?;
         let socket = connect_to(self.folder.dir())
             .map_err(|_| ContainerError::Foreground { id: self.record.id.clone() })?;
-        attach(&socket, how, Some(init.as_fd()))
+        attach(&socket, how, Some(init.as_fd()), terminal)
             .map_err(|source| ContainerError::Carry { id: self.record.id.clone(), source })
     }
 
-    /// Goes on after the monitor of the container `id` was lost, with its next one.
+    /// Goes on after the monitor of the container `id` was lost, with its next one, which gets
+    /// the `terminal` that the lost one lent.
     fn attach_again(
         root: &DataRoot,
         id: &ContainerId,
         how: &Attach<'_>,
+        mut terminal: Option<OwnedFd>,
     ) -> Result<Attached, ContainerError> {
         loop {
             // Found anew it has a monitor again, or has ended.
@@ -271,7 +278,7 @@ impl<'r> Container<'r> {
                 }
                 found => found?,
             };
-            match container.attach_once(how) {
+            match container.attach_once(how, &mut terminal) {
                 Ok(Attached::Lost) => {}
                 Err(ContainerError::NotRunning { .. }) => {
                     return Ok(Attached::Ended(container.wait()?.outcome.code()));

@@ -7,10 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use coffer_sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{SendFlags, send};
 use rustix::process::{Signal, pidfd_send_signal};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 
+use super::lend::{lend, receive};
 use super::local::write_all;
 use super::wire::{Ask, MOST, PACKET, Tell};
 use super::{Console, SignalProxy, Stdin};
@@ -55,7 +56,8 @@ pub enum Attached {
 pub const DETACH_KEYS: [u8; 2] = [0x10, 0x11];
 
 /// Carries input and output between the caller and the monitor at the other end of `socket`.
-/// `init` is the container's first process, to send signals to.
+/// `init` is the container's first process, to send signals to. `terminal` is what an earlier
+/// monitor lent, and is left with what this one does.
 ///
 /// # Errors
 /// What poll and the socket say; a terminal is put back as it was in every case.
@@ -63,7 +65,11 @@ pub(crate) fn attach(
     socket: &OwnedFd,
     how: &Attach<'_>,
     init: Option<BorrowedFd<'_>>,
+    terminal: &mut Option<OwnedFd>,
 ) -> io::Result<Attached> {
+    if let Some(kept) = terminal.take() {
+        lend(socket, kept.as_fd());
+    }
     let is_terminal = how.screen == Screen::Terminal && isatty(how.console.stdin);
     let signals = SignalFd::new(&wanted_signals(is_terminal, how.proxy))?;
     let _raw = is_terminal.then(|| Raw::new(how.console.stdin)).transpose()?;
@@ -76,6 +82,7 @@ pub(crate) fn attach(
         keys: Keys { keys: &how.detach_keys, matched: 0 },
         pending: VecDeque::new(),
         stdin_open: how.stdin == Stdin::Open,
+        terminal,
     };
     session.send_size();
     loop {
@@ -105,6 +112,7 @@ struct Session<'a> {
     keys: Keys<'a>,
     pending: VecDeque<Vec<u8>>,
     stdin_open: bool,
+    terminal: &'a mut Option<OwnedFd>,
 }
 
 impl Session<'_> {
@@ -181,15 +189,16 @@ impl Session<'_> {
 
     fn on_packet(&mut self) -> io::Result<Option<Attached>> {
         let mut packet = [0u8; PACKET];
-        let n = match recv(self.socket, &mut packet[..], RecvFlags::DONTWAIT) {
-            Ok((n, _)) => n,
+        let (n, lent) = match receive(self.socket, &mut packet) {
+            Ok(got) => got,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(None),
-            Err(Errno::CONNRESET) => 0,
+            Err(Errno::CONNRESET) => (0, None),
             Err(errno) => return Err(errno.into()),
         };
         match Tell::decode(&packet[..n]) {
             Some(Tell::Output(Stream::Stdout, bytes)) => write_all(self.how.console.stdout, bytes)?,
             Some(Tell::Output(Stream::Stderr, bytes)) => write_all(self.how.console.stderr, bytes)?,
+            Some(Tell::Lend) => *self.terminal = lent,
             Some(Tell::Ended { code }) => return Ok(Some(Attached::Ended(code))),
             None => return Ok(Some(Attached::Lost)),
         }
@@ -255,7 +264,8 @@ impl<'a> Raw<'a> {
         let before = tcgetattr(terminal)?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(terminal, OptionalActions::Flush, &raw)?;
+        // What was typed ahead stays.
+        tcsetattr(terminal, OptionalActions::Now, &raw)?;
         Ok(Self { terminal, before })
     }
 }

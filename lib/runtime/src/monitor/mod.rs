@@ -10,6 +10,7 @@
 //! log and learns the exit status from the kernel's memory of the process (`container::adopt`).
 
 mod attach;
+mod lend;
 mod local;
 mod pump;
 mod server;

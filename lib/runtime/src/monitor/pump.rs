@@ -21,6 +21,9 @@ pub(crate) trait Audience {
     /// Shows what the program wrote. Says whether anybody wants more of this stream.
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> Wanted;
 
+    /// Keeps a copy of the terminal that was taken from one of its own.
+    fn keep_terminal(&mut self, _terminal: OwnedFd) {}
+
     /// Whether it must first catch up before more is shown.
     fn is_behind(&self) -> bool;
 }
@@ -41,6 +44,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) input: &'a mut Input,
     /// The container's first process.
     pub(crate) init: BorrowedFd<'a>,
+    /// Where a terminal is put that somebody kept while there was no monitor.
+    pub(crate) lent: &'a mut Option<OwnedFd>,
 }
 
 /// One container's input and output.
@@ -70,8 +75,11 @@ impl<A: Audience> Pump<A> {
         let [init, rest @ ..] = ready.as_slice() else { return Ok(false) };
         let (outputs, rest) = rest.split_at(outputs);
         self.outside.input.flush();
-        let mut stage = Stage { input: &mut self.outside.input, init: self.init.as_fd() };
+        let mut lent = None;
+        let mut stage =
+            Stage { input: &mut self.outside.input, init: self.init.as_fd(), lent: &mut lent };
         self.audience.act(rest, &mut stage)?;
+        self.take(lent);
         let mut ended = Vec::new();
         for (at, flags) in outputs.iter().enumerate() {
             if !flags.is_empty() && !self.carry(at, buffer)? {
@@ -82,6 +90,17 @@ impl<A: Audience> Pump<A> {
             self.outside.outputs.remove(at);
         }
         Ok(!init.is_empty())
+    }
+
+    /// Takes a terminal, where there is nothing else to carry. What is none is dropped.
+    fn take(&mut self, lent: Option<OwnedFd>) {
+        if let (Some(master), true) = (lent, self.outside.outputs.is_empty())
+            && let Ok(copy) = master.try_clone()
+            && let Ok(outside) = Outside::terminal(master)
+        {
+            self.outside = outside;
+            self.audience.keep_terminal(copy);
+        }
     }
 
     /// What is ready: the first process, the outputs (as many as are said), the audience.

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::dir;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with,
-    bind, connect, listen, recv, send, socket_with,
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
+    listen, send, socket_with,
 };
 
+use super::lend::{lend, receive};
 use super::pump::{Audience, Stage, Wanted};
 use super::stdio::Room;
 use super::wire::{Ask, PACKET, Tell};
@@ -26,6 +27,8 @@ const MOST_CLIENTS: usize = 32;
 pub(crate) struct Server {
     listener: OwnedFd,
     clients: Vec<Client>,
+    /// The terminal's master side, for those who attach to keep.
+    terminal: Option<OwnedFd>,
 }
 
 /// One who is attached. What it has not taken yet is kept, and no output is read meanwhile: a
@@ -44,7 +47,13 @@ impl Server {
         let listener = socket()?;
         bind(&listener, &address(dir)?)?;
         listen(&listener, 8)?;
-        Ok(Self { listener, clients: first.into_iter().map(Client::new).collect() })
+        Ok(Self { listener, clients: first.into_iter().map(Client::new).collect(), terminal: None })
+    }
+
+    /// Lends the terminal to all who are attached, and to those who come.
+    pub(crate) fn lend(&mut self, terminal: OwnedFd) {
+        self.clients.iter().for_each(|client| lend(&client.socket, terminal.as_fd()));
+        self.terminal = Some(terminal);
     }
 
     /// Tells all who are attached that the container has ended, and waits until each has taken
@@ -70,6 +79,9 @@ impl Server {
         if let Ok(socket) = accept_with(&self.listener, flags)
             && self.clients.len() < MOST_CLIENTS
         {
+            if let Some(terminal) = &self.terminal {
+                lend(&socket, terminal.as_fd());
+            }
             self.clients.push(Client::new(socket));
         }
     }
@@ -101,9 +113,10 @@ impl Client {
 
     fn hear(&mut self, stage: &mut Stage<'_>) {
         let mut packet = [0u8; PACKET];
-        match recv(&self.socket, &mut packet[..], RecvFlags::DONTWAIT) {
+        match receive(&self.socket, &mut packet) {
             Ok((0, _)) => self.is_gone = true,
-            Ok((n, _)) => match Ask::decode(&packet[..n]) {
+            Ok((n, lent)) => match Ask::decode(&packet[..n]) {
+                Some(Ask::Lend) => *stage.lent = lent,
                 Some(Ask::Input(bytes)) => stage.input.push(bytes),
                 Some(Ask::EndOfInput) => stage.input.end(),
                 Some(Ask::Resize { rows, columns }) => stage.input.resize(rows, columns),
@@ -147,6 +160,10 @@ impl Audience for Server {
             client.push(Tell::Output(stream, bytes).encode());
         }
         Wanted::More
+    }
+
+    fn keep_terminal(&mut self, terminal: OwnedFd) {
+        self.lend(terminal);
     }
 
     fn is_behind(&self) -> bool {

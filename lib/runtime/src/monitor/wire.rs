@@ -10,12 +10,15 @@
 //! | `R` | client | rows and columns of the terminal, 16 bits each, little-endian |
 //! | `O` | monitor | bytes of standard output or of the terminal |
 //! | `X` | monitor | bytes of standard error |
+//! | `T` | either | nothing; a descriptor comes along: the terminal's master side (see `lend`) |
 //! | `Q` | monitor | the exit code, one byte: the container has ended and all output was sent |
 
 use crate::log::Stream;
 
 /// The most bytes that one message carries beside its letter.
 pub(crate) const MOST: usize = 16 * 1024;
+/// The message with which a terminal comes along.
+pub(crate) const LENT: &[u8] = b"T";
 /// How many bytes a buffer for any message has.
 pub(crate) const PACKET: usize = MOST + 1;
 
@@ -28,6 +31,8 @@ pub(crate) enum Ask<'a> {
     EndOfInput,
     /// The terminal has another size.
     Resize { rows: u16, columns: u16 },
+    /// The terminal that the killed monitor had comes along.
+    Lend,
 }
 
 /// From the monitor to a client.
@@ -35,6 +40,8 @@ pub(crate) enum Ask<'a> {
 pub(crate) enum Tell<'a> {
     /// Bytes that the program wrote.
     Output(Stream, &'a [u8]),
+    /// The terminal comes along, to be kept.
+    Lend,
     /// The program has ended.
     Ended { code: u8 },
 }
@@ -44,6 +51,7 @@ impl<'a> Ask<'a> {
         match self {
             Self::Input(bytes) => packet(b'I', bytes),
             Self::EndOfInput => packet(b'E', &[]),
+            Self::Lend => LENT.to_vec(),
             Self::Resize { rows, columns } => {
                 packet(b'R', &[rows.to_le_bytes(), columns.to_le_bytes()].concat())
             }
@@ -54,6 +62,7 @@ impl<'a> Ask<'a> {
         match packet {
             [b'I', bytes @ ..] => Some(Self::Input(bytes)),
             [b'E'] => Some(Self::EndOfInput),
+            LENT => Some(Self::Lend),
             [b'R', a, b, c, d] => Some(Self::Resize {
                 rows: u16::from_le_bytes([*a, *b]),
                 columns: u16::from_le_bytes([*c, *d]),
@@ -68,6 +77,7 @@ impl<'a> Tell<'a> {
         match self {
             Self::Output(Stream::Stdout, bytes) => packet(b'O', bytes),
             Self::Output(Stream::Stderr, bytes) => packet(b'X', bytes),
+            Self::Lend => LENT.to_vec(),
             Self::Ended { code } => packet(b'Q', &[code]),
         }
     }
@@ -76,6 +86,7 @@ impl<'a> Tell<'a> {
         match packet {
             [b'O', bytes @ ..] => Some(Self::Output(Stream::Stdout, bytes)),
             [b'X', bytes @ ..] => Some(Self::Output(Stream::Stderr, bytes)),
+            LENT => Some(Self::Lend),
             [b'Q', code] => Some(Self::Ended { code: *code }),
             _ => None,
         }
