@@ -49,7 +49,7 @@ fn root_a_monitor_is_small() {
 }
 
 /// A shell that says its terminal's size, again at each change.
-const SIZES: &str = "trap 'echo changed $(stty size)' WINCH; echo size $(stty size); \
+const SIZES: &str = "trap 'echo changed $(stty size)' WINCH; echo it-$((1+1))-runs; \
                      while :; do sleep 0.02; done";
 
 #[test]
@@ -63,7 +63,7 @@ fn root_a_terminal_has_the_size_of_the_callers() {
     let exec = ["exec", "-it", "other", "sh", "-c", SIZES];
     for verb in [&run[..], &exec[..]] {
         let mut terminal = Terminal::start(&coffer.command(verb));
-        terminal.expects("size ");
+        terminal.expects("it-2-runs");
         terminal.resize(33, 101);
         terminal.expects("changed 33 101");
         if verb == run {
@@ -105,5 +105,39 @@ fn root_attach_shows_what_comes_and_passes_signals_on() {
     assert_eq!(attach.wait().unwrap().code(), Some(9));
     let stopped = coffer.run(&["attach", "box"]).failure(125);
     assert!(stopped.contains("error: container box is not running"), "{stopped}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_rm_says_that_it_removed_a_wreck() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, _) = Coffer::with(&BUSYBOX);
+    coffer.must(&["ps"]);
+    let id = "0123456789abcdef".repeat(4);
+    // What kill -9 leaves of a container before its record.
+    fs::create_dir(coffer.root().join("containers").join(&id)).unwrap();
+    assert!(coffer.must(&["ps", "-a"]).contains("Dead"));
+    assert_eq!(coffer.must(&["rm", &id]), format!("{id}\n"));
+    assert_eq!(coffer.must(&["ps", "-aq"]), "");
+}
+
+#[test]
+fn root_errors_say_the_name() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "box", &name, "sleep", "1000"]);
+    let running = "error: container box is running\nhelp: stop it first: coffer stop box\n";
+    assert_eq!(coffer.run(&["rm", "box"]).failure(125), running);
+    assert_eq!(coffer.run(&["start", "box"]).failure(125), running);
+    coffer.must(&["kill", "box"]);
+    coffer.must(&["wait", "box"]);
+    let stopped = "error: container box is not running\nhelp: start it: coffer start box\n";
+    for verb in [&["kill", "box"][..], &["exec", "box", "true"], &["attach", "box"]] {
+        assert_eq!(coffer.run(verb).failure(125), stopped);
+    }
     assert_eq!(coffer.leftovers(), [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! What a container may use, in words for `explain`.
 
-use coffer_confine::confinement::Control;
+use coffer_confine::confinement::{Control, Gap};
 use coffer_runtime::cgroup::{Controller, Limits, Pids, Place, Swap};
 
 use crate::ui;
@@ -11,6 +11,37 @@ const DEFAULT: &str = "default";
 /// A line for each of memory, cpus, processes and devices.
 pub(crate) fn controls(limits: &Limits, place: &Place) -> [Control; 4] {
     [memory(limits), cpus(limits), processes(limits, place), devices(limits, place)]
+}
+
+/// What is not held back: what has no limit, and what this host does not enforce.
+pub(crate) fn gaps(limits: &Limits, place: &Place) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut open = |what: String, from: Option<&str>, stronger: &str| {
+        let (from, stronger) = (from.map(str::to_owned), Some(stronger.to_owned()));
+        gaps.push(Gap { what, from, stronger });
+    };
+    if limits.memory_bytes.is_none() {
+        open("all of the host's memory can be taken".to_owned(), None, "--memory SIZE");
+    }
+    if limits.cpu.is_none() {
+        open("all processors can be kept busy".to_owned(), None, "--cpus NUMBER");
+    }
+    if limits.pids.is_none() {
+        let from = "--pids-limit -1";
+        open("all of the host's pids can be taken".to_owned(), Some(from), "--pids-limit NUMBER");
+    }
+    for controller in [Controller::Pids, Controller::Devices] {
+        if let Some(why) = not_enforced(controller, place) {
+            let what = format!("the limit on {}: {why}", said(controller));
+            open(what, None, "run as root, or have a control group delegated");
+        }
+    }
+    gaps
+}
+
+/// What a controller holds back, in `explain`'s word.
+fn said(controller: Controller) -> &'static str {
+    if controller == Controller::Devices { "devices" } else { "processes" }
 }
 
 /// Values with the flags that set them; without any it is `otherwise`.
@@ -118,6 +149,12 @@ mod tests {
         let lines = shown(&limits, &nowhere);
         let why = "not enforced: no control group can be made here: this host";
         assert!(lines.iter().skip(2).all(|line| line == why), "{lines:?}");
+        let what: Vec<String> = gaps(&limits, &nowhere).into_iter().map(|gap| gap.what).collect();
+        assert_eq!(what.len(), 4, "{what:?}");
+        let why = "not enforced: no control group can be made here";
+        assert_eq!(what.get(2).unwrap(), &format!("the limit on processes: {why}"));
+        let asked = Limits { memory_bytes: Some(1), ..limits };
+        assert_eq!(gaps(&asked, &Place::default()).len(), 1, "the processors alone");
     }
 
     #[test]

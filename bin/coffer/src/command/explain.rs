@@ -1,6 +1,7 @@
 //! `coffer explain`: what holds a container, who said so, and what does not.
 
 use coffer_oci::Digest;
+use coffer_policy::Admission;
 use coffer_runtime::container::Config;
 use coffer_runtime::state::{Containers, Folder, Record, StateError, Status};
 use jiff::Timestamp;
@@ -72,6 +73,7 @@ impl Explain {
         let config: Config = serde_json::from_slice(&folder.config()?)?;
         let mut explanation = config.confinement.explain();
         explanation.controls.extend(limits::controls(&config.limits, &record.cgroup));
+        explanation.gaps.extend(limits::gaps(&config.limits, &record.cgroup));
         let opened = explanation.gaps.iter().any(|gap| gap.from.is_some());
         let exit = if opened { Exit::FINDINGS } else { Exit::DONE };
         if self.json.json {
@@ -89,8 +91,7 @@ impl Explain {
         }
         context.ui.line(headline(&record, &status))?;
         let mut table = Table::new(&["CONTROL", "VALUE", "SET BY"]);
-        let admitted = "coffer's policy; who made it and known vulnerabilities were not looked at";
-        table.row(["admitted".to_owned(), config.admission.to_string(), admitted.to_owned()]);
+        table.row(["admitted".to_owned(), config.admission.to_string(), by(&config.admission)]);
         for control in &explanation.controls {
             table.row([control.control.to_owned(), control.value.clone(), control.set_by.clone()]);
         }
@@ -142,6 +143,15 @@ impl Explain {
         context.ui.data(table.render().as_bytes())?;
         context.ui.line(format_args!("NOT CHECKED\n  {}", NOT_CHECKED.join("\n  ")))?;
         Ok(Exit::DONE)
+    }
+}
+
+/// Who let it run, and what nobody looked at.
+fn by(admission: &Admission) -> String {
+    let unchecked = "who made it and known vulnerabilities were not looked at";
+    match admission {
+        Admission::Policy { .. } => format!("coffer's policy; {unchecked}"),
+        Admission::Caller { .. } => "the caller, who answers for it".to_owned(),
     }
 }
 

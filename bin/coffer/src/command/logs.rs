@@ -89,7 +89,7 @@ impl Command for Logs {
             follow: if self.follow { Follow::UntilStopped } else { Follow::No },
         };
         let mut printer = Printer::new(self.timestamps);
-        let mut orphaned = || root.settle(&folder).map_err(io::Error::other);
+        let mut orphaned = || root.settle(&folder).map(drop).map_err(io::Error::other);
         let mut print = |line: &Line<'_>| printer.print(line);
         match read(&folder, containers.boot(), &query, &mut print, &mut orphaned) {
             Err(_) if printer.is_cut_off => Err(Failure::quiet()),

@@ -1,6 +1,6 @@
 //! `coffer rm`.
 
-use coffer_runtime::container::{Container, Force};
+use coffer_runtime::container::{Container, ContainerError, DataRoot, Force, Settled};
 
 use crate::context::Context;
 use crate::each::{is_missing, try_each};
@@ -33,12 +33,21 @@ impl Command for Rm {
     fn run(self, context: Context) -> Outcome {
         let root = context.data_root()?;
         let force = if self.force { Force::Kill } else { Force::No };
-        try_each(&context, &self.containers, |name| {
-            match Container::find(&root, name) {
-                Err(error) if self.force && is_missing(&error) => return Ok(()),
-                found => found?.remove(force)?,
+        try_each(&context, &self.containers, |name| match remove(&root, name, force) {
+            Err(error) if self.force && is_missing(&error) => Ok(()),
+            removed => {
+                removed?;
+                context.ui.line(name)
             }
-            context.ui.line(name)
         })
+    }
+}
+
+/// Removes a container, or what was left of one.
+fn remove(root: &DataRoot, name: &str, force: Force) -> Result<(), ContainerError> {
+    let folder = root.containers().find(name)?;
+    match root.settle(&folder)? {
+        Settled::Removed => Ok(()),
+        _ => Container::find(root, name)?.remove(force),
     }
 }

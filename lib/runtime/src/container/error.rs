@@ -13,7 +13,7 @@ use crate::hosts::HostsError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
 use crate::spec::SpecError;
-use crate::state::{ContainerId, StateError};
+use crate::state::{ContainerId, Name, StateError};
 
 /// Why something could not be done with a container.
 #[derive(Debug, thiserror::Error)]
@@ -86,34 +86,34 @@ pub enum ContainerError {
     Signal(String),
     /// A layer of the image is gone, or nobody knows whether the disk had it whole when the host
     /// went down. Who has the store can unpack it again.
-    #[error("a layer of container {}'s image is not unpacked", id.short())]
+    #[error("a layer of the container's image is not unpacked")]
     LayerMissing {
         /// Whose.
         id: ContainerId,
     },
     /// It does not run.
-    #[error("container {} is not running", id.short())]
+    #[error("container {name} is not running")]
     NotRunning {
         /// Which.
-        id: ContainerId,
+        name: Name,
     },
     /// It runs.
-    #[error("container {} is running", id.short())]
+    #[error("container {name} is running")]
     Running {
         /// Which.
-        id: ContainerId,
+        name: Name,
     },
     /// It is being made or removed, or what is left of it can only be removed.
-    #[error("container {} is being made or removed", id.short())]
+    #[error("container {text} is being made or removed")]
     Unsettled {
-        /// Which.
-        id: ContainerId,
+        /// What it was looked up by.
+        text: String,
     },
     /// Nobody can attach to it.
-    #[error("container {} was started in the foreground by another coffer", id.short())]
+    #[error("container {name} was started in the foreground by another coffer")]
     Foreground {
         /// Which.
-        id: ContainerId,
+        name: Name,
     },
     /// Its input and output cannot be carried.
     #[error("the input and output of container {} cannot be carried", id.short())]
@@ -157,8 +157,8 @@ impl ContainerError {
             Self::State(StateError::NameTaken { name, .. }) => {
                 Some(format!("remove it with: coffer rm {name}, or choose another --name"))
             }
-            Self::Running { id } => Some(format!("stop it first: coffer stop {}", id.short())),
-            Self::NotRunning { id } => Some(format!("start it: coffer start {}", id.short())),
+            Self::Running { name } => Some(format!("stop it first: coffer stop {name}")),
+            Self::NotRunning { name } => Some(format!("start it: coffer start {name}")),
             _ => None,
         }
     }

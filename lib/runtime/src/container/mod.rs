@@ -31,7 +31,7 @@ pub use config::Config;
 pub use create::{Creation, create};
 pub use error::{ContainerError, Reported};
 pub use ready::Ready;
-pub use root::DataRoot;
+pub use root::{DataRoot, Settled};
 
 use crate::cgroup::Cgroup;
 use crate::monitor::{Attach, Attached, attach, connect_to};
@@ -39,6 +39,9 @@ use crate::state::{
     ContainerId, Exit, Folder, Outcome, Phase, ProcessId, Record, Running, StateError, Status,
     Watch,
 };
+
+/// How long a monitor may take from the end of its connections to its own.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// A container that was made before.
 #[derive(Debug)]
@@ -77,7 +80,7 @@ impl<'r> Container<'r> {
                 status @ (Status::Created | Status::Running(_) | Status::Stopped(_)),
             ) => Ok(Self { root, folder, record, status }),
             (None, Status::Wreck) => Err(StateError::NotFound { text: text.to_owned() }.into()),
-            _ => Err(ContainerError::Unsettled { id: folder.id().clone() }),
+            _ => Err(ContainerError::Unsettled { text: text.to_owned() }),
         }
     }
 
@@ -117,7 +120,7 @@ impl<'r> Container<'r> {
     /// # Errors
     /// [`ContainerError::NotRunning`].
     pub fn init(&self) -> Result<OwnedFd, ContainerError> {
-        let not_running = || ContainerError::NotRunning { id: self.record.id.clone() };
+        let not_running = || ContainerError::NotRunning { name: self.record.name.clone() };
         let Status::Running(Running { init, .. }) = &self.status else { return Err(not_running()) };
         self.open_process(init)?.ok_or_else(not_running)
     }
@@ -137,9 +140,9 @@ impl<'r> Container<'r> {
         let record = match locked.status(self.root.containers().boot())? {
             (Some(record), Status::Created | Status::Stopped(_)) => record,
             (_, Status::Running(_)) => {
-                return Err(ContainerError::Running { id: self.record.id });
+                return Err(ContainerError::Running { name: self.record.name });
             }
-            _ => return Err(ContainerError::Unsettled { id: self.record.id }),
+            _ => return Err(ContainerError::Unsettled { text: self.record.name.to_string() }),
         };
         let config = config_of(&locked)?;
         if let Some(ids) = &config.confinement.ids {
@@ -163,7 +166,7 @@ impl<'r> Container<'r> {
         match sent {
             Ok(()) => Ok(()),
             Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {
-                Err(ContainerError::NotRunning { id: self.record.id.clone() })
+                Err(ContainerError::NotRunning { name: self.record.name.clone() })
             }
             Err(source) => Err(ContainerError::Process { id: self.record.id.clone(), source }),
         }
@@ -198,20 +201,10 @@ impl<'r> Container<'r> {
     }
 
     fn ends_within(&self, init: &OwnedFd, grace: Option<Duration>) -> Result<bool, ContainerError> {
-        let limit = grace.map(|grace| Timespec {
-            tv_sec: i64::try_from(grace.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(grace.subsec_nanos()),
-        });
-        loop {
-            match poll(&mut [PollFd::new(init, PollFlags::IN)], limit.as_ref()) {
-                Ok(ready) => return Ok(ready > 0),
-                Err(Errno::INTR) => {}
-                Err(errno) => {
-                    let id = self.record.id.clone();
-                    return Err(ContainerError::Process { id, source: errno.into() });
-                }
-            }
-        }
+        ends_within(init, grace).map_err(|source| {
+            let id = self.record.id.clone();
+            ContainerError::Process { id, source }
+        })
     }
 
     /// Waits until it has ended and that is written down, and says how. A container that is
@@ -257,7 +250,7 @@ impl<'r> Container<'r> {
     ) -> Result<Attached, ContainerError> {
         let init = self.init()?;
         let socket = connect_to(self.folder.dir())
-            .map_err(|_| ContainerError::Foreground { id: self.record.id.clone() })?;
+            .map_err(|_| ContainerError::Foreground { name: self.record.name.clone() })?;
         attach(&socket, how, Some(init.as_fd()), terminal)
             .map_err(|source| ContainerError::Carry { id: self.record.id.clone(), source })
     }
@@ -271,6 +264,7 @@ impl<'r> Container<'r> {
         mut terminal: Option<OwnedFd>,
     ) -> Result<Attached, ContainerError> {
         loop {
+            wait_for_parent(root, id)?;
             // Found anew it has a monitor again, or has ended.
             let container = match Container::find(root, id.as_str()) {
                 Err(ContainerError::State(StateError::NotFound { .. })) => {
@@ -295,7 +289,7 @@ impl<'r> Container<'r> {
     pub fn remove(self, force: Force) -> Result<(), ContainerError> {
         match (&self.status, force) {
             (Status::Running(_), Force::No) => {
-                return Err(ContainerError::Running { id: self.record.id });
+                return Err(ContainerError::Running { name: self.record.name });
             }
             (Status::Running(_), Force::Kill) => {
                 self.kill_all()?;
@@ -309,9 +303,38 @@ impl<'r> Container<'r> {
             Err(error) => return Err(error.into()),
         };
         match locked.status(self.root.containers().boot())? {
-            (_, Status::Running(_)) => Err(ContainerError::Running { id: self.record.id }),
+            (_, Status::Running(_)) => Err(ContainerError::Running { name: self.record.name }),
             (record, _) => self.root.remove(locked, record),
         }
+    }
+}
+
+/// Waits until the process has ended, or `limit` has passed. Says whether it has.
+fn ends_within(pidfd: &OwnedFd, limit: Option<Duration>) -> std::io::Result<bool> {
+    let limit = limit.map(|limit| Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(limit.subsec_nanos()),
+    });
+    loop {
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], limit.as_ref()) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Waits for the end of the container's parent: a monitor that is killed closes its sockets before
+/// it is dead to others.
+fn wait_for_parent(root: &DataRoot, id: &ContainerId) -> Result<(), ContainerError> {
+    let failed = |source| ContainerError::Process { id: id.clone(), source };
+    let Ok(folder) = root.containers().find(id.as_str()) else { return Ok(()) };
+    let Some(Record { phase: Phase::Running(running), .. }) = folder.record()? else {
+        return Ok(());
+    };
+    match running.parent.open(root.containers().boot()).map_err(failed)? {
+        Some(parent) => ends_within(&parent, Some(CLOSING)).map(drop).map_err(failed),
+        None => Ok(()),
     }
 }
 

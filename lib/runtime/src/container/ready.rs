@@ -7,7 +7,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::detach::{self, Seat};
 use super::start::Started;
-use super::{Config, ContainerError, DataRoot, start};
+use super::{Config, ContainerError, DataRoot, ends_within, start};
 use crate::log::{Rotation, Writer};
 use crate::monitor::{Attach, Attached, Console, Local, Outside, Pump, SignalProxy, pipes};
 use crate::state::{
@@ -166,7 +166,10 @@ pub(super) fn exit_of(
 ) -> Result<Exit, ContainerError> {
     let outcome = match (kin, &record.phase) {
         (Kin::Adopted, Phase::Running(running)) => {
-            wait_status(init.as_fd(), &running.init).map(|s| s.map_or(Outcome::Unknown, outcome))
+            // Also where its output could not be carried to the end.
+            ends_within(init, None)
+                .and_then(|_| wait_status(init.as_fd(), &running.init))
+                .map(|s| s.map_or(Outcome::Unknown, outcome))
         }
         _ => collect(init),
     };

@@ -29,12 +29,24 @@ pub struct DataRoot {
 /// What a container lacks whose makers or keepers were killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
-    /// Nothing.
-    None,
+    Nothing,
     /// Somebody to wait for its end.
     Parent,
     /// Somebody to finish what was begun.
     CleanUp,
+}
+
+/// What was done to a container whose makers or keepers were killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing: it was settled before, or somebody else is at it.
+    Before,
+    /// It runs and has a new monitor.
+    Adopted,
+    /// It had ended unseen, and that is recorded now.
+    Ended,
+    /// What was left of it has been removed.
+    Removed,
 }
 
 /// What an ordinary user cannot remove without the container's ids.
@@ -100,7 +112,7 @@ impl DataRoot {
     pub fn sweep(&self) -> Result<(), ContainerError> {
         for id in self.containers.ids()? {
             match self.containers.find(id.as_str()) {
-                Ok(folder) => self.settle(&folder)?,
+                Ok(folder) => self.settle(&folder).map(drop)?,
                 Err(StateError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -136,68 +148,84 @@ impl DataRoot {
     ///
     /// # Errors
     /// What could not be done; the next command tries again.
-    pub fn settle(&self, folder: &Folder) -> Result<(), ContainerError> {
-        match self.need_of(folder)? {
-            Need::None => Ok(()),
-            Need::Parent => self.adopt(folder),
-            Need::CleanUp => self.clean_up(folder),
-        }
-    }
-
-    fn adopt(&self, folder: &Folder) -> Result<(), ContainerError> {
-        let locked = match folder.try_lock() {
-            Ok(Some(locked)) => locked,
-            Ok(None) | Err(StateError::Gone { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+    pub fn settle(&self, folder: &Folder) -> Result<Settled, ContainerError> {
+        let locked = match self.need_of(folder)? {
+            Need::Nothing => return Ok(Settled::Before),
+            // Who is at it makes the monitor that the caller wants to meet.
+            Need::Parent => folder.lock().map(Some),
+            Need::CleanUp => folder.try_lock(),
         };
-        let boot = self.containers.boot();
-        let open = |process: &ProcessId| {
-            process
-                .open(boot)
-                .map_err(|source| ContainerError::Process { id: locked.id().clone(), source })
-        };
-        // The lock is ours now: somebody else may have been faster, or it may have ended.
-        let Some(record) = locked.record()? else { return Ok(()) };
-        let Phase::Running(running) = &record.phase else { return Ok(()) };
-        match (open(&running.init)?, open(&running.parent)?) {
-            (Some(init), None) => adopt(Orphan { root: self, locked, record, init }),
-            _ => Ok(()),
-        }
-    }
-
-    fn clean_up(&self, folder: &Folder) -> Result<(), ContainerError> {
-        let locked = match folder.try_lock() {
+        let locked = match locked {
             Ok(Some(locked)) => locked,
             // Somebody else is at it.
-            Ok(None) | Err(StateError::Gone { .. }) => return Ok(()),
+            Ok(None) | Err(StateError::Gone { .. }) => return Ok(Settled::Before),
             Err(error) => return Err(error.into()),
         };
-        // The lock is ours, so the phase alone decides now.
-        let Some(record) = locked.record()? else { return self.remove(locked, None) };
-        match (&record.phase, record.removal) {
-            (Phase::Creating | Phase::Removing, _) => self.remove(locked, Some(record)),
-            (Phase::Running(_), Removal::AtExit) => self.remove(locked, Some(record)),
-            (Phase::Running(_), Removal::Keep) => self.record_unseen_end(&locked, record),
-            (Phase::Created | Phase::Stopped(_), _) => Ok(()),
+        // The lock is ours now: somebody else may have been faster.
+        match locked.record()? {
+            None => self.remove(locked, None).map(|()| Settled::Removed),
+            Some(record) => match &record.phase {
+                Phase::Creating | Phase::Removing => {
+                    self.remove(locked, Some(record)).map(|()| Settled::Removed)
+                }
+                Phase::Running(running) => {
+                    let (init, parent) = (
+                        self.process(&record, &running.init)?,
+                        self.process(&record, &running.parent)?,
+                    );
+                    match (init, parent) {
+                        (_, Some(_)) => Ok(Settled::Before),
+                        (Some(init), None) => self.adopt(locked, record, init),
+                        (None, None) => self.end_unseen(locked, record),
+                    }
+                }
+                Phase::Created | Phase::Stopped(_) => Ok(Settled::Before),
+            },
         }
     }
 
+    fn process(
+        &self,
+        record: &Record,
+        process: &ProcessId,
+    ) -> Result<Option<OwnedFd>, ContainerError> {
+        let failed = |source| ContainerError::Process { id: record.id.clone(), source };
+        process.open(self.containers.boot()).map_err(failed)
+    }
+
+    fn adopt(
+        &self,
+        locked: Locked,
+        record: Record,
+        init: OwnedFd,
+    ) -> Result<Settled, ContainerError> {
+        adopt(Orphan { root: self, locked, record, init }).map(|()| Settled::Adopted)
+    }
+
+    fn end_unseen(&self, locked: Locked, record: Record) -> Result<Settled, ContainerError> {
+        match record.removal {
+            Removal::AtExit => self.remove(locked, Some(record)).map(|()| Settled::Removed),
+            Removal::Keep => self.record_unseen_end(&locked, record).map(|()| Settled::Ended),
+        }
+    }
+
+    /// What is to be done, as far as can be seen without the lock.
     fn need_of(&self, folder: &Folder) -> Result<Need, ContainerError> {
-        let boot = self.containers.boot();
-        let (record, status) = match folder.status(boot) {
+        let (record, status) = match folder.status(self.containers.boot()) {
             Ok(found) => found,
-            Err(StateError::Gone { .. }) => return Ok(Need::None),
+            Err(StateError::Gone { .. }) => return Ok(Need::Nothing),
             Err(error) => return Err(error.into()),
         };
-        Ok(match (status, record.map(|record| record.phase)) {
-            (Status::Wreck, _) | (Status::Stopped(_), Some(Phase::Running(_))) => Need::CleanUp,
-            (Status::Running(running), _) => {
-                let parent = running.parent.open(boot).map_err(|source| {
-                    ContainerError::Process { id: folder.id().clone(), source }
-                })?;
-                if parent.is_some() { Need::None } else { Need::Parent }
+        Ok(match (status, record) {
+            (Status::Wreck, _)
+            | (Status::Stopped(_), Some(Record { phase: Phase::Running(_), .. })) => Need::CleanUp,
+            (Status::Running(running), Some(record)) => {
+                match self.process(&record, &running.parent)? {
+                    Some(_) => Need::Nothing,
+                    None => Need::Parent,
+                }
             }
-            _ => Need::None,
+            _ => Need::Nothing,
         })
     }
 

@@ -124,15 +124,14 @@ impl Session<'_> {
             return Ok(Some(end));
         }
         self.flush();
-        if !stdin.is_empty()
-            && let Some(end) = self.on_stdin()
+        // First, so that nothing is read for a monitor that is gone.
+        if socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)
+            && let Some(end) = self.on_packet()?
         {
             return Ok(Some(end));
         }
-        if socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-            return self.on_packet();
-        }
-        Ok(None)
+        let goes_on = !socket.intersects(PollFlags::HUP | PollFlags::ERR);
+        if goes_on && !stdin.is_empty() { Ok(self.on_stdin()) } else { Ok(None) }
     }
 
     fn wait(&self) -> io::Result<[PollFlags; 3]> {
