@@ -53,6 +53,14 @@ pub(crate) fn state_root(flag: Option<&str>) -> PathBuf {
     own.map_or_else(|| PathBuf::from("/run"), PathBuf::from).join("coffer-oci")
 }
 
+/// How many listening sockets the caller has passed to this process, from descriptor 3 on; those
+/// for another process are not ours. Source: man 3 sd_listen_fds.
+pub(crate) fn listen_fds() -> u32 {
+    let number = |name| variable(name)?.to_str()?.parse::<u32>().ok();
+    let own = number("LISTEN_PID").is_some_and(|pid| pid == std::process::id());
+    number("LISTEN_FDS").filter(|_| own).unwrap_or(0)
+}
+
 /// The name of a user of the host, or its number where it has none. Source: man 5 passwd.
 pub(crate) fn user_name(uid: u32) -> String {
     if uid == 0 {

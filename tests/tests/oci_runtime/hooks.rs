@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use coffer_tests::oci::Runtime;
+use coffer_tests::oci::{Kind, Runtime};
 use coffer_tests::program;
 use serde_json::{Value, json};
 
@@ -56,11 +56,18 @@ fn root_hooks_run_in_their_order() {
         let id = format!("hooks-{}", std::process::id());
         let (bundle, log) = bundle(&runtime, "", "");
         runtime.must(&["create", "-b", &bundle, &id]);
-        assert_eq!(kinds(&log), KINDS[..3], "{:?}", runtime.kind());
+        assert_eq!(kinds(&log)[..3], KINDS[..3], "{:?}", runtime.kind());
+        let created = kinds(&log).len();
         runtime.must(&["start", &id]);
-        assert_eq!(kinds(&log), KINDS[..5], "{:?}", runtime.kind());
+        let started = kinds(&log);
         runtime.must(&["delete", "--force", &id]);
-        assert_eq!(kinds(&log), KINDS, "{:?}", runtime.kind());
+        // runc 1.1 runs poststart at the creation already.
+        if runtime.kind() == Kind::Ours {
+            assert_eq!(
+                (created, &started[..], &kinds(&log)[..]),
+                (3, &KINDS.map(str::to_owned)[..5], &KINDS.map(str::to_owned)[..])
+            );
+        }
         assert!(fs::read_to_string(&log).unwrap().contains("createRuntime pid"));
         assert_eq!(runtime.leftovers(), [""; 0]);
     }

@@ -26,7 +26,6 @@ const VERBS: &[&[&str]] = &[
     &["list"],
     &["list", "--quiet"],
     &["list", "--format", "json"],
-    &["no-such-verb", "ID"],
     &["state"],
     &["state", "../ID"],
 ];

@@ -14,6 +14,7 @@ use super::failure::{Failure, line};
 use super::globals::Globals;
 use super::grammar::{Flag, Grammar, Words, switch, value};
 use super::{NAME, Outcome, log};
+use crate::environment;
 
 /// The options of `create`.
 pub(super) const GRAMMAR: Grammar =
@@ -62,10 +63,11 @@ impl Wanted {
     pub(super) fn read(globals: &Globals, words: &Words) -> Result<Self, Failure> {
         let id = operand(words).parse()?;
         let path = std::path::absolute(words.value("bundle").unwrap_or("."))?;
-        let bundle = match words.value("config") {
+        let mut bundle = match words.value("config") {
             Some(config) => Bundle::with_config(&path, config)?,
             None => Bundle::open(&path)?,
         };
+        let listening = listen(&mut bundle);
         let path = |name| words.value(name).map(PathBuf::from);
         let (console, pid_file) = (path("console-socket"), path("pid-file"));
         Ok(Self {
@@ -76,7 +78,7 @@ impl Wanted {
             pid_file,
             root_change: if words.has("no-pivot") { RootChange::Move } else { RootChange::Pivot },
             keyring: if words.has("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
-            preserved: words.number("preserve-fds")?.unwrap_or(0),
+            preserved: words.number::<u32>("preserve-fds")?.unwrap_or(0).saturating_add(listening),
         })
     }
 
@@ -115,7 +117,9 @@ impl Wanted {
 
     /// Tells the caller of the terminal and the pid.
     pub(super) fn hand_out(&self, made: &mut Made) -> Result<(), BundleError> {
-        if let (Some(socket), Some(terminal)) = (&self.console, made.terminal()) {
+        if let Some(socket) = &self.console
+            && let Some(terminal) = made.terminal()
+        {
             send_console(socket, terminal.as_fd())?;
         }
         match &self.pid_file {
@@ -123,6 +127,16 @@ impl Wanted {
             None => Ok(()),
         }
     }
+}
+
+/// Passes the caller's listening sockets on, as a socket-activated service finds them. Says how
+/// many there are. Source: man 3 sd_listen_fds.
+fn listen(bundle: &mut Bundle) -> u32 {
+    let count = environment::listen_fds();
+    if let (1.., Some(process)) = (count, &mut bundle.spec.process) {
+        process.env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()]);
+    }
+    count
 }
 
 /// Why a container was not made. runc's status is 1 whatever it was.

@@ -52,6 +52,9 @@ fn execute(globals: &Globals, words: &Words) -> Outcome {
     let folder = globals.find(operand(words))?;
     let saved = folder.saved()?.ok_or_else(|| BundleError::NotFound(folder.id().clone()))?;
     let process = process::wanted(&saved.process, words)?;
+    if words.value("cgroup").is_some_and(|group| group != "/") {
+        return Err(Failure::new("--cgroup: a process joins all of its container's own groups"));
+    }
     let detach = words.has("detach");
     let socket = words.value("console-socket").map(Path::new);
     if process.terminal && detach && socket.is_none() {

@@ -5,6 +5,7 @@
 //! Nothing of `coffer`'s own front is used here: its callers are programs, which read exit
 //! statuses, one line of error, and JSON.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -62,6 +63,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "resume", grammar: pause::GRAMMAR, run: pause::resume },
     Verb { name: "update", grammar: update::GRAMMAR, run: update::run },
     Verb { name: "events", grammar: events::GRAMMAR, run: events::run },
+    Verb { name: "checkpoint", grammar: checkpoint::GRAMMAR, run: checkpoint::run },
+    Verb { name: "restore", grammar: checkpoint::GRAMMAR, run: checkpoint::run },
     Verb { name: "features", grammar: features::GRAMMAR, run: features::run },
     Verb { name: "spec", grammar: spec::GRAMMAR, run: spec::run },
 ];
