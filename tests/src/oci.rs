@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -18,6 +19,9 @@ const CONFIG: &str = include_str!("oci.json");
 
 /// How long a process may take to end before the test has failed.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// How many bundles this process has made.
+static BUNDLES: AtomicU32 = AtomicU32::new(0);
 
 /// Which runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +98,10 @@ impl Runtime {
     pub fn bundle(&self, line: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
         let mut config: Value = serde_json::from_str(CONFIG).unwrap();
         config["process"]["args"] = json!(["sh", "-c", line]);
+        // A group of its own: tests that run at once use the same ids.
+        let number = BUNDLES.fetch_add(1, Ordering::Relaxed);
+        let group = format!("/coffer-test-{}-{number}", std::process::id());
+        config["linux"]["cgroupsPath"] = json!(group);
         change(&mut config);
         self.bundle_of(&serde_json::to_string(&config).unwrap())
     }

@@ -3,10 +3,12 @@
 //! It wants a control group hierarchy of version 2 alone, and default limits that a root without
 //! `CAP_SYS_RESOURCE` may not set: it gets the first on a mount of its own and no limits.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::coffer::binary;
 use crate::program::{self, Outcome};
 
 /// Flags of every `podman run`: the same network as coffer's default, no pid limit.
@@ -17,19 +19,39 @@ const RUN: &[&str] = &[
     "--ulimit=nproc=4096:4096",
 ];
 
+/// What podman has to be told of a runtime that it does not know by name.
+const OURS: &str = "[engine]
+runtime_supports_json = [\"coffer-oci\"]
+runtime_supports_nocgroup = [\"coffer-oci\"]
+";
+
 /// Where podman keeps images and containers for one test.
 #[derive(Debug)]
 pub struct Podman {
     folder: TempDir,
+    runtime: PathBuf,
 }
 
 impl Default for Podman {
     fn default() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), runtime: "crun".into() }
     }
 }
 
 impl Podman {
+    /// podman that calls `coffer-oci`.
+    ///
+    /// # Panics
+    /// Its configuration cannot be written.
+    #[must_use]
+    pub fn with_ours() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = folder.path().join("coffer-oci");
+        std::os::unix::fs::symlink(binary(), &runtime).unwrap();
+        std::fs::write(folder.path().join("containers.conf"), OURS).unwrap();
+        Self { folder, runtime }
+    }
+
     /// `podman ARGUMENTS`, not yet started.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -40,7 +62,11 @@ impl Podman {
             command.arg(flag).arg(self.folder.path().join(folder));
         }
         command.args(["--storage-driver=overlay", "--events-backend=none"]);
-        command.args(["--cgroup-manager=cgroupfs", "--runtime=crun"]);
+        command.args(["--cgroup-manager=cgroupfs", "--runtime"]).arg(&self.runtime);
+        let configuration = self.folder.path().join("containers.conf");
+        if configuration.exists() {
+            command.env("CONTAINERS_CONF", configuration);
+        }
         match arguments {
             ["run", rest @ ..] => command.arg("run").args(RUN).args(rest),
             _ => command.args(arguments),
