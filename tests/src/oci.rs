@@ -148,7 +148,7 @@ impl Runtime {
         let mut files = [(); 2].map(|()| tempfile::tempfile_in(self.folder.path()).unwrap());
         let [stdout, stderr] = files.each_ref().map(|file| file.try_clone().unwrap());
         let status = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).status().unwrap();
-        let [stdout, stderr] = files.each_mut().map(|file| read(file));
+        let [stdout, stderr] = files.each_mut().map(read);
         std::process::Output { status, stdout, stderr }.into()
     }
 

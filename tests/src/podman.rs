@@ -21,8 +21,8 @@ const RUN: &[&str] = &[
 
 /// What podman has to be told of a runtime that it does not know by name.
 const OURS: &str = "[engine]
-runtime_supports_json = [\"coffer-oci\"]
-runtime_supports_nocgroup = [\"coffer-oci\"]
+runtime_supports_json = [\"coffer-oci\", \"crun\"]
+runtime_supports_nocgroup = [\"coffer-oci\", \"crun\"]
 ";
 
 /// Where podman keeps images and containers for one test.
@@ -45,11 +45,22 @@ impl Podman {
     /// Its configuration cannot be written.
     #[must_use]
     pub fn with_ours() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = folder.path().join("coffer-oci");
+        let podman = Self::with_crun();
+        let runtime = podman.folder.path().join("coffer-oci");
         std::os::unix::fs::symlink(binary(), &runtime).unwrap();
-        std::fs::write(folder.path().join("containers.conf"), OURS).unwrap();
-        Self { folder, runtime }
+        Self { runtime, ..podman }
+    }
+
+    /// podman that calls crun, configured as for `coffer-oci`: a configuration of one's own takes
+    /// the distribution's place, with its list of capabilities.
+    ///
+    /// # Panics
+    /// Its configuration cannot be written.
+    #[must_use]
+    pub fn with_crun() -> Self {
+        let podman = Self::default();
+        std::fs::write(podman.folder.path().join("containers.conf"), OURS).unwrap();
+        podman
     }
 
     /// `podman ARGUMENTS`, not yet started.

@@ -1,6 +1,10 @@
 //! The life cycle of bundles, verb by verb, on our runtime and on runc where it is installed: so
 //! that what is expected of ours is proven on a peer.
 
+#![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails ends the test")]
+#![expect(clippy::panic, reason = "helpers of tests: what fails ends the test")]
+
 mod bundles;
 mod crash;
 mod exec;

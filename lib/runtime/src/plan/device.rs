@@ -1,5 +1,7 @@
 //! Devices of a bundle's configuration. Source: runtime-spec config-linux.md, "Devices".
 
+use std::ffi::CStr;
+
 use coffer_oci::runtime::{Device, Spec};
 use rustix::fs::{FileType, Mode};
 use rustix::thread::{Gid, Uid};
@@ -12,6 +14,9 @@ const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
 
 /// Permission bits of a node for which none are given. Source: as runc does it.
 const MODE: u32 = 0o666;
+
+/// The device that makes terminals. Source: man 4 pts, linux/Documentation/filesystems/devpts.rst.
+const PTMX: (&CStr, (u32, u32)) = (c"/dev/ptmx", (5, 2));
 
 impl Plan {
     /// The nodes that the configuration lists, after everything is mounted.
@@ -33,6 +38,10 @@ impl Plan {
     /// Whether a node is one of those that every container has.
     fn has_already(&self, node: &Node) -> bool {
         let path = node.target.path.as_c_str();
+        // `--privileged` lists the host's: here it is a link into the container's own devpts.
+        if path == PTMX.0 && (node.kind, node.number) == (FileType::CharacterDevice, PTMX.1) {
+            return self.steps.iter().any(|step| matches!(step, Step::DeviceLinks));
+        }
         let same = |step: &Step| matches!(step, Step::Device(device) if device.path == path);
         DEVICES.iter().any(|device| device.path == path && device.number == node.number)
             && self.steps.iter().any(same)
