@@ -1,6 +1,7 @@
 //! A bundle's `config.json`, damaged anywhere: it is refused or planned, never a panic, and the
 //! host has no trace of either.
 #![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
+#![expect(clippy::unwrap_used, reason = "a bundle that cannot be made fails the test")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -47,8 +47,9 @@ fn is_at_or_below(path: &[u8], top: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// Any descriptor will do.
     fn mount() -> OwnedFd {
-        std::fs::File::open("/").unwrap().into()
+        std::io::pipe().unwrap().0.into()
     }
 
     #[test]
