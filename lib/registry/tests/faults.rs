@@ -142,8 +142,9 @@ fn a_stalled_blob_goes_on_and_no_byte_comes_twice() {
         let length = format!("Content-Length: {}", bytes.len() - from);
         let range = format!("Content-Range: bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
         let status = if from == 0 { 200 } else { 206 };
-        reply(stream, status, &[&length, &range], &bytes[from..to])?;
+        // Counted first: the client may be done before this thread goes on.
         count.fetch_add(to - from, Ordering::SeqCst);
+        reply(stream, status, &[&length, &range], &bytes[from..to])?;
         stream.read(&mut [0]).map(drop)
     });
     let mut hurry = settings(&[&server.host]);

@@ -59,12 +59,13 @@ impl Above {
 impl Drop for Above {
     fn drop(&mut self) {
         for folder in self.folders().iter().filter(|folder| folder.is_dir()) {
-            std::fs::remove_dir(folder).unwrap();
+            let removed = std::fs::remove_dir(folder);
+            assert!(removed.is_ok() || std::thread::panicking(), "{}", folder.display());
         }
     }
 }
 
-/// A shell that is in the groups before it runs `script`.
+/// A shell that is in the groups before it runs `script`, and whose input stays open.
 fn run(cgroup: &Cgroup, script: &str) -> Child {
     let Entry::Tasks(tasks) = cgroup.entry().unwrap() else { panic!("not v1") };
     let me = std::process::id();
@@ -83,7 +84,7 @@ fn run(cgroup: &Cgroup, script: &str) -> Child {
     while groups().lines().filter(|line| is_in(line)).count() < tasks.len() {
         std::thread::yield_now();
     }
-    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
     child
 }
 
@@ -250,7 +251,7 @@ fn root_a_group_in_use_is_refused_and_left_alone() {
     let Some(above) = Above::new("used") else { return };
     let (place, settings) = bundle(&above, "{}");
     let cgroup = place.create(&settings).unwrap();
-    let mut child = run(&cgroup, "read stop");
+    let mut child = run(&cgroup, "exec sleep 1000");
     let error = place.create(&settings).unwrap_err();
     assert!(matches!(error, CgroupError::Populated { count: 1, .. }), "{error}");
     assert!(child.try_wait().unwrap().is_none());
