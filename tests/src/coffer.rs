@@ -65,6 +65,19 @@ impl Coffer {
     /// His files cannot be written.
     #[must_use]
     pub fn of_user() -> Self {
+        Self::user("diver:1500000000:65536\n")
+    }
+
+    /// A store of an ordinary user who has no id but its own; made by root.
+    ///
+    /// # Panics
+    /// His files cannot be written.
+    #[must_use]
+    pub fn of_user_alone() -> Self {
+        Self::user("")
+    }
+
+    fn user(sub_ids: &str) -> Self {
         let coffer = Self { folder: tempfile::tempdir().unwrap(), caller: Caller::User };
         let folder = coffer.folder.path();
         fs::create_dir(folder.join("etc")).unwrap();
@@ -75,8 +88,8 @@ impl Coffer {
         };
         account("passwd", format!("diver:x:{USER}:{USER}::/mnt/home:/bin/sh\n"));
         account("group", format!("diver:x:{USER}:\n"));
-        account("subuid", "diver:1500000000:65536\n".into());
-        account("subgid", "diver:1500000000:65536\n".into());
+        account("subuid", sub_ids.into());
+        account("subgid", sub_ids.into());
         fs::copy(binary(), folder.join("coffer")).unwrap();
         fs::create_dir(coffer.home()).unwrap();
         for path in [folder, &coffer.home()] {
@@ -91,14 +104,22 @@ impl Coffer {
     /// That fails.
     #[must_use]
     pub fn take_in(&self, recipe: &Recipe) -> String {
+        self.must(&["pull", "--quiet", &self.layout(recipe)]).trim().to_owned()
+    }
+
+    /// The name of `recipe`'s layout, where the caller can read it.
+    ///
+    /// # Panics
+    /// It cannot be copied.
+    #[must_use]
+    pub fn layout(&self, recipe: &Recipe) -> String {
         let mut folder = recipe.layout();
         if self.caller == Caller::User {
             let copy = self.folder.path().join(recipe.name);
             program::must("cp", [Path::new("-r"), &folder, &copy]);
             folder = Path::new("/mnt").join(recipe.name);
         }
-        let layout = format!("oci:{}:latest", folder.display());
-        self.must(&["pull", "--quiet", &layout]).trim().to_owned()
+        format!("oci:{}:latest", folder.display())
     }
 
     /// The store's folder.

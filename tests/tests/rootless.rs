@@ -1,7 +1,7 @@
 //! `coffer` for an ordinary user, who has sub-ids and nothing else.
 
 use coffer_tests::coffer::Coffer;
-use coffer_tests::image::catalogue::{BUSYBOX, DEBIAN, REDIS};
+use coffer_tests::image::catalogue::{BUSYBOX, DEBIAN, LAYERED, REDIS};
 use coffer_tests::program;
 
 #[test]
@@ -44,4 +44,25 @@ fn root_an_ordinary_users_tree_has_the_images_owners() {
     let script = "stat -c '%u:%g %a' /home/worker /tmp";
     let seen = coffer.run(&["run", "--rm", &name, "sh", "-c", script]).stdout;
     assert!(seen.starts_with("1000:1000 755\n0:0 1777\n"), "{seen}");
+}
+
+#[test]
+fn root_an_ordinary_user_without_sub_ids_runs_what_belongs_to_root_alone() {
+    if !program::root() {
+        return;
+    }
+    let coffer = Coffer::of_user_alone();
+    let demo = coffer.run(&["demo"]);
+    assert_eq!(demo.status, 0, "{demo}");
+    let name = coffer.take_in(&LAYERED);
+    let script = "touch /f && stat -c %u:%g /f && cat /srv/kept && cat /proc/self/uid_map";
+    let seen = coffer.must(&["run", "--rm", &name, "sh", "-c", script]);
+    assert!(seen.starts_with("0:0\nkept\n"), "{seen}");
+    assert_eq!(seen.split_whitespace().last(), Some("1"), "{seen}");
+    let refused = coffer.run(&["run", "--rm", "--user", "7", &name, "id"]).failure(125);
+    assert!(refused.contains("user 7 is not among the container's ids"), "{refused}");
+    let refused = coffer.run(&["run", "--rm", &coffer.layout(&DEBIAN), "true"]).failure(125);
+    assert!(refused.contains("has no ids to lend to containers in /etc/subuid"), "{refused}");
+    assert!(refused.contains("usermod --add-subuids"), "{refused}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
 }

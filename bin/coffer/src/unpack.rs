@@ -42,8 +42,19 @@ fn inside(work: impl FnOnce() -> Result<u64, LayersError>) -> Result<u64, Failur
     if rustix::process::geteuid().is_root() {
         return Ok(work()?);
     }
-    let ids = ids::subid::of_caller()?;
-    Ok(ids::in_user_namespace(&ids, work)?)
+    let ids = ids::of_caller()?;
+    ids::in_user_namespace(&ids, work).map_err(|error| with_what_lacks(error.into()))
+}
+
+/// Without sub-ids most images cannot be unpacked: says how to get some.
+fn with_what_lacks(failure: Failure) -> Failure {
+    match ids::lacking() {
+        Some(lack) => match lack.help() {
+            Some(help) => failure.because(lack.to_string()).help(help),
+            None => failure.because(lack.to_string()),
+        },
+        None => failure,
+    }
 }
 
 /// Removes the unpacked layers for which `goes` says so, and what unpacking left half made. Gives

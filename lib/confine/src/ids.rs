@@ -33,7 +33,30 @@ pub fn allocate(root: BorrowedFd<'_>, container: &str) -> Result<IdMap, IdsError
         let start = pool::claim(root, container)?;
         return Ok(IdMap::contiguous(start.number(), pool::SIZE));
     }
-    subid::of_caller()
+    of_caller()
+}
+
+/// The ids of an ordinary user's containers: the caller's and its sub-ids, or the caller's alone
+/// where the host lends none or nothing can map them. Then an image whose files all belong to
+/// root still runs, and every other is refused by the owner that there is not.
+///
+/// # Errors
+/// An [`IdsError`]: malformed sub-ids, or files that cannot be read.
+pub fn of_caller() -> Result<IdMap, IdsError> {
+    match lent() {
+        Err(IdsError::NoSubIds { .. } | IdsError::NoHelper(_)) => Ok(caller_alone()),
+        other => other,
+    }
+}
+
+/// What keeps an ordinary user from having more ids than its own.
+pub fn lacking() -> Option<IdsError> {
+    lent().err()
+}
+
+/// The caller's sub-ids, with what maps them at hand.
+fn lent() -> Result<IdMap, IdsError> {
+    write::has_helpers().and_then(|()| subid::of_caller())
 }
 
 /// Makes sure that a container which is about to start again still has `ids` for itself.
@@ -45,7 +68,7 @@ pub fn keep(root: BorrowedFd<'_>, container: &str, ids: &IdMap) -> Result<(), Id
     match (ids.uids.first(), geteuid().is_root()) {
         (Some(range), true) => pool::keep(root, container, HostUid::new(range.host)),
         (None, true) => Ok(()),
-        (_, false) if subid::of_caller()? == *ids => Ok(()),
+        (_, false) if of_caller()? == *ids => Ok(()),
         (_, false) => Err(IdsError::Changed),
     }
 }

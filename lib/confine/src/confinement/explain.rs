@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Confinement, SetBy, SystemCalls};
 use crate::capability::{CapSet, CapWord};
+use crate::ids::Range;
 use crate::seccomp::{self, Action};
 
 /// A fence in words.
@@ -111,17 +112,19 @@ impl Confinement {
                 Some(stronger),
             ));
         }
-        if self
-            .ids
-            .as_ref()
-            .is_some_and(|ids| ids.uids.iter().any(|r| r.size == 1 && r.container == 0))
-        {
-            let stronger = "run as root: each container then gets a range of its own";
-            gaps.push(gap(
-                "root in the container is you on the host; your containers share your sub-ids",
-                Some(stronger),
-            ));
-        }
+        let alone = |range: &Range| range.size == 1 && range.container == 0;
+        let uids = self.ids.as_ref().map_or(&[][..], |ids| &ids.uids);
+        let what = match uids {
+            [only] if alone(only) => {
+                Some("root in the container is you on the host, and there is nobody else in it")
+            }
+            ranges if ranges.iter().any(alone) => {
+                Some("root in the container is you on the host; your containers share your sub-ids")
+            }
+            _ => None,
+        };
+        let stronger = "run as root: each container then gets a range of its own";
+        gaps.extend(what.map(|what| gap(what, Some(stronger))));
         gaps
     }
 

@@ -62,6 +62,14 @@ fn put(pid: Pid, file: &'static str, text: &str) -> Result<(), IdsError> {
     Err(IdsError::Write { file, pid, source })
 }
 
+/// Whether an ordinary user can have more ids than its own.
+///
+/// # Errors
+/// [`IdsError::NoHelper`].
+pub(super) fn has_helpers() -> Result<(), IdsError> {
+    find("newuidmap").and_then(|_| find("newgidmap")).map(drop)
+}
+
 fn find(helper: &'static str) -> Result<PathBuf, IdsError> {
     let executable = |path: &PathBuf| {
         accessat(CWD, path.as_path(), rustix::fs::Access::EXEC_OK, AtFlags::empty()).is_ok()

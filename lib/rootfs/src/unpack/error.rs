@@ -91,7 +91,7 @@ pub enum UnpackError {
         path: EntryPath,
     },
     /// An id that is not mapped into the user namespace.
-    #[error("entry {path} belongs to user {uid} and group {gid}, which your range of ids has not")]
+    #[error("entry {path} belongs to user {uid} and group {gid}, and your ids do not reach so far")]
     Ids {
         /// The entry.
         path: EntryPath,

@@ -266,7 +266,7 @@ fn remove_files_of_container(locked: &Locked) -> Result<(), ContainerError> {
     if !present.iter().any(|entry| OF_CONTAINER.iter().any(|name| entry.name == *name)) {
         return Ok(());
     }
-    ids::in_user_namespace(&ids::subid::of_caller()?, || {
+    ids::in_user_namespace(&ids::of_caller()?, || {
         OF_CONTAINER
             .iter()
             .try_for_each(|name| tree::remove(locked.dir(), OsStr::new(name)).map(|_| ()))
