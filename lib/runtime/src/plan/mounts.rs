@@ -278,14 +278,14 @@ impl Plan {
             FileType::Directory => TargetKind::Folder,
             _ => TargetKind::File,
         };
-        let (target, look) = match bundle {
-            Some(_) => (Target::of_bundle(&mount.destination, kind)?, options.look()),
-            None => (
-                Target::new(&mount.destination, kind)?,
-                Look::of_ours(options.attributes, options.reach),
-            ),
+        let destination = &mount.destination;
+        let (target, (look, mapped_by)) = match bundle {
+            Some(_) => (Target::of_bundle(destination, kind)?, self.mapped(mount, options.look())?),
+            None => {
+                let look = Look::of_ours(options.attributes, options.reach);
+                (Target::new(destination, kind)?, (look, None))
+            }
         };
-        let (look, mapped_by) = self.mapped(mount, look)?;
         let source = match self.authority {
             Authority::Root => {
                 let subject = subject.clone();
