@@ -1,7 +1,6 @@
 //! Each flag of `run`, seen from inside: as root and as an ordinary user.
 
 #![expect(clippy::disallowed_methods, reason = "files of the tests' own")]
-#![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
 
 use std::fs;
 use std::path::Path;
