@@ -16,6 +16,8 @@
 
 pub mod bed;
 pub mod coffer;
+pub mod containerd;
+pub mod daemon;
 pub mod hostile;
 pub mod image;
 pub mod oci;
