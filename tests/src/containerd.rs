@@ -113,6 +113,18 @@ impl Containerd {
         rows.find(|row| row.first() == Some(&id)).unwrap()[1].parse().unwrap()
     }
 
+    /// The shim of the task `id`: the parent of its first process.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    #[must_use]
+    pub fn shim(&self, id: &str) -> u32 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid(id))).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+        line.trim().parse().unwrap()
+    }
+
     /// How containerd sees the task `id`.
     ///
     /// # Panics

@@ -1,5 +1,8 @@
 //! What the tests take from the distribution: installed as root, named to everybody else.
 
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -15,13 +18,16 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     package("apache2-utils", "htpasswd, for a registry with passwords"),
     package("busybox-static", "the smallest image"),
     package("ca-certificates", "the roots a client trusts"),
+    package("containerd", "an engine that calls the OCI runtime, with shims"),
     package("crun", "the runtime below podman"),
     package("conmon", "the monitor below podman"),
     package("docker-registry", "a real registry on loopback"),
+    package("docker.io", "an engine that calls the OCI runtime"),
     package("e2fsprogs", "file systems in a file"),
     package("openssl", "a private certificate authority"),
     package("podman", "the peer whose results ours are compared with"),
     package("python3-seccomp", "libseccomp, an oracle for system call filters"),
+    package("runc", "the runtime below containerd and Docker"),
     package("skopeo", "pushes the test images"),
     package("strace", "kills programs at each of their steps"),
     package("uidmap", "sub-ids for an ordinary user"),
@@ -90,6 +96,7 @@ fn missing(wanted: &[Package]) -> Result<Vec<&Package>> {
 fn install(missing: &[&Package]) -> Result<()> {
     let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
     eprintln!("installing {}", names.join(" "));
+    let _quiet = Quiet::begin()?;
     let install = ["install", "-y", "--no-install-recommends"];
     if apt_get(&install, &names)? {
         return Ok(());
@@ -98,6 +105,36 @@ fn install(missing: &[&Package]) -> Result<()> {
         return Ok(());
     }
     bail!("apt-get could not install {}", names.join(" "))
+}
+
+/// While this lives, packages that are installed start no services: the tests start their own
+/// (Debian policy 9.3.3.1, `policy-rc.d`). A machine's own policy stays what it is.
+struct Quiet;
+
+impl Quiet {
+    /// Where the policy is read.
+    const PATH: &str = "/usr/sbin/policy-rc.d";
+
+    /// `None` where there is a policy already.
+    fn begin() -> Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        match options.write(true).create_new(true).mode(0o755).open(Self::PATH) {
+            Ok(mut file) => {
+                file.write_all(b"#!/bin/sh\nexit 101\n").context(Self::PATH)?;
+                Ok(Some(Self))
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error).context(Self::PATH),
+        }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(Self::PATH) {
+            eprintln!("{}: {error}: no service will start on this machine", Self::PATH);
+        }
+    }
 }
 
 /// Runs `apt-get`; `false` when it failed, after what it said.

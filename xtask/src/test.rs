@@ -16,8 +16,8 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
     room::enter()?;
     let mut stages = Stages::new()?;
     stages.step("packages", || package::ensure(package::FOR_TESTS))?;
-    let built = stages
-        .program("build coffer", &mut cargo(&["build", "--release", "-p", "coffer"]))?
+    let shipped = ["build", "--release", "-p", "coffer", "-p", "containerd-shim-coffer-v1"];
+    let built = stages.program("build coffer", &mut cargo(&shipped))?
         && stages.program("build the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?
         && stages
             .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;

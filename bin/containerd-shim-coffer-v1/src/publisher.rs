@@ -1,7 +1,8 @@
 //! Events on their way to containerd.
 //!
-//! Each is kept until containerd has acknowledged it. If containerd is away, the next event, or
-//! containerd's own return as a client, tries again: nothing is polled.
+//! Each is kept until containerd has acknowledged it, and only then the next one is sent: containerd
+//! serves the calls of one connection at once, in any order. If it is away, the next event, or its
+//! own return as a client, tries again: nothing is polled.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -46,9 +47,7 @@ struct Waiting {
 struct Line {
     socket: OwnedFd,
     answers: Frames,
-    /// How many of the waiting events were handed over whole.
-    sent: usize,
-    /// How many bytes of the next one were.
+    /// How many bytes of the oldest waiting event were handed over.
     offset: usize,
 }
 
@@ -95,7 +94,8 @@ impl Publisher {
             self.line = Line::dial(&self.address);
         }
         if let Some(line) = &mut self.line
-            && line.send(&self.waiting).is_err()
+            && let Some(oldest) = self.waiting.front()
+            && line.send(&oldest.bytes).is_err()
         {
             self.line = None;
         }
@@ -117,7 +117,7 @@ impl Publisher {
     #[must_use]
     pub fn waits_for(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         let line = self.line.as_ref()?;
-        let behind = line.sent < self.waiting.len();
+        let behind = self.waiting.front().is_some_and(|oldest| line.offset < oldest.bytes.len());
         let flags = if behind { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         Some((line.socket.as_fd(), flags))
     }
@@ -134,11 +134,13 @@ impl Publisher {
         }
     }
 
+    /// The oldest event is the only one that can have been answered.
     fn forget(&mut self, stream: u32) {
-        let Some(at) = self.waiting.iter().position(|event| event.stream == stream) else { return };
-        self.waiting.remove(at);
-        if let Some(line) = &mut self.line {
-            line.sent = line.sent.saturating_sub(1); // an answer comes after its request was sent
+        if self.waiting.front().is_some_and(|oldest| oldest.stream == stream) {
+            self.waiting.pop_front();
+            if let Some(line) = &mut self.line {
+                line.offset = 0;
+            }
         }
     }
 }
@@ -149,15 +151,13 @@ impl Line {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
         connect(&socket, &SocketAddrUnix::new(path).ok()?).ok()?;
-        Some(Self { socket, answers: Frames::default(), sent: 0, offset: 0 })
+        Some(Self { socket, answers: Frames::default(), offset: 0 })
     }
 
-    fn send(&mut self, waiting: &VecDeque<Waiting>) -> rustix::io::Result<()> {
-        while let Some(event) = waiting.get(self.sent) {
-            let rest = event.bytes.get(self.offset..).unwrap_or_default();
-            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
-                Ok(n) if n < rest.len() => self.offset += n,
-                Ok(_) => (self.sent, self.offset) = (self.sent + 1, 0),
+    fn send(&mut self, event: &[u8]) -> rustix::io::Result<()> {
+        while self.offset < event.len() {
+            match send(&self.socket, &event[self.offset..], SendFlags::NOSIGNAL) {
+                Ok(n) => self.offset += n,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(errno) => return Err(errno),
@@ -224,12 +224,13 @@ mod tests {
         publisher.publish(&TaskOOM { container_id: "two".into() });
         let (peer, mut frames) = (accept(&listener).unwrap(), Frames::default());
         assert_eq!(next(&peer, &mut frames), first);
-        let second = next(&peer, &mut frames);
-        for stream in [first.stream, second.stream] {
+        let mut acknowledge = |stream| {
             let answer = Frame { stream, kind: Kind::Response, message: Vec::new() };
             rustix::io::write(&peer, &answer.encode().unwrap()).unwrap();
-        }
-        publisher.turn(&mut [0; 512]);
+            publisher.turn(&mut [0; 512]);
+        };
+        acknowledge(first.stream);
+        acknowledge(next(&peer, &mut frames).stream);
         assert!(publisher.is_idle());
     }
 }
