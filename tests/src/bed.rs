@@ -23,6 +23,9 @@ pub use crate::bed_enter as enter;
 /// Set in the guest, to its name.
 const GUEST: &str = "COFFER_BED_GUEST";
 
+/// The static shell's name in the guest; another than that of the recipe.
+const BUNDLE_SHELL: &str = "bundle-shell";
+
 /// What is above the guest's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
@@ -145,6 +148,10 @@ pub fn run(machine: impl Into<Machine>, recipes: &[&Recipe], options: &[&str]) -
     let mut bed = Command::new("setpriv");
     bed.args(["--pdeathsig", "KILL"]).arg(xtask).args(["bed", "run"]).args(options);
     bed.args(["--kernel", &machine.kernel.to_string(), &machine.variant.to_string()]);
+    // What the roots of bundles are made of.
+    if Path::new(crate::oci::SHELL).exists() {
+        bed.arg("--with").arg(with(Path::new(crate::oci::SHELL), BUNDLE_SHELL));
+    }
     for recipe in recipes {
         bed.arg("--with").arg(with(&recipe.layout(), recipe.name));
     }
@@ -161,6 +168,15 @@ fn with(file: &Path, name: &str) -> String {
 #[must_use]
 pub fn guest() -> Option<String> {
     std::env::var(GUEST).ok()
+}
+
+/// The static shell that bundles are made of, here or in the guest.
+#[must_use]
+pub(crate) fn shell() -> PathBuf {
+    match guest() {
+        Some(_) => Path::new("/host").join(BUNDLE_SHELL),
+        None => PathBuf::from(crate::oci::SHELL),
+    }
 }
 
 /// Where the layout of a recipe is in the guest.

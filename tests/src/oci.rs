@@ -20,6 +20,9 @@ const CONFIG: &str = include_str!("oci.json");
 /// How long a process may take to end before the test has failed.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
+/// A shell that needs no libraries: Debian's busybox-static.
+pub(crate) const SHELL: &str = "/bin/busybox";
+
 /// How many bundles this process has made.
 static BUNDLES: AtomicU32 = AtomicU32::new(0);
 
@@ -117,7 +120,7 @@ impl Runtime {
         for folder in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+        fs::copy(crate::bed::shell(), root.join("bin/busybox")).unwrap();
         for name in ["sh", "cat", "echo", "env", "id", "ls", "sleep", "stat", "true", "wc"] {
             symlink("busybox", root.join("bin").join(name)).unwrap();
         }

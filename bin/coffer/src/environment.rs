@@ -4,6 +4,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use coffer_runtime::cgroup::{Bus, ServiceManager};
+
 use crate::failure::Failure;
 use crate::ui::Colour;
 
@@ -51,6 +53,25 @@ pub(crate) fn state_root(flag: Option<&str>) -> PathBuf {
     }
     let own = variable("XDG_RUNTIME_DIR").filter(|_| !rustix::process::geteuid().is_root());
     own.map_or_else(|| PathBuf::from("/run"), PathBuf::from).join("coffer-oci")
+}
+
+/// Where a service manager's bus is. Source: the D-Bus Specification, "Well-known Message Bus
+/// Instances"; man 8 pam_systemd.
+pub(crate) fn bus(manager: ServiceManager) -> Bus {
+    let (name, path) = match manager {
+        ServiceManager::System => {
+            ("DBUS_SYSTEM_BUS_ADDRESS", PathBuf::from("/run/dbus/system_bus_socket"))
+        }
+        ServiceManager::User => {
+            let own = || format!("/run/user/{}", rustix::process::geteuid().as_raw()).into();
+            let folder = variable("XDG_RUNTIME_DIR").map_or_else(own, PathBuf::from);
+            ("DBUS_SESSION_BUS_ADDRESS", folder.join("bus"))
+        }
+    };
+    match variable(name).and_then(|addresses| addresses.into_string().ok()) {
+        Some(addresses) => Bus { manager, addresses },
+        None => Bus::at(manager, &path),
+    }
 }
 
 /// How many listening sockets the caller has passed to this process, from descriptor 3 on; those

@@ -7,10 +7,13 @@
     reason = "a helper of a test fails as the test does, and looks at the kernel's own files by path"
 )]
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 
-use coffer_runtime::cgroup::{Cgroup, CgroupError, Driver, Entry, Manager, Place, Settings};
+use coffer_runtime::cgroup::{
+    Cgroup, CgroupError, Driver, Entry, Manager, OfBundle, Place, Settings,
+};
 use coffer_runtime::plan::Authority;
 use coffer_sys::spawn::{Clone3, Parent, spawn};
 use coffer_tests::bed::{self, Kernel, Variant};
@@ -20,8 +23,16 @@ use rustix::thread::UnshareFlags;
 fn place(path: &str, json: &str) -> (Place, Settings) {
     let settings = Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
     let manager = Manager::discover().unwrap();
-    let place =
-        manager.of_bundle(Driver::Cgroupfs, path, &settings, "web", Authority::Root).unwrap();
+    let place = manager
+        .of_bundle(OfBundle {
+            driver: &Driver::Cgroupfs,
+            cgroups_path: path,
+            settings: &settings,
+            annotations: &BTreeMap::new(),
+            id: "web",
+            authority: Authority::Root,
+        })
+        .unwrap();
     (place, settings)
 }
 

@@ -10,6 +10,7 @@
               the kernel's own files by path"
 )]
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use std::process::{Child, Command, Stdio};
 
 use coffer_runtime::cgroup::{
     Cgroup, CgroupError, Controller, CpuQuota, Driver, Entry, GroupPath, Kind, Limits, Manager,
-    Owner, Pids, Place, Settings, Swap, Version,
+    OfBundle, Owner, Pids, Place, Settings, Swap, Version,
 };
 use coffer_runtime::plan::Authority;
 use coffer_runtime::state::ContainerId;
@@ -194,8 +195,16 @@ fn bundle(above: &Above, json: &str) -> (Place, Settings) {
     let settings = Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
     let path = format!("/{}/web", above.name);
     let manager = above.manager.clone();
-    let place =
-        manager.of_bundle(Driver::Cgroupfs, &path, &settings, "web", Authority::Root).unwrap();
+    let place = manager
+        .of_bundle(OfBundle {
+            driver: &Driver::Cgroupfs,
+            cgroups_path: &path,
+            settings: &settings,
+            annotations: &BTreeMap::new(),
+            id: "web",
+            authority: Authority::Root,
+        })
+        .unwrap();
     (place, settings)
 }
 

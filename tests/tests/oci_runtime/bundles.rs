@@ -47,6 +47,21 @@ fn root_what_makes_no_sense_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn root_a_control_group_in_use_is_refused_and_who_is_in_it_lives() {
+    if !program::root() {
+        return;
+    }
+    let runtime = Runtime::ours();
+    let bundle = runtime.bundle("exec sleep 1000", |_| {});
+    runtime.must(&["run", "--detach", "--bundle", &bundle.to_string_lossy(), "first"]);
+    let outcome = runtime.create("second", &bundle);
+    assert!(outcome.stderr.contains("has processes in it"), "{outcome}");
+    assert_eq!((outcome.status, &*runtime.status("second")), (1, "none"));
+    assert_eq!(runtime.status("first"), "running");
+    assert_eq!(runtime.leftovers(), [""; 0]);
+}
+
+#[test]
 fn root_what_is_no_configuration_is_refused() {
     if !program::root() {
         return;

@@ -106,7 +106,7 @@ impl Wanted {
         let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
         let Self { root_change, keyring, preserved, .. } = *self;
         let admitted = &admitted;
-        let driver = globals.groups;
+        let driver = &globals.groups;
         let wanted = Create { home, id, bundle, admitted, root_change, keyring, preserved, driver };
         let made = bundle::create(&wanted).map_err(refused)?;
         for warning in made.warnings() {

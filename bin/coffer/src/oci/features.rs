@@ -100,7 +100,7 @@ fn features() -> Value {
             "org.opencontainers.runc.checkpoint.enabled": "false",
             "org.opencontainers.runc.version": env!("CARGO_PKG_VERSION"),
         },
-        "potentiallyUnsafeConfigAnnotations": [],
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property."],
     })
 }
 
@@ -109,7 +109,7 @@ fn linux() -> Value {
     json!({
         "namespaces": NAMESPACES,
         "capabilities": capabilities,
-        "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
+        "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
         "seccomp": seccomp(),
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use coffer_runtime::bundle::{BundleId, Folder, Home};
-use coffer_runtime::cgroup::Driver;
+use coffer_runtime::cgroup::{Driver, ServiceManager};
 
 use super::Outcome;
 use super::failure::Failure;
@@ -96,15 +96,21 @@ fn format(text: Option<&str>) -> Result<Format, Failure> {
 
 fn groups(words: &Words) -> Result<Driver, Failure> {
     match words.value("cgroup-manager") {
-        None if words.has("systemd-cgroup") => Ok(Driver::Systemd),
+        None if words.has("systemd-cgroup") => systemd(),
         None | Some("cgroupfs") => Ok(Driver::Cgroupfs),
-        Some("systemd") => Ok(Driver::Systemd),
+        Some("systemd") => systemd(),
         Some("disabled") => Ok(Driver::Disabled),
         Some(other) => {
             let why = format!("--cgroup-manager: {other:?} is not cgroupfs, systemd or disabled");
             Err(Failure::new(why))
         }
     }
+}
+
+/// The systemd whose bus the environment names.
+fn systemd() -> Result<Driver, Failure> {
+    let manager = ServiceManager::of_caller()?;
+    Ok(Driver::Systemd(environment::bus(manager)))
 }
 
 /// Writes `text` to standard output.

@@ -9,10 +9,9 @@ use coffer_policy::Admitted;
 use jiff::Timestamp;
 use rustix::process::Pid;
 
-use super::delete;
 use super::hooks::{self, HookState};
 use super::{Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Saved, State, Status};
-use crate::cgroup::{Cgroup, Driver, Manager, Settings};
+use crate::cgroup::{self, Cgroup, Driver, Manager, Settings};
 use crate::gate;
 use crate::launch::{Calls, Gate, Launch, Launched, Stdio, launch_with};
 use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs};
@@ -36,7 +35,7 @@ pub struct Create<'a> {
     /// How many descriptors after the standard three stay open.
     pub preserved: u32,
     /// Who makes its control groups.
-    pub driver: Driver,
+    pub driver: &'a Driver,
 }
 
 /// A container that waits at its gate, and may still be taken back.
@@ -73,15 +72,24 @@ struct Draft {
 pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
     let decided = decide(wanted)?;
     let locked = wanted.home.add(wanted.id)?;
-    match make(wanted, &decided, &locked) {
-        Ok((cgroup, launched, gate, state)) => {
+    // The first error is the one to be told: what cannot be removed now is a wreck that the next
+    // command finds. Groups that were not made here are another container's, and stay.
+    let (gate, mut cgroup) = match prepare(wanted, &decided, &locked) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            drop(wanted.home.remove(locked));
+            return Err(error);
+        }
+    };
+    match run(wanted, &decided, &locked, &mut cgroup, &gate) {
+        Ok((launched, state)) => {
             let warnings = decided.warnings;
             Ok(Made { locked, cgroup, launched, gate, state, warnings })
         }
         Err(error) => {
-            // The first error is the one to be told: what cannot be removed now is a wreck that
-            // the next command finds.
-            drop(delete::clear(wanted.home, locked));
+            if cgroup.remove().is_ok() {
+                drop(wanted.home.remove(locked));
+            }
             Err(error)
         }
     }
@@ -96,9 +104,14 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let OfBundle { confinement, warnings } = Confinement::of_bundle(spec, &host)?;
     let linux = spec.linux.clone().unwrap_or_default();
     let settings = Settings::of_bundle(&linux.resources.unwrap_or_default())?;
-    let (driver, id) = (wanted.driver, wanted.id.as_str());
-    let cgroup =
-        Manager::discover()?.of_bundle(driver, &linux.cgroups_path, &settings, id, authority())?;
+    let cgroup = Manager::discover()?.of_bundle(cgroup::OfBundle {
+        driver: wanted.driver,
+        cgroups_path: &linux.cgroups_path,
+        settings: &settings,
+        annotations: &spec.annotations,
+        id: wanted.id.as_str(),
+        authority: authority(),
+    })?;
     let view = CgroupView::of(&cgroup);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
@@ -144,24 +157,23 @@ pub(super) fn authority() -> Authority {
     }
 }
 
-/// Writes down what will be, makes the groups and the process.
-fn make(
+/// Writes down what will be, and makes the groups, which are taken back where that fails.
+fn prepare(
     wanted: &Create<'_>,
     decided: &Decided,
     locked: &Locked,
-) -> Result<(Cgroup, Launched, OwnedFd, State), BundleError> {
+) -> Result<(OwnedFd, Cgroup), BundleError> {
     locked.save(&decided.saved)?;
     let gate = gate::make(locked.dir()).map_err(BundleError::folder(wanted.id))?;
-    let cgroup = decided.saved.cgroup.create(&decided.settings)?;
-    let (launched, state) = run(wanted, decided, locked, &cgroup, &gate)?;
-    Ok((cgroup, launched, gate, state))
+    Ok((gate, decided.saved.cgroup.create(&decided.settings)?))
 }
 
+/// Makes the process.
 fn run(
     wanted: &Create<'_>,
     decided: &Decided,
     locked: &Locked,
-    cgroup: &Cgroup,
+    cgroup: &mut Cgroup,
     gate: &OwnedFd,
 ) -> Result<(Launched, State), BundleError> {
     let entry = cgroup.entry()?;
@@ -169,6 +181,7 @@ fn run(
     let made = RefCell::new(None);
     let calls = Calls {
         joined: &mut |pid| {
+            cgroup.enter(pid).map_err(io::Error::other)?;
             let init = ProcessId::of(pid, &decided.state.boot)?;
             let state = decided.state(wanted, init);
             locked.save_state(&state).map_err(io::Error::other)?;

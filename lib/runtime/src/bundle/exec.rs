@@ -69,9 +69,11 @@ pub fn exec(folder: &Folder, wanted: &Exec<'_>) -> Result<Executed, BundleError>
         pid: Pid::from_raw(state.init.pid).ok_or_else(gone)?,
     };
     let plan = plan(&init, &confinement, &host, wanted.process, joined)?;
-    let cgroup = state.cgroup.open()?;
-    let how = Launch { cgroup: &cgroup.entry()?, stdio: Stdio::Inherit, gate: Gate::Open };
-    let Launched { pid, pidfd, terminal, .. } = launch(&plan, &how, &mut |_| Ok(()))?;
+    let mut cgroup = state.cgroup.open()?;
+    let entry = cgroup.entry()?;
+    let how = Launch { cgroup: &entry, stdio: Stdio::Inherit, gate: Gate::Open };
+    let Launched { pid, pidfd, terminal, .. } =
+        { launch(&plan, &how, &mut |pid| cgroup.enter(pid).map_err(std::io::Error::other))? };
     Ok(Executed { pid, process: pidfd, terminal, warnings })
 }
 

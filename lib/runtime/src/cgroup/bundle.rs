@@ -4,27 +4,45 @@
 //! each hierarchy; a relative one is below coffer's own group, and so is the container's id where
 //! there is no path. All hierarchies of v1 are joined, for clients find the counters by them.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
 
 use super::group::{beneath, open_mount};
 use super::place::{Caller, Existing, missing};
 use super::{
-    CgroupError, Controller, GroupPath, Kind, Manager, Missing, Owner, Place, Settings, V1, V2,
-    Version, v1, v2,
+    Bus, CgroupError, Controller, GroupPath, Kind, Manager, Missing, Owner, Place, ServiceManager,
+    Settings, SystemdError, Unit, V1, V2, Version, systemd, v1, v2,
 };
 use crate::plan::Authority;
 
 /// Who makes a bundle's groups.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Driver {
     /// Coffer itself, as folders.
     #[default]
     Cgroupfs,
-    /// systemd, as a scope.
-    Systemd,
+    /// The systemd on this bus, as a scope.
+    Systemd(Bus),
     /// Nobody: the container stays in its caller's groups.
     Disabled,
+}
+
+/// What a bundle says about its groups.
+#[derive(Clone, Copy, Debug)]
+pub struct OfBundle<'a> {
+    /// Who makes them.
+    pub driver: &'a Driver,
+    /// `linux.cgroupsPath`.
+    pub cgroups_path: &'a str,
+    /// `linux.resources`.
+    pub settings: &'a Settings,
+    /// `annotations`, some of which are for systemd.
+    pub annotations: &'a BTreeMap<String, String>,
+    /// The container's id.
+    pub id: &'a str,
+    /// Whose rights its maker has.
+    pub authority: Authority,
 }
 
 /// The longest name of a group. Source: `NAME_MAX`, linux/limits.h.
@@ -38,23 +56,17 @@ struct Below {
 }
 
 impl Manager {
-    /// Decides where the groups of the bundle `id` go, and checks that `settings` can be held
-    /// there. Makes nothing.
+    /// Decides where the groups of a bundle go, and checks that its settings can be held there.
+    /// Makes nothing.
     ///
     /// Where an ordinary user may make no groups, and nothing was asked for, there are none.
     ///
     /// # Errors
     /// [`CgroupError::Invalid`] with a JSON path; [`CgroupError::NoController`] where something
-    /// was asked for that nothing can hold.
-    pub fn of_bundle(
-        self,
-        driver: Driver,
-        cgroups_path: &str,
-        settings: &Settings,
-        id: &str,
-        authority: Authority,
-    ) -> Result<Place, CgroupError> {
-        let caller = match authority {
+    /// was asked for that nothing can hold; [`CgroupError::Systemd`] where nobody is on its bus.
+    pub fn of_bundle(self, wanted: OfBundle<'_>) -> Result<Place, CgroupError> {
+        let OfBundle { driver, cgroups_path, settings, id, .. } = wanted;
+        let caller = match wanted.authority {
             Authority::Root => Caller::Root,
             Authority::User => Caller::User,
         };
@@ -62,8 +74,41 @@ impl Manager {
         match driver {
             Driver::Disabled => manager.nowhere(settings),
             Driver::Cgroupfs => manager.folders(cgroups_path, settings, id),
-            Driver::Systemd => Err(path_error("systemd's scopes are not made here")),
+            Driver::Systemd(bus) => manager.scope(bus, &wanted),
         }
+    }
+
+    /// A scope of the manager on `bus`, which is asked only where its own group is.
+    fn scope(self, bus: &Bus, wanted: &OfBundle<'_>) -> Result<Place, CgroupError> {
+        let (caller, slice) = match bus.manager {
+            ServiceManager::System => (self.caller, "system.slice"),
+            ServiceManager::User => (Caller::User, "user.slice"),
+        };
+        let named = systemd::parse(wanted.cgroups_path, slice, wanted.id);
+        let systemd::Named { slice, scope } = named.map_err(|why| path_error(&why))?;
+        let below = systemd::group(&slice).map_err(|why| path_error(&why))?;
+        let properties = systemd::annotated(wanted.annotations).map_err(|(key, why)| {
+            CgroupError::Invalid { path: format!("annotations.{key}"), why }
+        })?;
+        let manager = Self { caller, ..self };
+        let (Kind::V2, Some(v2)) = (manager.layout.kind(), &manager.layout.v2) else {
+            return Err(SystemdError::NoV2.into());
+        };
+        wanted.settings.check_for(Version::V2)?;
+        let top = systemd::top(bus)?;
+        let mount = open_mount(&v2.mount, Version::V2)?;
+        let group = GroupPath {
+            version: Version::V2,
+            mount: v2.mount.clone(),
+            controllers: manager.controllers_in(v2, &mount, &top)?,
+            parent: top.join(below),
+            name: scope.clone(),
+            above: Owner::Other,
+        };
+        let groups = vec![group];
+        manager.check(&groups, wanted.settings)?;
+        let unit = Some(Unit { name: scope, slice, bus: bus.clone(), properties });
+        Ok(Place { missing: missing(&groups), groups, existing: Existing::UsedIfEmpty, unit })
     }
 
     fn folders(&self, path: &str, settings: &Settings, id: &str) -> Result<Place, CgroupError> {
@@ -87,7 +132,8 @@ impl Manager {
             return self.nowhere(settings);
         }
         self.check(&groups, settings)?;
-        Ok(Place { missing: missing(&groups), groups, existing: Existing::UsedIfEmpty })
+        let (missing, existing) = (missing(&groups), Existing::UsedIfEmpty);
+        Ok(Place { missing, groups, existing, unit: None })
     }
 
     /// No groups, which is right only where nothing was asked for.
@@ -201,7 +247,14 @@ mod tests {
 
     fn place(path: &str, json: &str, authority: Authority) -> Result<Place, CgroupError> {
         let settings = Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
-        manager(Caller::Root).of_bundle(Driver::Cgroupfs, path, &settings, "web", authority)
+        manager(Caller::Root).of_bundle(OfBundle {
+            driver: &Driver::Cgroupfs,
+            cgroups_path: path,
+            settings: &settings,
+            annotations: &BTreeMap::new(),
+            id: "web",
+            authority,
+        })
     }
 
     fn paths(path: &str) -> Vec<PathBuf> {

@@ -9,8 +9,11 @@ use coffer_sys::dir;
 use rustix::fs::{self as rfs, Access, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
+use rustix::process::Pid;
 
 use super::place::Existing;
+use super::scope::Scope;
+use super::systemd::SystemdError;
 use super::{CgroupError, Controller, GroupPath, Missing, Place, Settings, Version, v1, v2};
 
 /// `CGROUP_SUPER_MAGIC`, linux/magic.h.
@@ -24,6 +27,8 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Cgroup {
     pub(super) groups: Vec<Group>,
+    /// Where systemd makes them.
+    pub(super) scope: Option<Scope>,
 }
 
 /// One of them.
@@ -48,12 +53,16 @@ pub enum Entry {
 impl Place {
     /// Makes the groups and sets what is to be set. Of groups that are there already, those of
     /// coffer's own were left by an earlier command that was killed, and are taken away first; a
-    /// bundle's are used if nothing is in them.
+    /// bundle's are used if nothing is in them. Where systemd makes them, that happens in
+    /// [`Cgroup::enter`].
     ///
     /// # Errors
     /// What the kernel refused, [`CgroupError::Populated`] and [`CgroupError::Frozen`]; what was
     /// made is removed again then.
     pub fn create(&self, settings: &Settings) -> Result<Cgroup, CgroupError> {
+        if let Some(scope) = self.future_scope(settings) {
+            return Ok(Cgroup { groups: Vec::new(), scope: Some(scope) });
+        }
         let mut groups = Vec::with_capacity(self.groups.len());
         let mut make = || {
             for at in &self.groups {
@@ -63,10 +72,10 @@ impl Place {
         };
         let made = make();
         match made {
-            Ok(()) => Ok(Cgroup { groups: groups.into_iter().map(|(group, _)| group).collect() }),
+            Ok(()) => Ok(Cgroup::of(groups.into_iter().map(|(group, _)| group).collect())),
             Err(error) => {
                 let ours = groups.into_iter().filter(|(_, made)| *made == Made::New);
-                Cgroup { groups: ours.map(|(group, _)| group).collect() }.remove()?;
+                Cgroup::of(ours.map(|(group, _)| group).collect()).remove()?;
                 Err(error)
             }
         }
@@ -81,16 +90,24 @@ impl Place {
         for at in &self.groups {
             groups.extend(Group::open(at)?);
         }
-        Ok(Cgroup { groups })
+        Ok(Cgroup { groups, scope: self.scope() })
     }
 }
 
 impl Cgroup {
-    /// How a new process gets in.
+    /// Groups that coffer makes.
+    fn of(groups: Vec<Group>) -> Self {
+        Self { groups, scope: None }
+    }
+
+    /// How a new process gets in, but for what [`Cgroup::enter`] does.
     ///
     /// # Errors
     /// Where a `tasks` file cannot be opened.
     pub fn entry(&self) -> Result<Entry, CgroupError> {
+        if self.scope.as_ref().is_some_and(Scope::takes_in) {
+            return Ok(Entry::Nowhere);
+        }
         let mut tasks = Vec::with_capacity(self.groups.len());
         for group in &self.groups {
             match group.at.version {
@@ -135,6 +152,9 @@ impl Cgroup {
             let why = Missing::Controller(controller);
             return Err(CgroupError::NoController { flag, why });
         }
+        if let Some(scope) = &self.scope {
+            scope.set(settings)?;
+        }
         self.groups.iter().try_for_each(|group| group.update(settings))
     }
 
@@ -174,7 +194,7 @@ impl Group {
                 Err(errno @ Errno::EXIST) => match (Self::open(at)?, existing) {
                     (None, _) => errno,
                     (Some(left), Existing::Replaced) => {
-                        Cgroup { groups: vec![left] }.remove()?;
+                        Cgroup::of(vec![left]).remove()?;
                         errno
                     }
                     (Some(group), Existing::UsedIfEmpty) => {
@@ -348,6 +368,26 @@ impl Group {
     pub(super) fn read_error(&self, name: &str, source: io::Error) -> CgroupError {
         CgroupError::File { path: self.at.path().join(name), source }
     }
+}
+
+/// The group of the scope `unit` that systemd has made with the process `pid` in it, set.
+pub(super) fn made_by_systemd(
+    at: &GroupPath,
+    pid: Pid,
+    unit: &str,
+    settings: &Settings,
+) -> Result<Vec<Group>, CgroupError> {
+    let pid = pid.as_raw_nonzero().get();
+    let not_moved = || SystemdError::NotMoved { pid, unit: unit.to_owned() };
+    let mount = open_mount(&at.mount, at.version)?;
+    let group = Group::open(at)?.ok_or_else(not_moved)?;
+    if !group.pids()?.contains(&pid) {
+        return Err(not_moved().into());
+    }
+    // systemd has switched on those that it knows of.
+    v2::enable(&mount, at, &at.wanted(settings), settings)?;
+    group.set(settings)?;
+    Ok(vec![group])
 }
 
 /// How often a group is made anew whose parent is removed meanwhile.

@@ -41,6 +41,15 @@ impl Cgroup {
     pub fn remove(self) -> Result<(), CgroupError> {
         let deadline = Instant::now() + PATIENCE;
         self.groups.iter().for_each(let_die);
+        let Some(scope) = &self.scope else { return self.remove_groups(deadline) };
+        // systemd would ask the processes to end, and wait for that.
+        self.kill()?;
+        let stopped = scope.stop();
+        self.remove_groups(deadline)?;
+        Ok(stopped?)
+    }
+
+    fn remove_groups(&self, deadline: Instant) -> Result<(), CgroupError> {
         self.groups.iter().rev().try_for_each(|group| group.remove(deadline))
     }
 }
@@ -151,18 +160,30 @@ fn open_pidfds(dir: BorrowedFd<'_>, path: &Path) -> Result<Vec<(i32, OwnedFd)>, 
 
 /// Waits until `cgroup.events` says `populated 0`; the kernel announces changes as `POLLPRI`.
 fn wait_empty(dir: BorrowedFd<'_>, path: &Path, deadline: Instant) -> Result<(), CgroupError> {
-    let events =
-        rfs::openat(dir, "cgroup.events", OFlags::RDONLY | OFlags::CLOEXEC, rfs::Mode::empty())
-            .map_err(|errno| left(path, errno))?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let events = match rfs::openat(dir, "cgroup.events", flags, rfs::Mode::empty()) {
+        Ok(events) => events,
+        Err(errno) if is_gone(errno) => return Ok(()),
+        Err(errno) => return Err(left(path, errno)),
+    };
     loop {
         let mut text = [0u8; 256];
-        let n = rustix::io::pread(&events, &mut text, 0).map_err(|errno| left(path, errno))?;
+        let n = match rustix::io::pread(&events, &mut text, 0) {
+            Ok(n) => n,
+            Err(errno) if is_gone(errno) => return Ok(()),
+            Err(errno) => return Err(left(path, errno)),
+        };
         let text = String::from_utf8_lossy(&text[..n]);
         if super::group::keyed(&text, "populated") == Some(0) {
             return Ok(());
         }
         wait_for(events.as_fd(), PollFlags::PRI, path, deadline)?;
     }
+}
+
+/// What the files of a group say that somebody else, such as systemd, has removed meanwhile.
+fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::NODEV)
 }
 
 fn wait_for(

@@ -27,8 +27,10 @@ mod layout;
 mod limits;
 mod place;
 mod pressure;
+mod scope;
 mod settings;
 mod stats;
+mod systemd;
 mod v1;
 mod v2;
 
@@ -36,7 +38,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
-pub use bundle::Driver;
+pub use bundle::{Driver, OfBundle};
 pub use controller::Controller;
 pub use events::OomEvents;
 pub use group::{Cgroup, Entry};
@@ -46,6 +48,7 @@ pub use place::{GroupPath, Manager, Owner, Place, Version};
 pub use pressure::{Pressure, Waited};
 pub use settings::Settings;
 pub use stats::{DeviceIo, HugePages, Stats, Throttling};
+pub use systemd::{Bus, ServiceManager, SystemdError, Unit};
 
 /// What can go wrong with control groups.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +158,9 @@ pub enum CgroupError {
         #[source]
         source: io::Error,
     },
+    /// systemd does not do its part.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
     /// A group cannot be emptied or removed.
     #[error("the control group {} cannot be removed", path.display())]
     Remove {
@@ -197,7 +203,11 @@ impl CgroupError {
 
     /// What to do about it, for a person.
     pub fn help(&self) -> Option<&'static str> {
-        let Self::NoController { why, .. } = self else { return None };
+        let why = match self {
+            Self::NoController { why, .. } => why,
+            Self::Systemd(error) => return error.help(),
+            _ => return None,
+        };
         Some(match why {
             Missing::File(_) => return None,
             Missing::Controller(_) => "run without the limit, or enable the controller at boot",

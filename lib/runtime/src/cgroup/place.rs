@@ -8,7 +8,9 @@ use rustix::fs::{self as rfs, Access, AtFlags};
 use serde::{Deserialize, Serialize};
 
 use super::group::{open_mount, read_text};
-use super::{CgroupError, Controller, Kind, Layout, Limits, Missing, Settings, V1, V2, v1, v2};
+use super::{
+    CgroupError, Controller, Kind, Layout, Limits, Missing, Settings, Unit, V1, V2, v1, v2,
+};
 use crate::state::ContainerId;
 
 /// The group below which all containers' groups are made.
@@ -79,6 +81,9 @@ pub struct Place {
     /// What happens to groups that are there already.
     #[serde(default)]
     pub existing: Existing,
+    /// The scope, where systemd makes the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
 }
 
 /// What happens to groups that are there before the container is.
@@ -139,7 +144,7 @@ impl Manager {
             _ => Vec::new(),
         };
         self.check(&groups, &settings)?;
-        Ok(Place { missing: missing(&groups), groups, existing: Existing::Replaced })
+        Ok(Place { missing: missing(&groups), groups, ..Place::default() })
     }
 
     /// Refuses settings that these groups cannot hold.

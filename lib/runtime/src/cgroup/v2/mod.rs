@@ -72,7 +72,7 @@ fn swap_beside(group: &Group, settings: &Settings) -> Result<Option<File>, Cgrou
 }
 
 /// Which file gets which content, but for the weights of block devices.
-fn files(settings: &Settings) -> Vec<File> {
+pub(super) fn files(settings: &Settings) -> Vec<File> {
     let resources = &settings.resources;
     let mut out = Out { settings, files: Vec::new() };
     if let Some(cpu) = &resources.cpu {
