@@ -25,19 +25,13 @@ const TABLE: &[Missing] = &[
     },
     Missing {
         verbs: RUN,
-        flags: &["--privileged"],
-        why: "it takes down every wall at once",
-        help: "ask for what is needed by name: --cap-add NAME, --security-opt seccomp=FILE",
+        flags: &["--device-cgroup-rule", "--gpus"],
+        why: "devices are given one by one",
+        help: "--device PATH",
     },
     Missing {
         verbs: RUN,
-        flags: &["--device", "--device-cgroup-rule", "--gpus"],
-        why: "containers get no devices of the host yet",
-        help: "",
-    },
-    Missing {
-        verbs: RUN,
-        flags: &["--pid", "--ipc", "--uts", "--cgroupns"],
+        flags: &["--uts", "--cgroupns"],
         why: "these namespaces are always the container's own",
         help: "leave the flag out",
     },

@@ -4,6 +4,7 @@
 //! `--cap-drop` for what the flags mean.
 
 mod names;
+mod power;
 mod sets;
 mod tweak;
 
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use names::Capability;
+pub use power::{POWERS, Power};
 pub use sets::{AmbientBefore, ApplyError, CapabilitySets};
 pub use tweak::{CapWord, GRANTED, Grant, WITHHELD, granted, tweak, words};
 

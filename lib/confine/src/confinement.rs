@@ -1,8 +1,10 @@
 //! The whole fence of a container as one value.
 
 mod bundle;
+mod device;
 mod error;
 mod explain;
+mod weaken;
 mod wishes;
 
 use coffer_oci::runtime::{Namespace, NamespaceKind};
@@ -16,6 +18,7 @@ use crate::sysctl::Sysctl;
 use crate::user::Identity;
 
 pub use bundle::{OfBundle, Unknown, Warning, id_map};
+pub use device::{AccessError, DeviceAccess, DeviceKind, HostDevice};
 pub use error::ConfinementError;
 pub use explain::{Control, Explanation, Gap};
 pub use wishes::{Filter, Host, SystemPaths, Wishes};
@@ -70,6 +73,29 @@ pub struct Confinement {
     pub rlimits: Vec<Limit>,
     /// Kernel parameters of its namespaces.
     pub sysctls: Vec<Sysctl>,
+    /// Devices of the host that it is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<HostDevice>,
+    /// Whether every wall but the namespaces was taken down at once.
+    #[serde(default, skip_serializing_if = "Privilege::is_fenced")]
+    pub privilege: Privilege,
+}
+
+/// Whether the fence is there at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Privilege {
+    /// It is, as far as it was not opened by name.
+    #[default]
+    Fenced,
+    /// `--privileged`: every capability, no filter, no masks, set-id programs.
+    Privileged,
+}
+
+impl Privilege {
+    fn is_fenced(&self) -> bool {
+        *self == Self::Fenced
+    }
 }
 
 /// Whether executing a file may give more rights: those of a set-user-id program or of file
@@ -164,6 +190,9 @@ impl Confinement {
     /// A [`ConfinementError`] for the first thing that does not.
     pub fn check(&self, host: &Host) -> Result<(), ConfinementError> {
         self.check_ids()?;
+        if self.sets_ids_of_the_host() {
+            return Err(ConfinementError::SetIdOnHost);
+        }
         if !self.granted.is_subset(host.capabilities) {
             let missing = self.granted.minus(host.capabilities);
             return Err(ConfinementError::KernelLacks(missing));
@@ -176,6 +205,14 @@ impl Confinement {
             crate::sysctl::check(&sysctl.name, &sysctl.value, &own)?;
         }
         Ok(())
+    }
+
+    /// Whether a set-id program of the image would take on a user of the host, unless all is
+    /// open anyway or a bundle's maker answers for it.
+    fn sets_ids_of_the_host(&self) -> bool {
+        self.privileges == NewPrivileges::ByFile
+            && self.privilege == Privilege::Fenced
+            && (self.sets.is_none() && self.ids.is_none())
     }
 
     /// A user namespace and a map of ids go together, and the map has the container's users.

@@ -8,9 +8,11 @@
 //!
 //! Sources: man 2 seccomp; runtime-spec config-linux.md, "Seccomp"; linux/seccomp.h.
 
+mod answer;
 mod arch;
 mod compile;
 pub mod default;
+pub mod diff;
 pub mod docker;
 mod emit;
 mod oci;
@@ -25,9 +27,11 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use answer::Answer;
 pub use arch::Arch;
 pub use compile::{CompileError, Program, compile};
 pub use oci::ProfileError;
+pub use table::nearest;
 
 /// What happens at a call. Source: man 2 seccomp, "Filters".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coffer_confine::capability::{CapSet, Capability};
-use coffer_confine::confinement::{Filter, Host, SystemPaths, Wishes};
+use coffer_confine::confinement::{Filter, Host, NewPrivileges, Privilege, SystemPaths, Wishes};
 use coffer_confine::ids::{ContainerUid, IdMap};
 use coffer_confine::{Confinement, ConfinementError, user};
 use coffer_oci::runtime::{Namespace, NamespaceKind};
@@ -33,6 +33,9 @@ fn wishes<'a>(
         system_paths: SystemPaths::Confined,
         rlimits: &[],
         sysctls,
+        devices: Vec::new(),
+        privileges: NewPrivileges::Never,
+        privilege: Privilege::Fenced,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::{Common, Json};
-use crate::ui::{self, Table};
+use crate::ui::{self, Table, Ui};
 use crate::verb::Command;
 
 /// The longest command that is shown whole. Source: docker ps.
@@ -99,6 +99,7 @@ struct Item<'a> {
     exit_code: Option<u8>,
     pid: Option<i32>,
     labels: Option<&'a std::collections::BTreeMap<String, String>>,
+    opened: &'a [String],
 }
 
 impl Command for Ps {
@@ -121,7 +122,8 @@ impl Command for Ps {
             let text: String = list.iter().map(|listed| self.id(listed) + "\n").collect();
             context.ui.data(text.as_bytes())?;
         } else {
-            context.ui.data(self.table(&list).render().as_bytes())?;
+            let table = self.table(&list).render();
+            context.ui.data(marked(&context.ui, &table, &list).as_bytes())?;
         }
         Ok(Exit::DONE)
     }
@@ -156,7 +158,7 @@ impl Ps {
                 text(|record| record.image.clone()),
                 record.map_or_else(String::new, |record| self.command(record)),
                 record.map_or_else(String::new, |r| ui::age(r.created, now) + " ago"),
-                status(&listed.status, now),
+                status(&listed.status, now) + if privileged(listed) { " (privileged)" } else { "" },
                 text(|record| record.name.to_string()),
             ]);
         }
@@ -192,6 +194,22 @@ impl Filter {
             },
         }
     }
+}
+
+/// Whether a container's whole fence was taken down.
+fn privileged(listed: &Listed) -> bool {
+    let opened = listed.record.as_ref().map(|record| &record.opened);
+    opened.is_some_and(|flags| flags.iter().any(|flag| flag == "--privileged"))
+}
+
+/// The table with the lines of privileged containers in red. Its first line is the head.
+fn marked(ui: &Ui, table: &str, list: &[Listed]) -> String {
+    let lines = table.lines().skip(1).zip(list).map(|(line, listed)| match privileged(listed) {
+        true => ui.alarm(line),
+        false => line.to_owned(),
+    });
+    let head = table.lines().next().map(str::to_owned);
+    head.into_iter().chain(lines).map(|line| line + "\n").collect()
 }
 
 /// The status in docker's word.
@@ -239,6 +257,7 @@ impl<'a> Item<'a> {
             exit_code: exit.map(|exit| exit.outcome.code()),
             pid: running.map(|running| running.init.pid),
             labels: record.map(|record| &record.labels),
+            opened: record.map_or(&[], |record| &record.opened),
         }
     }
 }

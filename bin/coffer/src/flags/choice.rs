@@ -1,10 +1,9 @@
 //! Flags that choose between relaxations, or that hold a pair.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use coffer_runtime::spec::{Network, Userns};
+use coffer_runtime::spec::{Network, Sharing, Userns};
 
 /// Why a choice is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,14 +14,9 @@ pub(crate) enum ChoiceError {
     /// `--userns`.
     #[error("it is `auto` (a range of its own, which is the default) or `host`")]
     Userns,
-    /// `--security-opt`.
-    #[error(
-        "options are seccomp=FILE, seccomp=unconfined, systempaths=unconfined and no-new-privileges"
-    )]
-    Security,
-    /// Privileges can always be gained by nobody.
-    #[error("no_new_privs is always set")]
-    Privileges,
+    /// `--pid` and `--ipc`.
+    #[error("it is `private` (which is the default) or `host`")]
+    Sharing,
     /// `--add-host`.
     #[error("it should look like NAME:ADDRESS")]
     Host,
@@ -60,32 +54,18 @@ impl FromStr for UsernsWord {
     }
 }
 
-/// `--security-opt`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SecurityOption {
-    /// The caller's profile, in docker's form.
-    SeccompFile(PathBuf),
-    /// No filter.
-    SeccompUnconfined,
-    /// No masked paths.
-    PathsUnconfined,
-    /// What is so anyway.
-    NoNewPrivileges,
-}
+/// `--pid` and `--ipc`. `private` is podman's word, `shareable` and `container:` are not built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SharingWord(pub(crate) Sharing);
 
-impl FromStr for SecurityOption {
+impl FromStr for SharingWord {
     type Err = ChoiceError;
 
-    /// Docker takes `name=value` and, of old, `name:value`.
     fn from_str(text: &str) -> Result<Self, ChoiceError> {
-        let (name, value) = text.split_once(['=', ':']).unwrap_or((text, ""));
-        match (name, value) {
-            ("seccomp", "unconfined") => Ok(Self::SeccompUnconfined),
-            ("seccomp", file) if !file.is_empty() => Ok(Self::SeccompFile(PathBuf::from(file))),
-            ("systempaths", "unconfined") => Ok(Self::PathsUnconfined),
-            ("no-new-privileges", "" | "true") => Ok(Self::NoNewPrivileges),
-            ("no-new-privileges", _) => Err(ChoiceError::Privileges),
-            _ => Err(ChoiceError::Security),
+        match text {
+            "private" | "" => Ok(Self(Sharing::Own)),
+            "host" => Ok(Self(Sharing::Host)),
+            _ => Err(ChoiceError::Sharing),
         }
     }
 }
@@ -115,13 +95,10 @@ mod tests {
 
     #[test]
     fn relaxations_are_named() {
-        assert_eq!("seccomp=unconfined".parse(), Ok(SecurityOption::SeccompUnconfined));
-        assert_eq!("seccomp=/p.json".parse(), Ok(SecurityOption::SeccompFile("/p.json".into())));
-        let refused = "no-new-privileges=false".parse::<SecurityOption>();
-        assert_eq!(refused, Err(ChoiceError::Privileges));
-        assert_eq!("label=disable".parse::<SecurityOption>(), Err(ChoiceError::Security));
         assert_eq!("bridge".parse::<NetworkWord>(), Err(ChoiceError::Network));
         assert_eq!("host".parse(), Ok(UsernsWord(Userns::Host)));
+        assert_eq!("host".parse(), Ok(SharingWord(Sharing::Host)));
+        assert_eq!("container:x".parse::<SharingWord>(), Err(ChoiceError::Sharing));
     }
 
     #[test]

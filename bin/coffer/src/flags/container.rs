@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use coffer_runtime::spec::MountRequest;
+use coffer_runtime::spec::{DeviceRequest, MountRequest};
 
-use super::choice::{HostLine, NetworkWord, SecurityOption, UsernsWord};
+use super::choice::{HostLine, NetworkWord, SharingWord, UsernsWord};
 use super::common::{PullFlags, RunImageFlags, UnpackFlags};
+use super::device::device;
 use super::mount::{mount, tmpfs, volume};
+use super::security::SecurityOption;
 use super::{Cpus, Label, Limit, Seconds, Size, SwapSize, Sysctl, Ulimit};
 
 /// What a new container is asked to be.
@@ -155,6 +157,24 @@ pub(crate) struct FenceFlags {
     /// Where its ids come from: auto is a range of its own
     #[arg(long, value_name = "MODE")]
     pub(crate) userns: Option<UsernsWord>,
+    /// Whose processes it sees: private or host
+    #[arg(long, value_name = "MODE")]
+    pub(crate) pid: Option<SharingWord>,
+    /// Whose shared memory it reaches: private or host
+    #[arg(long, value_name = "MODE")]
+    pub(crate) ipc: Option<SharingWord>,
+    /// Give it a device of the host
+    #[arg(long, value_name = "PATH[:PATH][:rwm]", value_parser = device)]
+    pub(crate) device: Vec<DeviceRequest>,
+    /// Let set-user-id programs work, within the container's own ids
+    #[arg(long)]
+    pub(crate) allow_setuid: bool,
+    /// Take the fence down but for the namespaces; needs --yes-really
+    #[arg(long)]
+    pub(crate) privileged: bool,
+    /// With --privileged: know that the container can then take over its host
+    #[arg(long, requires = "privileged")]
+    pub(crate) yes_really: bool,
     /// Set a kernel parameter of the container's own
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) sysctl: Vec<Sysctl>,

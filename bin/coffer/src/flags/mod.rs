@@ -4,9 +4,11 @@ mod choice;
 mod common;
 mod console;
 mod container;
+mod device;
 mod environment_file;
 mod mount;
 mod request;
+mod security;
 mod value;
 
 pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};

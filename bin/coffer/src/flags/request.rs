@@ -5,17 +5,17 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use coffer_confine::capability;
-use coffer_confine::confinement as fence;
+use coffer_confine::confinement::{self as fence, NewPrivileges, Privilege};
 use coffer_confine::seccomp::docker;
 use coffer_oci::runtime::ConsoleSize;
 use coffer_runtime::spec::{
-    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
-    Userns,
+    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
+    Terminal, Userns,
 };
 
-use super::choice::SecurityOption;
 use super::container::{ContainerFlags, FenceFlags, LimitFlags, ProcessFlags};
 use super::environment_file::{read, variables};
+use super::security::SecurityOption;
 use super::{Label, Limit, Size, SwapSize};
 use crate::failure::Failure;
 
@@ -46,6 +46,9 @@ impl ContainerFlags {
             labels: process.labels()?,
             init: if process.init { Init::Tiny } else { Init::Program },
             terminal: process.terminal(),
+            pid: self.fence.pid.map_or(Sharing::Own, |word| word.0),
+            ipc: self.fence.ipc.map_or(Sharing::Own, |word| word.0),
+            devices: self.fence.device.clone(),
             userns: self.fence.userns.map_or(Userns::Private, |word| word.0),
             oom_score_adj: self.limits.oom_score_adj,
             stop_signal: process.stop_signal.clone(),
@@ -124,6 +127,15 @@ fn signed(size: Size) -> i64 {
 
 impl FenceFlags {
     fn choose(&self, request: &mut Request) -> Result<(), Failure> {
+        self.check()?;
+        if self.allow_setuid || self.privileged {
+            request.privileges = NewPrivileges::ByFile;
+        }
+        if self.privileged {
+            request.privilege = Privilege::Privileged;
+            request.seccomp = SeccompChoice::Unconfined;
+            request.system_paths = SystemPaths::Unconfined;
+        }
         for option in &self.security_opt {
             match option {
                 SecurityOption::SeccompFile(file) => request.seccomp = self.profile(file)?,

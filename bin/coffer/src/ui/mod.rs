@@ -118,6 +118,14 @@ impl Ui {
         }
     }
 
+    /// A line of data that must not be overlooked: red where stdout is a terminal.
+    pub(crate) fn alarm(&self, line: &str) -> String {
+        match self.colour == Colour::OnTerminal && io::stdout().is_terminal() {
+            true => format!("\x1b[1;31m{line}\x1b[0m"),
+            false => line.to_owned(),
+        }
+    }
+
     fn paint(&self, text: &str, sgr: &str) -> String {
         if self.colour == Colour::OnTerminal && io::stderr().is_terminal() {
             format!("\x1b[{sgr}m{text}\x1b[0m")

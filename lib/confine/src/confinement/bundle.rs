@@ -9,7 +9,8 @@ use std::fmt;
 use coffer_oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 
 use super::{
-    Confinement, ConfinementError, Host, Labels, Listener, NewPrivileges, SetBy, SystemCalls,
+    Confinement, ConfinementError, Host, Labels, Listener, NewPrivileges, Privilege, SetBy,
+    SystemCalls,
 };
 use crate::capability::{CapSet, Capability, CapabilitySets};
 use crate::ids::{ContainerGid, ContainerUid, IdMap, Range};
@@ -96,6 +97,8 @@ impl Confinement {
             readonly_paths: linux.readonly_paths.clone(),
             rlimits: Vec::new(),
             sysctls: sysctls(linux, &own)?,
+            devices: Vec::new(),
+            privilege: Privilege::Fenced,
         };
         confinement.listener = listener(linux, &confinement.seccomp)?;
         confinement.take_process(process, host, &mut warnings)?;

@@ -1,9 +1,9 @@
 //! Why a fence cannot be put up.
 
-use crate::capability::{CapSet, CapabilityError};
+use crate::capability::{CapSet, CapWord, CapabilityError};
 use crate::ids::{ContainerGid, ContainerUid, IdMapError};
 use crate::rlimit::LimitError;
-use crate::seccomp::{CompileError, ProfileError};
+use crate::seccomp::{self, CompileError, ProfileError};
 use crate::sysctl::SysctlError;
 
 /// Why a fence cannot be put up. [`ConfinementError::help`] says how to go on.
@@ -15,6 +15,21 @@ pub enum ConfinementError {
     /// A capability is newer than the kernel.
     #[error("this kernel does not know capability {0}")]
     KernelLacks(CapSet),
+    /// A capability is both added and dropped.
+    #[error("{0} is both added (--cap-add) and dropped (--cap-drop)")]
+    BothWays(CapWord),
+    /// A profile of the caller's has a rule for something that is no system call.
+    #[error(
+        "the system call filter has a rule for {call:?}, which is no system call on any machine{}",
+        nearest_call(call)
+    )]
+    UnknownCall {
+        /// Its name for it.
+        call: String,
+    },
+    /// Set-id programs would work with the host's ids.
+    #[error("set-id programs would take on users of the host: the container has no ids of its own")]
+    SetIdOnHost,
     /// The system call filter cannot be had.
     #[error(transparent)]
     Filter(#[from] ProfileError),
@@ -63,6 +78,11 @@ pub enum ConfinementError {
     UnmappedGroup(ContainerGid),
 }
 
+/// `, did you mean …?`
+fn nearest_call(name: &str) -> String {
+    seccomp::nearest(name).map_or_else(String::new, |near| format!("; did you mean {near}?"))
+}
+
 impl ConfinementError {
     /// The error, at a place of a bundle's configuration.
     pub(super) fn at(self, path: &str) -> Self {
@@ -75,6 +95,14 @@ impl ConfinementError {
             Self::UnmappedUser(_) | Self::UnmappedGroup(_) => {
                 "choose a smaller id with --user; an ordinary user gets more ids with \
                  usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME, as root"
+            }
+            Self::BothWays(_) => "leave one of the two flags out",
+            Self::UnknownCall { .. } => {
+                "correct the name in the profile, or take it out; coffer seccomp calls lists all"
+            }
+            Self::SetIdOnHost => "leave out --allow-setuid, or --userns host",
+            Self::NoUserNamespace => {
+                "leave out --userns host: an ordinary user's container has ids of its own"
             }
             Self::Limit(LimitError::AboveHost { .. }) => {
                 "ask for less, or raise the host's: ulimit -H in the shell that starts coffer"

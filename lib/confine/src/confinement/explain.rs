@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use coffer_oci::runtime::NamespaceKind;
 use serde::Serialize;
 
-use super::{Confinement, SetBy, SystemCalls};
+use super::{Confinement, NewPrivileges, SetBy, SystemCalls};
 use crate::capability::{CapSet, CapWord};
 use crate::ids::Range;
 use crate::seccomp::{self, Action};
@@ -41,56 +40,12 @@ pub struct Gap {
     pub stronger: Option<String>,
 }
 
-/// Capabilities with which a process of the host's own user namespace owns the host, and with
-/// which one of the container's reaches much of the kernel.
-const POWERS: [(&str, &str); 5] = [
-    ("SYS_ADMIN", "mounts and namespaces are open to the container"),
-    ("NET_ADMIN", "netfilter and routing code of the kernel is open to the container"),
-    ("NET_RAW", "packets can be forged in the container's network"),
-    ("SYS_PTRACE", "processes in the container can read each other"),
-    ("BPF", "the kernel's BPF verifier is open to the container"),
-];
-
 impl Confinement {
     /// The fence in words.
     pub fn explain(&self) -> Explanation {
         let mut gaps = self.weakenings();
         gaps.extend(self.standing_gaps());
         Explanation { controls: self.controls(), gaps }
-    }
-
-    /// What flags have opened, to be said once when the container is made.
-    pub fn weakenings(&self) -> Vec<Gap> {
-        let mut gaps = Vec::new();
-        let mut opened = |what: &str, from: &str, stronger: &str| {
-            gaps.push(Gap {
-                what: what.to_owned(),
-                from: Some(from.to_owned()),
-                stronger: Some(stronger.to_owned()),
-            });
-        };
-        if self.ids.is_none() {
-            opened("root in the container is root on the host", "--userns host", "leave it out");
-        }
-        for (kind, what, from) in SHARED {
-            if !self.has_own(kind) {
-                opened(what, from, "leave it out");
-            }
-        }
-        for (name, what) in POWERS {
-            if self.granted.iter().any(|capability| capability.name() == name) {
-                opened(what, &format!("--cap-add {name}"), "leave it out");
-            }
-        }
-        if self.seccomp == SystemCalls::Unconfined {
-            let from = "--security-opt seccomp=unconfined";
-            opened("every system call of the host's kernel can be made", from, "leave it out");
-        }
-        if self.masked_paths.is_empty() {
-            let from = "--security-opt systempaths=unconfined";
-            opened("/proc and /sys show the host and can be written", from, "leave it out");
-        }
-        gaps
     }
 
     /// What the native tier cannot close, and what this version does not apply.
@@ -142,7 +97,7 @@ impl Confinement {
                 if self.ids.is_some() { "default" } else { "--userns host" },
             ),
             line("capabilities", self.granted.to_string(), &self.capability_flags()),
-            line("new privileges", "never".to_owned(), "default"),
+            self.new_privileges(),
             self.system_calls(),
             line("namespaces", self.namespace_names(), "default"),
             line("masked paths", self.masked_paths.len().to_string(), paths_by(&self.masked_paths)),
@@ -152,6 +107,9 @@ impl Confinement {
                 paths_by(&self.readonly_paths),
             ),
         ];
+        lines.extend(
+            self.devices.iter().map(|device| line("device", device.to_string(), "--device")),
+        );
         lines.extend(
             self.rlimits
                 .iter()
@@ -182,6 +140,15 @@ impl Confinement {
         if flags.is_empty() { "default".to_owned() } else { flags.join(" ") }
     }
 
+    fn new_privileges(&self) -> Control {
+        let (value, set_by) = match self.privileges {
+            NewPrivileges::Never => ("never", "default"),
+            NewPrivileges::ByFile => ("by set-id programs", "--allow-setuid"),
+        };
+        let control = "new privileges";
+        Control { control, value: value.to_owned(), set_by: set_by.to_owned() }
+    }
+
     fn system_calls(&self) -> Control {
         let (value, set_by) = match &self.seccomp {
             SystemCalls::Unconfined => ("all".to_owned(), "--security-opt seccomp=unconfined"),
@@ -197,18 +164,6 @@ impl Confinement {
         names.join(" ")
     }
 }
-
-/// Namespaces that a container shares only when told to.
-const SHARED: [(NamespaceKind, &str, &str); 4] = [
-    (
-        NamespaceKind::Network,
-        "the host's network and its abstract sockets can be reached",
-        "--network host",
-    ),
-    (NamespaceKind::Pid, "the host's processes can be seen", "--pid host"),
-    (NamespaceKind::Ipc, "the host's shared memory can be reached", "--ipc host"),
-    (NamespaceKind::Uts, "the host's name is shared", "--uts host"),
-];
 
 fn allowed(profile: &seccomp::Profile) -> String {
     let count = |plain: bool| {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use coffer_oci::runtime::{Namespace, NamespaceKind, Rlimit, Seccomp};
 use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 
-use super::{Confinement, ConfinementError, Labels, NewPrivileges, SystemCalls};
-use crate::capability::{CapSet, Capability, tweak, words};
+use super::{
+    Confinement, ConfinementError, HostDevice, Labels, NewPrivileges, Privilege, SystemCalls,
+};
+use crate::capability::{CapSet, CapWord, Capability, tweak, words};
 use crate::ids::IdMap;
 use crate::paths::{self, MASKED, READ_ONLY};
 use crate::rlimit::{self, HostLimits};
@@ -35,6 +37,12 @@ pub struct Wishes<'a> {
     pub rlimits: &'a [Rlimit],
     /// `--sysctl`.
     pub sysctls: &'a BTreeMap<String, String>,
+    /// `--device`, each looked at on the host.
+    pub devices: Vec<HostDevice>,
+    /// `--allow-setuid`.
+    pub privileges: NewPrivileges,
+    /// `--privileged`.
+    pub privilege: Privilege,
 }
 
 /// Which system call filter is asked for.
@@ -88,7 +96,11 @@ impl Confinement {
     pub fn new(wishes: Wishes<'_>, host: &Host) -> Result<Self, ConfinementError> {
         let cap_add = words(wishes.cap_add)?;
         let cap_drop = words(wishes.cap_drop)?;
-        let granted = tweak(CapSet::DEFAULT, host.capabilities, &cap_add, &cap_drop);
+        check_words(&cap_add, &cap_drop)?;
+        let granted = match wishes.privilege {
+            Privilege::Privileged => host.capabilities,
+            Privilege::Fenced => tweak(CapSet::DEFAULT, host.capabilities, &cap_add, &cap_drop),
+        };
         let own: Vec<NamespaceKind> = wishes.namespaces.iter().map(|n| n.kind).collect();
         let (masked_paths, readonly_paths) = match wishes.system_paths {
             SystemPaths::Confined => (paths::list(MASKED), paths::list(READ_ONLY)),
@@ -99,7 +111,9 @@ impl Confinement {
             identity: wishes.identity,
             granted,
             sets: None,
-            privileges: NewPrivileges::Never,
+            privileges: wishes.privileges,
+            devices: wishes.devices,
+            privilege: wishes.privilege,
             labels: Labels::default(),
             cap_add,
             cap_drop,
@@ -116,13 +130,24 @@ impl Confinement {
     }
 }
 
+/// What is both given and taken is a slip of the pen: docker gives it.
+fn check_words(add: &[CapWord], drop: &[CapWord]) -> Result<(), ConfinementError> {
+    match add.iter().find(|word| drop.contains(word)) {
+        Some(word) => Err(ConfinementError::BothWays(*word)),
+        None => Ok(()),
+    }
+}
+
 impl Filter<'_> {
     fn read(self) -> Result<SystemCalls, ConfinementError> {
         Ok(match self {
             Self::Default => SystemCalls::Default,
             Self::Unconfined => SystemCalls::Unconfined,
             Self::Profile(filter) => {
-                let profile = Profile::from_oci(filter)?;
+                let mut profile = Profile::from_oci(filter)?;
+                if let Some(call) = profile.drop_unknown().into_iter().next() {
+                    return Err(ConfinementError::UnknownCall { call });
+                }
                 if profile.has_listener()? {
                     return Err(ProfileError::Notify("calls".to_owned()).into());
                 }

@@ -53,6 +53,13 @@ pub(super) fn number(name: &str, arch: Arch) -> Result<u32, NoNumber> {
 /// above it came after this table was made.
 pub(super) const NEWEST: u32 = 469;
 
+/// The call whose name is spelt most like `name`, where one is.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let alike = |call: &Call| strsim::jaro_winkler(call.name, name);
+    let best = CALLS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    (alike(best) >= 0.9).then_some(best.name)
+}
+
 /// Why a name has no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoNumber {
@@ -63,7 +70,6 @@ pub(super) enum NoNumber {
 }
 
 /// All names that have a number on `arch`.
-#[cfg(test)]
 pub(super) fn all(arch: Arch) -> impl Iterator<Item = (&'static str, u32)> {
     CALLS.iter().filter_map(move |call| Some((call.name, number(call.name, arch).ok()?)))
 }

@@ -102,15 +102,18 @@ fn prepare(
     let Creation { admitted, image, request, stdin, .. } = creation;
     let ids = map(root, locked, request)?;
     let folder = root.path().join("containers").join(locked.id().as_str());
+    let devices = spec::devices(&request.devices, ids.as_ref())?;
     let facts = Facts {
         identity: &identity,
         ids: ids.as_ref(),
+        devices: &devices,
         id: locked.id().as_str(),
         files: Path::new(&folder),
     };
     let spec = spec::build(image, request, facts)?;
-    let wishes = spec::wishes(request, identity.clone(), ids.clone());
+    let wishes = spec::wishes(request, identity.clone(), ids.clone(), devices.clone());
     let confinement = Confinement::new(wishes, &Host::read())?;
+    record.opened = confinement.weakenings().into_iter().filter_map(|gap| gap.from).collect();
     let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
     let pids = if request.limits.pids.is_some() { Pids::Asked } else { Pids::Default };
     let limits = Limits::from_spec(&resources.unwrap_or_default(), pids)?;

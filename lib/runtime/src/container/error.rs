@@ -12,7 +12,7 @@ use crate::cgroup::CgroupError;
 use crate::hosts::HostsError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
-use crate::spec::SpecError;
+use crate::spec::{DeviceError, SpecError};
 use crate::state::{ContainerId, Name, StateError};
 
 /// Why something could not be done with a container.
@@ -36,6 +36,9 @@ pub enum ContainerError {
     /// The fence.
     #[error(transparent)]
     Confinement(#[from] ConfinementError),
+    /// A device of the host.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The specification.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -150,6 +153,7 @@ impl ContainerError {
         match self {
             Self::Cgroup(error) => error.help().map(str::to_owned),
             Self::Ids(error) => error.help(),
+            Self::Device(error) => error.help(),
             Self::Confinement(error) => error.help().map(str::to_owned),
             Self::Plan(error) => error.hint().map(str::to_owned),
             Self::Launch(error) => error.hint(),

@@ -2,10 +2,12 @@
 
 use std::ffi::CStr;
 
+use coffer_confine::confinement::{DeviceKind, HostDevice};
 use coffer_oci::runtime::{Device, Spec};
 use rustix::fs::{FileType, Mode};
 use rustix::thread::{Gid, Uid};
 
+use super::mounts::host_path;
 use super::{Authority, DEVICES, Node, Plan, PlanError, Step, Target, TargetKind, text};
 
 /// The number of the first user namespace in `/proc/self/ns`. Source: linux/proc_ns.h,
@@ -31,6 +33,25 @@ impl Plan {
             if !self.has_already(&node) {
                 self.steps.push(Step::Node(node));
             }
+        }
+        Ok(())
+    }
+
+    /// The devices of the host that the container is given, over everything that is mounted. They
+    /// keep their owners; what may be done with them is the control group's.
+    pub(super) fn given_steps(&mut self, given: &[HostDevice]) -> Result<(), PlanError> {
+        for device in given {
+            self.steps.push(Step::Node(Node {
+                target: Target::new(&device.target, TargetKind::File)?,
+                kind: match device.kind {
+                    DeviceKind::Character => FileType::CharacterDevice,
+                    DeviceKind::Block => FileType::BlockDevice,
+                },
+                number: (device.major, device.minor),
+                mode: Mode::from_raw_mode(MODE),
+                owner: (Uid::ROOT, Gid::ROOT),
+                host: Some(host_path(&device.source)?),
+            }));
         }
         Ok(())
     }

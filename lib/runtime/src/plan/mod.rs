@@ -229,6 +229,7 @@ impl Plan {
         plan.open_steps(spec, bundle.as_ref())?;
         plan.root_steps(root, spec, bundle.as_ref())?;
         plan.mount_steps(spec, &cgroups, bundle.as_ref())?;
+        plan.given_steps(&confinement.devices)?;
         if let Some(bundle) = &bundle {
             plan.created_steps(spec, bundle)?;
             plan.tuning_steps(process, bundle)?;

@@ -1,6 +1,6 @@
 //! The mounts of a specification as steps.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Mount, Process, Spec};
 use coffer_sys::mount::{Reach, Travel};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 use rustix::thread::{Uid, UnshareFlags};
 
@@ -105,7 +106,11 @@ impl Plan {
     }
 
     fn keeps(&self, keep: Keep) -> bool {
-        let kept = |step: &Step| matches!(step, Step::Filesystem(fs) if fs.keep == keep);
+        let kept = |step: &Step| match step {
+            Step::Filesystem(fs) => fs.keep == keep,
+            Step::Bind(bind) => keep == Keep::Proc && bind.target.path.as_c_str() == c"/proc",
+            _ => false,
+        };
         self.steps.iter().any(kept)
     }
 
@@ -151,6 +156,9 @@ impl Plan {
         bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
         let path = normal(&mount.destination);
+        if let (None, Some(shared)) = (bundle, self.shared(&mount.kind, &path)) {
+            return self.show_hosts(mount, &options, shared);
+        }
         let keep = match (mount.kind.as_str(), path.as_str()) {
             ("proc", "/proc") => Keep::Proc,
             ("tmpfs", "/dev") => Keep::Dev,
@@ -207,13 +215,43 @@ impl Plan {
         if own {
             return self.filesystem(mount, options, bundle);
         }
-        let attributes = options.attributes | INERT | MountAttrFlags::MOUNT_ATTR_RDONLY;
-        let path = c"/sys".to_owned();
-        let look = Look::of_ours(attributes, Reach::Tree);
+        let sealed = INERT | MountAttrFlags::MOUNT_ATTR_RDONLY;
+        let options = Options { attributes: options.attributes | sealed, ..options };
+        self.show_hosts(mount, &options, c"/sys")
+    }
+
+    /// The host's mount that shows what the container shares with the host: only the owner of a
+    /// namespace may mount a file system that shows it. Shared memory is the one with the keys.
+    fn shared(&self, kind: &str, path: &str) -> Option<&'static CStr> {
+        let (pid, ipc) = (UnshareFlags::NEWPID, UnshareFlags::NEWIPC);
+        match (kind, path) {
+            ("proc", "/proc") if self.ids.is_some() && !self.namespaces.contains(pid) => {
+                Some(c"/proc")
+            }
+            ("mqueue", "/dev/mqueue") if !self.namespaces.contains(ipc) => Some(c"/dev/mqueue"),
+            ("tmpfs", "/dev/shm") if !self.namespaces.contains(ipc) => Some(c"/dev/shm"),
+            _ => None,
+        }
+    }
+
+    /// Shows the host's own mount, with the host's owners. Where the host has none there is none
+    /// to share.
+    fn show_hosts(
+        &mut self,
+        mount: &Mount,
+        options: &Options,
+        host: &CStr,
+    ) -> Result<(), PlanError> {
+        let subject = PathBuf::from(host.to_string_lossy().into_owned());
+        match rustix::fs::stat(host) {
+            Err(Errno::NOENT) => return Ok(()),
+            stat => stat.map_err(|source| PlanError::Source { path: subject.clone(), source })?,
+        };
+        let look = Look { idmap: None, ..Look::of_ours(options.attributes | INERT, Reach::Tree) };
         self.steps.push(Step::Bind(Bind {
-            source: BindSource::Path { path, look },
+            source: BindSource::Path { path: host.to_owned(), look },
             target: Target::new(&mount.destination, TargetKind::Plain)?,
-            subject: PathBuf::from("/sys"),
+            subject,
         }));
         Ok(())
     }

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use coffer_confine::confinement::{Filter, SystemPaths as Paths, Wishes};
+use coffer_confine::confinement::{Filter, HostDevice, SystemPaths as Paths, Wishes};
 use coffer_confine::ids::{ContainerGid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
-use coffer_oci::runtime::{Linux, Namespace, NamespaceKind, Process, Root, Spec, User, VERSION};
+use coffer_oci::runtime::{
+    Linux, Namespace, NamespaceKind, Process, Resources, Root, Spec, User, VERSION,
+};
 
 use super::{
-    Entrypoint, MissingError, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
-    Userns, env, limits, make_missing, mounts,
+    Entrypoint, MissingError, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
+    Terminal, Userns, devices, env, limits, make_missing, mounts,
 };
 
 /// What a specification needs beside image and flags.
@@ -24,6 +26,8 @@ pub struct Facts<'a> {
     pub identity: &'a Identity,
     /// The map of the container's user namespace, where it has one.
     pub ids: Option<&'a IdMap>,
+    /// The devices of the host that it is given.
+    pub devices: &'a [HostDevice],
     /// The container's id; its first twelve characters are the host name where none is given.
     pub id: &'a str,
     /// The folder with `hosts`, `hostname` and `resolv.conf`, on the host.
@@ -68,7 +72,12 @@ pub fn labels(image: &ImageConfig, request: &Request) -> BTreeMap<String, String
 }
 
 /// What the flags wish of the fence.
-pub fn wishes(request: &Request, identity: Identity, ids: Option<IdMap>) -> Wishes<'_> {
+pub fn wishes<'a>(
+    request: &'a Request,
+    identity: Identity,
+    ids: Option<IdMap>,
+    devices: Vec<HostDevice>,
+) -> Wishes<'a> {
     Wishes {
         identity,
         ids,
@@ -86,18 +95,21 @@ pub fn wishes(request: &Request, identity: Identity, ids: Option<IdMap>) -> Wish
         },
         rlimits: &request.ulimits,
         sysctls: &request.sysctls,
+        devices,
+        privileges: request.privileges,
+        privilege: request.privilege,
     }
 }
 
 /// Which namespaces the container has of its own.
 fn namespaces(request: &Request) -> Vec<Namespace> {
-    let mut kinds = vec![
-        NamespaceKind::Pid,
-        NamespaceKind::Mount,
-        NamespaceKind::Ipc,
-        NamespaceKind::Uts,
-        NamespaceKind::Cgroup,
-    ];
+    let mut kinds = vec![NamespaceKind::Mount, NamespaceKind::Uts, NamespaceKind::Cgroup];
+    if request.pid == Sharing::Own {
+        kinds.insert(0, NamespaceKind::Pid);
+    }
+    if request.ipc == Sharing::Own {
+        kinds.push(NamespaceKind::Ipc);
+    }
     if request.userns == Userns::Private {
         kinds.push(NamespaceKind::User);
     }
@@ -128,7 +140,7 @@ pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result
         hostname,
         domainname: request.domainname.clone().unwrap_or_default(),
         mounts: mounts::of_kernel(request.limits.shm_size, tty_group),
-        linux: Some(linux(request)),
+        linux: Some(linux(request, facts.devices)),
         ..Spec::default()
     };
     spec.mounts.extend(mounts::of_files(facts.files)?);
@@ -215,10 +227,11 @@ fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-fn linux(request: &Request) -> Linux {
+fn linux(request: &Request, given: &[HostDevice]) -> Linux {
+    let resources = limits::resources(&request.limits);
     Linux {
         namespaces: namespaces(request),
-        resources: Some(limits::resources(&request.limits)),
+        resources: Some(Resources { devices: devices::rules(given), ..resources }),
         ..Linux::default()
     }
 }

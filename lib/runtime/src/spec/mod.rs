@@ -4,6 +4,7 @@
 //! parsing of docker's grammar, reading of environments and files.
 
 mod build;
+mod devices;
 mod env;
 mod exec;
 mod limits;
@@ -13,12 +14,13 @@ mod request;
 mod request_mount;
 
 pub use build::{Facts, SpecError, build, labels, stop_signal, user, wishes};
+pub use devices::{DeviceError, DeviceRequest, devices};
 pub use exec::ExecRequest;
 pub use missing::{MissingError, make_missing};
 pub use mounts::FILES;
 pub use request::{
-    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, SystemPaths, Terminal,
-    Userns,
+    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
+    Terminal, Userns,
 };
 pub use request_mount::{
     Access, BindMount, Exec, MissingSource, MountRequest, Recursion, TmpfsMount,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use coffer_confine::confinement::{NewPrivileges, Privilege};
 use coffer_oci::runtime::{ConsoleSize, Rlimit, Seccomp};
 use serde::{Deserialize, Serialize};
 
-use super::MountRequest;
+use super::{DeviceRequest, MountRequest};
 
 /// What the caller asks for beside the image. The default is `run IMAGE` without a flag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,16 @@ pub struct Request {
     pub system_paths: SystemPaths,
     /// `--network`.
     pub network: Network,
+    /// `--pid`.
+    pub pid: Sharing,
+    /// `--ipc`.
+    pub ipc: Sharing,
+    /// `--device`.
+    pub devices: Vec<DeviceRequest>,
+    /// `--allow-setuid`.
+    pub privileges: NewPrivileges,
+    /// `--privileged`.
+    pub privilege: Privilege,
     /// `--memory`, `--cpus`, `--pids-limit` and their like.
     pub limits: Limits,
     /// `--ulimit`, with the kind as runtime-spec names it (`RLIMIT_NOFILE`).
@@ -120,6 +131,16 @@ pub enum Network {
     #[default]
     None,
     /// The host's network namespace.
+    Host,
+}
+
+/// Whose namespace of a kind the container has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// One of its own.
+    #[default]
+    Own,
+    /// The host's. A relaxation.
     Host,
 }
 

@@ -34,6 +34,9 @@ pub struct Record {
     /// The caller's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The flags that have opened its fence, as `explain` says them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<String>,
     /// What becomes of it when it stops.
     pub removal: Removal,
     /// Where its control groups are, written down before they are made.
@@ -172,6 +175,7 @@ impl Record {
             command,
             created: Timestamp::now(),
             labels,
+            opened: Vec::new(),
             removal,
             cgroup: Place::default(),
             phase: Phase::Creating,

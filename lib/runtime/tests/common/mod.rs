@@ -167,11 +167,12 @@ impl Bench {
         let facts = Facts {
             identity: &self.identity,
             ids: ids.as_ref(),
+            devices: &[],
             id: "0123456789abcdef",
             files: self.folder.path(),
         };
         let spec = build(&self.image, &self.request, facts).unwrap();
-        let wishes = wishes(&self.request, self.identity.clone(), ids);
+        let wishes = wishes(&self.request, self.identity.clone(), ids, Vec::new());
         (spec, Confinement::new(wishes, host).unwrap())
     }
 

@@ -120,7 +120,7 @@ impl<'a> Child<'a> {
     }
 
     /// Mounts a file or folder of the host.
-    pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Fault> {
+    pub(super) fn bind(&mut self, bind: &'a Bind) -> Result<(), Fault> {
         let mount = match &bind.source {
             BindSource::Parent(number) => self.handed(*number)?,
             BindSource::Path { path, look } => {
@@ -135,8 +135,13 @@ impl<'a> Child<'a> {
         };
         walk::check_proc(&bind.target, &mount)?;
         self.attach_at(&mount, &bind.target)?;
-        self.held.forget(&bind.target.path);
-        self.leave(mount);
+        if bind.target.path.as_c_str() == c"/proc" {
+            // The host's, where its processes are shared: it was looked at.
+            self.held.hold(&bind.target.path, mount);
+        } else {
+            self.held.forget(&bind.target.path);
+            self.leave(mount);
+        }
         Ok(())
     }
 

@@ -1,0 +1,228 @@
+//! Docker's flags that open or change the fence: what each gives, what it says, what it leaves.
+
+#![expect(clippy::disallowed_methods, reason = "looks into /proc and its own folder by path")]
+
+use coffer_tests::coffer::Coffer;
+use coffer_tests::image::catalogue::BUSYBOX;
+use coffer_tests::program;
+use coffer_tests::terminal::Terminal;
+
+/// The notes that a command printed.
+fn notes(coffer: &Coffer, arguments: &[&str]) -> Vec<String> {
+    let ran = coffer.run(arguments);
+    assert_eq!(ran.status, 0, "{ran}");
+    ran.stderr.lines().filter_map(|line| line.strip_prefix("note: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn root_each_weakening_is_said_once_and_kept() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let flags = ["--cap-add=NET_RAW", "--pid=host", "--ipc=host", "--allow-setuid"];
+    let run = [&["run", "-d", "--name", "box"], &flags[..], &[&name, "sleep", "1000"]].concat();
+    let said = notes(&coffer, &run);
+    let flags = ["--cap-add NET_RAW", "--pid host", "--ipc host", "--allow-setuid"];
+    for flag in flags {
+        let about = said.iter().filter(|note| note.contains(&format!("from: {flag}")));
+        assert_eq!(about.count(), 1, "{flag} in {said:?}");
+    }
+    assert_eq!(said.len(), flags.len(), "{said:?}");
+    let explained = coffer.run(&["explain", "box"]);
+    assert_eq!(explained.status, 1, "something was opened: {explained}");
+    let listed = coffer.must(&["ps", "--json"]);
+    for flag in flags {
+        assert!(explained.stdout.contains(flag), "{flag} in {explained}");
+        assert!(listed.contains(&format!("\"{flag}\"")), "{flag} in {listed}");
+    }
+    coffer.must(&["rm", "-f", "box"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_the_hosts_processes_and_memory_are_shared_on_request() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let id = |kind: &str| std::fs::read_link(format!("/proc/self/ns/{kind}"));
+    for kind in ["pid", "ipc"] {
+        let script = format!("readlink /proc/self/ns/{kind}");
+        let host = id(kind).map(|path| path.display().to_string() + "\n").unwrap_or_default();
+        let flag = format!("--{kind}=host");
+        assert_eq!(coffer.must(&["run", "--rm", &flag, &name, "sh", "-c", &script]), host);
+        assert_ne!(coffer.must(&["run", "--rm", &name, "sh", "-c", &script]), host);
+    }
+    let ours = std::process::id().to_string();
+    let seen = ["run", "--rm", "--pid=host", &name, "sh", "-c"];
+    let script = format!("test -d /proc/{ours} && ! cat /proc/{ours}/environ && cat /proc/cmdline");
+    let ran = coffer.run(&[&seen[..], &[&script]].concat());
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "seen, not read, and masked: {ran}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// With shared processes the first process is not the last: what it leaves behind ends with it.
+#[test]
+fn root_nothing_outlives_a_container_that_shares_processes() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let script = "sleep 1000 & echo $!";
+    let pid = coffer.must(&["run", "--rm", "--pid=host", &name, "sh", "-c", script]);
+    // Whoever inherits it may not have collected it yet.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim()));
+    assert!(!status.is_ok_and(|text| !text.contains("State:\tZ")), "{pid} lives");
+    coffer.must(&["run", "-d", "--pid=host", "--name", "box", &name, "sleep", "1000"]);
+    assert_eq!(coffer.must(&["exec", "box", "sh", "-c", "echo in"]), "in\n");
+    coffer.must(&["rm", "-f", "box"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_a_device_is_given_by_name_and_by_letter() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    // A device that only this flag gives: the host's null under another name and number is not
+    // at hand, so its random source is given once more under another name.
+    let run = |device: &str, script: &str| {
+        coffer.run(&["run", "--rm", "--device", device, &name, "sh", "-c", script])
+    };
+    let ran = run("/dev/urandom:/dev/dice", "head -c 4 /dev/dice | wc -c");
+    assert_eq!((ran.status, ran.stdout.trim()), (0, "4"), "{ran}");
+    assert!(ran.stderr.contains("from: --device /dev/urandom:/dev/dice:rwm"), "{ran}");
+    for (device, why) in [
+        ("/dev/none-such", "the device /dev/none-such cannot be given"),
+        ("/etc", "/etc is no device"),
+        ("/dev/null:x", "is no access to a device"),
+        ("null", "is not an absolute path"),
+    ] {
+        let ran = run(device, "true");
+        assert_eq!(ran.status, 125, "{ran}");
+        assert!(ran.stderr.contains(why), "{why}: {ran}");
+    }
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_set_user_id_programs_are_inert_unless_allowed() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    // As root inside: a program that belongs to another user and has the bit.
+    let script = "cp /bin/busybox /tmp/ && chown 1000:1000 /tmp/busybox && chmod 6755 /tmp/busybox && \
+                  /tmp/busybox id -u; grep NoNewPrivs /proc/self/status";
+    let id = |flags: &[&str]| {
+        coffer.must(&[&["run", "--rm"], flags, &[&name, "sh", "-c", script]].concat())
+    };
+    assert_eq!(id(&[]), "0\nNoNewPrivs:\t1\n");
+    let seen = id(&["--allow-setuid"]);
+    assert!(seen.ends_with("NoNewPrivs:\t0\n"), "{seen}");
+    let as_user = ["run", "--rm", "--allow-setuid", "--user", "1000", &name];
+    let script = "cat /proc/self/uid_map; grep -E 'Seccomp:|CapBnd' /proc/self/status";
+    let seen = coffer.must(&[&as_user[..], &["sh", "-c", script]].concat());
+    assert!(seen.contains("Seccomp:\t2"), "the filter is there all the same: {seen}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// The host's ids: said for each thing that the default capabilities can then do.
+#[test]
+fn root_the_hosts_ids_are_shared_on_request() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let run = ["run", "--rm", "--userns=host"];
+    let script = "cat /proc/self/uid_map";
+    let ran = coffer.run(&[&run[..], &[&name, "sh", "-c", script]].concat());
+    assert!(ran.status == 0 && ran.stdout.contains("4294967295"), "{ran}");
+    assert!(ran.stderr.contains("root in the container is root on the host"), "{ran}");
+    assert!(ran.stderr.contains("stronger: --cap-drop SETUID"), "{ran}");
+    let less = [&run[..], &["--cap-drop=ALL", "--device=/dev/zero:/dev/nil:r", &name]].concat();
+    let script = "head -c 3 /dev/nil | wc -c";
+    let ran = coffer.run(&[&less[..], &["sh", "-c", script]].concat());
+    assert_eq!(ran.stdout.trim(), "3", "{ran}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_privileged_has_to_be_meant_and_is_seen() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let refused = coffer.run(&["run", "--rm", "--privileged", &name, "true"]);
+    assert_eq!(refused.status, 125, "{refused}");
+    assert!(refused.stderr.contains("--privileged --yes-really"), "{refused}");
+    let run = ["run", "-d", "--name", "open", "--privileged", "--yes-really", &name];
+    let said = notes(&coffer, &[&run[..], &["sleep", "1000"]].concat());
+    assert_eq!(said.len(), 1, "{said:?}");
+    let script = "grep -E 'Seccomp:|NoNewPrivs' /proc/self/status; mount -t tmpfs x /mnt && echo m";
+    let seen = coffer.must(&["exec", "open", "sh", "-c", &format!("mkdir -p /mnt; {script}")]);
+    assert_eq!(seen, "NoNewPrivs:\t0\nSeccomp:\t0\nm\n");
+    coffer.must(&["run", "-d", "--name", "shut", &name, "sleep", "1000"]);
+    let plain = coffer.must(&["ps"]);
+    assert!(plain.contains("(privileged)") && !plain.contains('\x1b'), "{plain}");
+    let mut terminal = Terminal::start(&coffer.command(&["ps"]));
+    terminal.expects("\x1b[1;31m");
+    terminal.ends();
+    coffer.must(&["rm", "-f", "open", "shut"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// Each is an error that names what is wrong and what to do; nothing is started or left.
+#[test]
+fn root_flags_that_cannot_be_meant_are_refused() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let folder = tempfile::tempdir().unwrap();
+    let profile = |file: &str, json: &str| {
+        let path = folder.path().join(file);
+        std::fs::write(&path, json).map(|()| format!("seccomp={}", path.display()))
+    };
+    let unknown = profile(
+        "unknown.json",
+        r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["raed"],"action":"SCMP_ACT_ALLOW"}]}"#,
+    );
+    let unknown = unknown.unwrap_or_default();
+    let broken = profile("broken.json", "{").unwrap_or_default();
+    for (flags, what, help) in [
+        (vec!["--cap-add=NET_RAW", "--cap-drop=NET_RAW"], "NET_RAW is both added", "leave one"),
+        (vec!["--cap-add=ALL", "--cap-drop=all"], "ALL is both added", "leave one"),
+        (vec!["--cap-add=NET_ADMN"], "did you mean NET_ADMIN", ""),
+        (vec!["--security-opt", &unknown], "\"raed\"", "did you mean read"),
+        (vec!["--security-opt", &broken], "is not a profile", ""),
+        (
+            vec!["--security-opt", "seccomp=unconfined", "--security-opt", &broken],
+            "given twice",
+            "leave one",
+        ),
+        (
+            vec!["--allow-setuid", "--security-opt=no-new-privileges"],
+            "contradict each other",
+            "leave one",
+        ),
+        (vec!["--allow-setuid", "--userns=host"], "users of the host", "leave out --allow-setuid"),
+        (
+            vec!["--privileged", "--yes-really", "--cap-drop=CHOWN"],
+            "--privileged and --cap-drop contradict",
+            "--cap-add NAME",
+        ),
+        (vec!["--yes-really"], "--privileged", ""),
+        (vec!["--pid=container:x"], "`host`", ""),
+        (vec!["--security-opt=seccomp=/none/such"], "/none/such", ""),
+    ] {
+        let ran = coffer.run(&[&["run", "--rm"], &flags[..], &[&name, "true"]].concat());
+        assert_eq!(ran.status, 125, "{flags:?} {ran}");
+        assert!(ran.stderr.contains(what) && ran.stderr.contains(help), "{flags:?} {ran}");
+        assert_eq!(ran.stdout, "", "{flags:?}");
+    }
+    assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
