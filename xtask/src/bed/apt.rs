@@ -30,8 +30,8 @@ impl Archive {
         }
     }
 
-    /// A suite that the host does not use, from the host's mirror with the host's keys, in a state
-    /// of its own.
+    /// A suite that the host does not use, from the host's mirror, in a state of its own. Its keys
+    /// are among those that Debian's own package of keys installs.
     ///
     /// # Errors
     /// Its lists cannot be fetched.
@@ -41,9 +41,7 @@ impl Archive {
         fs::create_dir_all(lists.join("partial"))?;
         fs::create_dir_all(state.join("cache/archives/partial"))?;
         fs::write(state.join("status"), "")?;
-        let (mirror, keys) = mirror()?;
-        let signed = if keys.is_empty() { keys } else { format!("[signed-by={keys}] ") };
-        fs::write(state.join("sources.list"), format!("deb {signed}{mirror} {suite} main\n"))?;
+        fs::write(state.join("sources.list"), format!("deb {} {suite} main\n", mirror()?))?;
         let option = |name: &str, path: &str| format!("{name}={}", state.join(path).display());
         let options = vec![
             option("Dir::State", ""),
@@ -127,19 +125,15 @@ impl Archive {
     }
 }
 
-/// The mirror of the host's own release and the keys that it is signed with, as apt knows them.
-fn mirror() -> Result<(String, String)> {
-    let format = "$(ORIGIN)|$(COMPONENT)|$(SUITE)|$(CODENAME)|$(REPO_URI)|$(SIGNED_BY)";
+/// The mirror of the host's own release, as apt knows it.
+fn mirror() -> Result<String> {
+    let format = "$(ORIGIN)|$(COMPONENT)|$(CODENAME)|$(REPO_URI)";
     let targets = output(Command::new("apt-get").args(["indextargets", "--format", format]))?;
-    let ours = targets.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split('|').collect();
-        match fields.as_slice() {
-            ["Debian", "main", _, code, mirror, keys] if !code.contains('-') => {
-                Some(((*mirror).to_owned(), (*keys).to_owned()))
-            }
+    let ours =
+        targets.lines().find_map(|line| match line.split('|').collect::<Vec<&str>>().as_slice() {
+            ["Debian", "main", code, mirror] if !code.contains('-') => Some((*mirror).to_owned()),
             _ => None,
-        }
-    });
+        });
     ours.context("apt knows no mirror of Debian")
 }
 
