@@ -19,9 +19,12 @@ read -r now <&3
 date -s "@$now" >/dev/null
 mount -t erofs -o ro /dev/vdb /host 2>&5
 mount -t ext4 /dev/vdc /disk 2>&5
-mkdir -p -m 1777 /disk/tmp
-mkdir -p /disk/coffer /disk/home
+# An overlay takes no id-mapped mount and is no upper layer: what containers live on is the disk.
+[ -d /disk/tmp ] || install -d -m 1777 /disk/tmp
+[ -d /disk/coffer ] || install -d -m 700 /disk/coffer
+mkdir -p /disk/home
 mount --bind /disk/tmp /tmp
+mount --bind /disk/tmp /var/tmp
 mount --bind /disk/coffer /var/lib/coffer
 mount --bind /disk/home /home
 [ -d /home/diver ] || install -d -o diver -g diver -m 700 /home/diver
