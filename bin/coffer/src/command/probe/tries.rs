@@ -95,6 +95,9 @@ fn open(path: &str) -> io::Result<File> {
 fn read(path: &str) -> io::Result<String> {
     let mut start = [0; 64];
     let count = open(path)?.read(&mut start)?;
+    if count == 0 {
+        return Err(io::Error::other("it reads as empty"));
+    }
     Ok(format!("{count} bytes of {path}"))
 }
 
