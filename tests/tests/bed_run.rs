@@ -1,13 +1,63 @@
-//! `coffer run` on Debian's kernels, with all of cgroup v2.
+//! `coffer run` as root on Debian's own kernels, with cgroup v2 whole and security modules on.
 
-use coffer_tests::bed::{self, Variant};
+use coffer_tests::bed::{self, Kernel, Variant};
 use coffer_tests::coffer::Coffer;
-use coffer_tests::image::catalogue::BUSYBOX;
+use coffer_tests::image::catalogue::{BUSYBOX, LAYERED};
+use coffer_tests::program;
+
+/// What somebody who knows docker tries first.
+fn runs() {
+    let coffer = Coffer::default();
+    let busybox = coffer.take_in(&BUSYBOX);
+    let layered = coffer.take_in(&LAYERED);
+    assert_eq!(coffer.must(&["run", "--rm", &busybox, "echo", "inside"]), "inside\n");
+    assert_eq!(coffer.must(&["run", "--rm", &layered]), "kept\n");
+    let ended = coffer.run(&["run", "--rm", &busybox, "sh", "-c", "exit 9"]);
+    assert_eq!(ended.status, 9, "{ended}");
+    let ids = "touch /f && chown 1000:2000 /f && stat -c %u:%g /f";
+    assert_eq!(coffer.must(&["run", "--rm", &busybox, "sh", "-c", ids]), "1000:2000\n");
+    coffer.must(&["run", "-d", "--name", "stays", &busybox, "sleep", "1000"]);
+    assert_eq!(coffer.must(&["exec", "stays", "cat", "/proc/1/comm"]), "sleep\n");
+    let volume = tempfile::tempdir().unwrap();
+    let mount = format!("{}:/data", volume.path().display());
+    let write = ["run", "--rm", "-v", &mount, &busybox, "sh", "-c", "echo kept >/data/f"];
+    coffer.must(&write);
+    assert_eq!(std::fs::read_to_string(volume.path().join("f")).unwrap(), "kept\n");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// All that the demo predicts comes true.
+fn demo_holds() {
+    let outcome = program::run(&mut Coffer::default().command(&["demo"]));
+    assert_eq!(outcome.status, 0, "{outcome}");
+}
 
 #[test]
-fn bed_plain_runs_on_debian_12() {
-    bed::enter!(Variant::Plain, [&BUSYBOX]);
-    let (coffer, name) = Coffer::with(&BUSYBOX);
-    assert_eq!(coffer.must(&["run", "--rm", &name, "echo", "inside"]), "inside\n");
-    assert_eq!(coffer.leftovers(), [""; 0]);
+fn bed_plain_runs_on_linux_6_1() {
+    bed::enter!(Variant::Plain, [&BUSYBOX, &LAYERED]);
+    runs();
+    demo_holds();
+}
+
+#[test]
+fn bed_plain_runs_on_linux_6_12() {
+    bed::enter!(Variant::Plain.on(Kernel::Debian13), [&BUSYBOX, &LAYERED]);
+    runs();
+    demo_holds();
+}
+
+#[test]
+fn bed_systemd_runs_beside_systemd() {
+    bed::enter!(Variant::Systemd, [&BUSYBOX, &LAYERED]);
+    runs();
+    demo_holds();
+}
+
+#[test]
+fn bed_apparmor_runs_with_apparmor() {
+    bed::enter!(Variant::Apparmor, [&BUSYBOX, &LAYERED]);
+    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap();
+    assert_eq!(enabled.trim(), "Y");
+    runs();
+    demo_holds();
 }

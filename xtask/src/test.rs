@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::stage::Stages;
-use crate::{package, room};
+use crate::{bed, package, room};
 
 /// Installs, builds, runs, reports.
 ///
@@ -21,6 +21,12 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
         && stages.program("build the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?
         && stages
             .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;
+    if built && rustix::process::geteuid().is_root() {
+        stages.step("the bed", || bed::run(&["build"]))?;
+        stages.step("the bed, newer kernel", || {
+            bed::run(&["build", "--kernel", "13", "plain", "systemd"])
+        })?;
+    }
     if built {
         let each = ["test", "--workspace", "--exclude", "coffer-tests", "--no-fail-fast"];
         stages.program("tests of each crate", cargo(&each).args(filter))?;
