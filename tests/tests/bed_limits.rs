@@ -1,5 +1,7 @@
 //! Limits and ends of containers by cgroup v2, as root.
 
+#![expect(clippy::disallowed_methods, reason = "reads what the test itself had written")]
+
 use std::process::Command;
 
 use coffer_tests::bed::{self, Variant};

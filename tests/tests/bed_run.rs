@@ -1,5 +1,8 @@
 //! `coffer run` as root on Debian's own kernels, with cgroup v2 whole and security modules on.
 
+#![expect(clippy::disallowed_methods, reason = "reads what the test itself had written")]
+#![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
+
 use coffer_tests::bed::{self, Kernel, Variant};
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::{BUSYBOX, LAYERED};

@@ -110,7 +110,7 @@ impl Command for Ps {
     fn run(self, context: Context) -> Outcome {
         let root = context.data_root()?;
         let mut list = root.containers().list()?;
-        if let Err(error) = root.adopt_orphans(&list) {
+        if let Err(error) = root.settle_all(&mut list) {
             context.ui.failure(&error.into());
         }
         list.reverse();

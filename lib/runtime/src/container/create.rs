@@ -136,8 +136,11 @@ fn prepare(
         config.spec.process.as_ref().map(|process| process.args.clone()).unwrap_or_default();
     let text = serde_json::to_vec(&config)
         .map_err(|source| ContainerError::Config { id: locked.id().clone(), source })?;
-    locked.save_config(&text)?;
+    locked.save_config(&text, record.removal)?;
     locked.save(&record)?;
+    if record.removal == Removal::Keep {
+        root.containers().sync()?;
+    }
     Ok((record, config))
 }
 

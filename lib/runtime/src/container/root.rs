@@ -120,24 +120,29 @@ impl DataRoot {
         Ok(())
     }
 
-    /// Gives every container of `list` that runs without a monitor a new one.
+    /// Settles the containers of `list` whose monitors are gone: those that run get new ones, and
+    /// those that were to go at their end leave the list. Wrecks stay, to be shown.
     ///
     /// # Errors
-    /// The first that can have none.
-    pub fn adopt_orphans(&self, list: &[Listed]) -> Result<(), ContainerError> {
-        let boot = self.containers.boot();
-        for listed in list {
-            let Status::Running(running) = &listed.status else { continue };
-            let parent = running
-                .parent
-                .open(boot)
-                .map_err(|source| ContainerError::Process { id: listed.id.clone(), source })?;
-            if parent.is_none()
+    /// The first that cannot be settled.
+    pub fn settle_all(&self, list: &mut Vec<Listed>) -> Result<(), ContainerError> {
+        let mut removed = Vec::new();
+        for listed in list.iter() {
+            let seen = match &listed.status {
+                Status::Running(_) => true,
+                Status::Stopped(_) => {
+                    listed.record.as_ref().is_some_and(|r| matches!(r.phase, Phase::Running(_)))
+                }
+                _ => false,
+            };
+            if seen
                 && let Ok(folder) = self.containers.find(listed.id.as_str())
+                && self.settle(&folder)? == Settled::Removed
             {
-                self.settle(&folder)?;
+                removed.push(listed.id.clone());
             }
         }
+        list.retain(|listed| !removed.contains(&listed.id));
         Ok(())
     }
 

@@ -111,6 +111,15 @@ impl Containers {
         }
     }
 
+    /// Waits until the disk has the folders and the names that there are.
+    ///
+    /// # Errors
+    /// [`StateError::Open`].
+    pub fn sync(&self) -> Result<(), StateError> {
+        let synced = rfs::fsync(&self.dir).and_then(|()| rfs::fsync(&self.names));
+        synced.map_err(|errno| StateError::Open { source: errno.into() })
+    }
+
     fn claim(&self, id: &ContainerId, chosen: Option<Name>) -> Result<Name, StateError> {
         if let Some(name) = chosen {
             return self

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 
-use super::{BootId, ContainerId, Exit, Outcome, Phase, Record, StateError, Status};
+use super::{BootId, ContainerId, Exit, Outcome, Phase, Record, Removal, StateError, Status};
 
 /// The record's file name.
 const RECORD: &str = "state.json";
@@ -213,14 +213,14 @@ impl Deref for Locked {
 }
 
 impl Locked {
-    /// Writes the record whole. It is not fsynced: after a power failure no container runs, and a
-    /// record that was lost is a wreck that the next command removes.
+    /// Writes the record whole, and to the disk where the container is kept. Another that a power
+    /// failure takes is a wreck, which the next command removes.
     ///
     /// # Errors
     /// [`StateError::Write`], with the old record in place.
     pub fn save(&self, record: &Record) -> Result<(), StateError> {
         let bytes = serde_json::to_vec(record).map_err(|error| self.write_error(error.into()))?;
-        self.write(RECORD, &bytes)
+        self.write(RECORD, &bytes, record.durability())
     }
 
     /// Writes what is written once; nobody reads it before the record says that the container is
@@ -228,12 +228,12 @@ impl Locked {
     ///
     /// # Errors
     /// [`StateError::Write`].
-    pub fn save_config(&self, bytes: &[u8]) -> Result<(), StateError> {
-        self.write(CONFIG, bytes)
+    pub fn save_config(&self, bytes: &[u8], removal: Removal) -> Result<(), StateError> {
+        self.write(CONFIG, bytes, removal.durability())
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
-        dir::write_whole(self.dir(), name, bytes, Mode::RUSR | Mode::WUSR, Durability::Process)
+    fn write(&self, name: &str, bytes: &[u8], durability: Durability) -> Result<(), StateError> {
+        dir::write_whole(self.dir(), name, bytes, Mode::RUSR | Mode::WUSR, durability)
             .map_err(|source| self.write_error(source))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use coffer_oci::Digest;
+use coffer_sys::dir::Durability;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,17 @@ pub enum Removal {
     Keep,
     /// It goes (`run --rm`).
     AtExit,
+}
+
+impl Removal {
+    /// What a power failure may take: nothing of a container that is kept, since its files are
+    /// somebody's; all of one that would be gone at its end anyway.
+    pub fn durability(self) -> Durability {
+        match self {
+            Self::Keep => Durability::Disk,
+            Self::AtExit => Durability::Process,
+        }
+    }
 }
 
 /// How far a container has come, as its record says. [`Status`] is what is true now.
@@ -179,6 +191,17 @@ impl Record {
             removal,
             cgroup: Place::default(),
             phase: Phase::Creating,
+        }
+    }
+}
+
+impl Record {
+    /// When it counts as written. A container that is half made or half removed is a wreck after a
+    /// power failure, whatever is left of its record.
+    pub(super) fn durability(&self) -> Durability {
+        match self.phase {
+            Phase::Creating | Phase::Removing => Durability::Process,
+            Phase::Created | Phase::Running(_) | Phase::Stopped(_) => self.removal.durability(),
         }
     }
 }
