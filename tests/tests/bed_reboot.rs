@@ -1,7 +1,5 @@
 //! The power fails while containers run: what is there after the next boot.
 
-#![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
-
 use coffer_tests::bed::{self, Variant};
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
