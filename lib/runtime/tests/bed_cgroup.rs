@@ -22,18 +22,18 @@ use rustix::thread::UnshareFlags;
 
 fn place(path: &str, json: &str) -> (Place, Settings) {
     let settings = Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
-    let manager = Manager::discover().unwrap();
-    let place = manager
-        .of_bundle(OfBundle {
-            driver: &Driver::Cgroupfs,
-            cgroups_path: path,
-            settings: &settings,
-            annotations: &BTreeMap::new(),
-            id: "web",
-            authority: Authority::Root,
-        })
-        .unwrap();
-    (place, settings)
+    (planned(path, &settings).unwrap(), settings)
+}
+
+fn planned(path: &str, settings: &Settings) -> Result<Place, CgroupError> {
+    Manager::discover()?.of_bundle(OfBundle {
+        driver: &Driver::Cgroupfs,
+        cgroups_path: path,
+        settings,
+        annotations: &BTreeMap::new(),
+        id: "web",
+        authority: Authority::Root,
+    })
 }
 
 fn made(path: &str, json: &str) -> (Place, Cgroup) {
@@ -160,6 +160,162 @@ fn bed_plain_a_group_in_use_is_refused() {
     assert!(matches!(error, CgroupError::Populated { .. }), "{error}");
     cgroup.remove().unwrap();
     assert_eq!(status(&child), None);
+}
+
+/// The guest's scratch disk, as `MAJOR:MINOR`.
+fn disk() -> String {
+    std::fs::read_to_string("/sys/class/block/vdc/dev").unwrap().trim().to_owned()
+}
+
+/// All of `linux.resources` that the guest has something for, read back from the files.
+fn every_resource_is_held() {
+    let disk = disk();
+    // Weights of a disk need a model of its costs.
+    std::fs::write("/sys/fs/cgroup/io.cost.qos", format!("{disk} enable=1")).unwrap();
+    let (major, minor) = disk.split_once(':').unwrap();
+    let on_disk = |rest: &str| format!(r#"[{{"major": {major}, "minor": {minor}, {rest}}}]"#);
+    let json = format!(
+        r#"{{"memory": {{"limit": 67108864, "swap": -1, "reservation": -1,
+                "checkBeforeUpdate": true}},
+            "cpu": {{"shares": 2, "quota": 20000, "period": 50000, "burst": 10000,
+                "cpus": "0-1", "mems": "0"}},
+            "pids": {{"limit": -1}},
+            "blockIO": {{"weight": 1000, "weightDevice": {},
+                "throttleReadBpsDevice": {}, "throttleWriteBpsDevice": {},
+                "throttleReadIOPSDevice": {}, "throttleWriteIOPSDevice": {}}},
+            "hugepageLimits": [{{"pageSize": "2MB", "limit": 4194304}},
+                {{"pageSize": "1GB", "limit": 0}}],
+            "unified": {{"memory.min": "4096", "cgroup.max.depth": "3",
+                "memory.swap.high": "1048576"}}}}"#,
+        on_disk(r#""weight": 10"#),
+        on_disk(r#""rate": 1048576"#),
+        on_disk(r#""rate": 2097152"#),
+        on_disk(r#""rate": 100"#),
+        on_disk(r#""rate": 200"#),
+    );
+    let (place, cgroup) = made("/test-every/web", &json);
+    let rates = format!("{disk} rbps=1048576 wbps=2097152 riops=100 wiops=200");
+    let weights = format!("default 10000\n{disk} 1");
+    for (name, value) in [
+        ("memory.max", "67108864"),
+        ("memory.swap.max", "max"),
+        ("memory.low", "max"),
+        ("memory.min", "4096"),
+        ("memory.swap.high", "1048576"),
+        ("cpu.weight", "1"),
+        ("cpu.max", "20000 50000"),
+        ("cpu.max.burst", "10000"),
+        ("cpuset.cpus", "0-1"),
+        ("cpuset.mems", "0"),
+        ("pids.max", "max"),
+        ("io.max", &rates),
+        ("io.weight", &weights),
+        ("hugetlb.2MB.max", "4194304"),
+        ("hugetlb.2MB.rsvd.max", "4194304"),
+        ("hugetlb.1GB.max", "0"),
+        ("cgroup.max.depth", "3"),
+    ] {
+        assert_eq!(held(&place, name), value, "{name}");
+    }
+    cgroup.remove().unwrap();
+    let (place, cgroup) = made("/test-every/idle", r#"{"cpu": {"idle": 1}}"#);
+    assert_eq!(held(&place, "cpu.idle"), "1");
+    cgroup.remove().unwrap();
+    std::fs::remove_dir("/sys/fs/cgroup/test-every").unwrap();
+}
+
+#[test]
+fn bed_plain_every_resource_is_held() {
+    bed::enter!(Variant::Plain);
+    every_resource_is_held();
+}
+
+#[test]
+fn bed_plain_every_resource_is_held_by_the_newer_kernel() {
+    bed::enter!(Variant::Plain.on(Kernel::Debian13));
+    every_resource_is_held();
+}
+
+#[test]
+fn bed_plain_what_v2_cannot_hold_is_refused_and_leaves_nothing() {
+    bed::enter!(Variant::Plain);
+    for (json, said) in [
+        (r#"{"unified": {"memory.nothing": "1"}}"#, "this kernel has no memory.nothing"),
+        (r#"{"unified": {"memory.max": "x"}}"#, "cannot be written"),
+        (r#"{"unified": {"other.max": "1"}}"#, "this kernel has no other.max"),
+        (r#"{"rdma": {"mlx5_0": {"hcaHandles": 1}}}"#, "rdma.max"),
+        (r#"{"hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}"#, "no hugetlb.3MB.max"),
+        (r#"{"cpu": {"mems": "7"}}"#, "cpuset.mems"),
+    ] {
+        let (place, settings) = place("/test-never", json);
+        let error = place.create(&settings).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+        assert!(!place.groups[0].path().exists());
+    }
+    for (json, path) in [
+        (r#"{"memory": {"swappiness": 5}}"#, "linux.resources.memory.swappiness: "),
+        (r#"{"cpu": {"realtimeRuntime": 5}}"#, "linux.resources.cpu.realtimeRuntime: "),
+        (r#"{"network": {"classID": 5}}"#, "linux.resources.network.classID: "),
+    ] {
+        let settings = Settings::of_bundle(&serde_json::from_str(json).unwrap()).unwrap();
+        let error = planned("/test-never", &settings).unwrap_err().to_string();
+        assert!(error.starts_with(path), "{error}");
+    }
+}
+
+#[test]
+fn bed_plain_who_waits_for_processor_time_is_counted() {
+    bed::enter!(Variant::Plain);
+    let (_, cgroup) = made("/test-wait", r#"{"cpu": {"quota": 5000, "period": 50000}}"#);
+    let script = "n=0; while [ $n -lt 60000 ]; do n=$((n + 1)); done";
+    status(&born(&cgroup, script));
+    let stats = cgroup.stats().unwrap();
+    assert!(stats.throttling.throttled_periods > 0 && stats.throttling.throttled_us > 0);
+    assert!(stats.cpu_us.unwrap() > 0);
+    assert!(stats.cpu_pressure.unwrap().some.total_us > 0);
+    assert!(stats.memory_pressure.is_some() && stats.io_pressure.is_some());
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn bed_plain_a_device_is_allowed_as_listed_and_counted() {
+    bed::enter!(Variant::Plain);
+    let disk = disk();
+    let (major, minor) = disk.split_once(':').unwrap();
+    let rule = format!(
+        r#"{{"devices": [{{"allow": false, "access": "rwm"}},
+            {{"allow": true, "type": "b", "major": {major}, "minor": {minor}, "access": "r"}}]}}"#
+    );
+    let (_, cgroup) = made("/test-disk", &rule);
+    let script = "head -c 8000000 /dev/vdc > /dev/null || exit 1
+        (: > /dev/vdc) 2> /dev/null && exit 2; (: < /dev/vda) 2> /dev/null && exit 3; exit 0";
+    assert_eq!(status(&born(&cgroup, script)), Some(0));
+    let stats = cgroup.stats().unwrap();
+    let io = stats.io.iter().find(|io| format!("{}:{}", io.major, io.minor) == disk);
+    assert!(io.unwrap().read_bytes > 0 && io.unwrap().reads > 0);
+    // Another rule takes the place of the first while the group is in use.
+    let change = r#"{"devices": [{"allow": false, "access": "rwm"}]}"#;
+    cgroup.update(&Settings::of_update(&serde_json::from_str(change).unwrap()).unwrap()).unwrap();
+    assert_eq!(status(&born(&cgroup, "(: < /dev/vdc) 2> /dev/null || exit 9")), Some(9));
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn bed_plain_a_fork_bomb_and_groups_in_the_group_end_with_it() {
+    bed::enter!(Variant::Plain);
+    let (place, cgroup) = made("/test-tree", r#"{"pids": {"limit": 200}}"#);
+    let script = "cd /sys/fs/cgroup/test-tree && mkdir -p a/b && echo 0 > a/b/cgroup.procs
+        bomb() { bomb | bomb & wait; }; bomb";
+    let child = born(&cgroup, script);
+    let full = || held(&place, "pids.current").parse::<u32>().unwrap() > 150;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !full() && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert!(full());
+    cgroup.remove().unwrap();
+    assert_eq!(status(&child), None);
+    assert!(!place.groups[0].path().exists());
 }
 
 #[test]
