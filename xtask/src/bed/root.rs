@@ -153,7 +153,9 @@ fn configure(tree: &Path) -> Result<()> {
     for (name, text) in SCRIPTS {
         write(&tree.join("bed").join(name), text, 0o755)?;
     }
-    for folder in ["dev", "disk", "host", "proc", "run", "sys", "tmp", "var/lib/coffer"] {
+    for folder in
+        ["dev", "disk", "host", "proc", "run", "sys", "tmp", "usr/lib/modules", "var/lib/coffer"]
+    {
         fs::create_dir_all(tree.join(folder))?;
     }
     let units = tree.join("etc/systemd/system");

@@ -7,6 +7,8 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 for module in /m/*.ko; do insmod "$module"; done
+# A busy host's disks come up late.
+for disk in a b c d; do until test -b "/dev/vd$disk"; do :; done; done
 mkdir -p /base /upper /new
 mount -t erofs -o ro /dev/vda /base
 mount -t tmpfs -o size=80% upper /upper
