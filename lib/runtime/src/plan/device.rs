@@ -8,7 +8,7 @@ use rustix::fs::{FileType, Mode};
 use rustix::thread::{Gid, Uid};
 
 use super::mounts::host_path;
-use super::{Authority, DEVICES, Node, Plan, PlanError, Step, Target, TargetKind, text};
+use super::{Authority, DEVICES, Node, Origin, Plan, PlanError, Step, Target, TargetKind, text};
 
 /// The number of the first user namespace in `/proc/self/ns`. Source: linux/proc_ns.h,
 /// `PROC_USER_INIT_INO`.
@@ -26,7 +26,7 @@ impl Plan {
         let Some(linux) = spec.linux.as_ref().filter(|linux| !linux.devices.is_empty()) else {
             return Ok(());
         };
-        let bound = self.ids.is_some() || self.authority == Authority::User || !may_make_nodes()?;
+        let bound = self.device_origin()? == Origin::Host;
         for (place, device) in linux.devices.iter().enumerate() {
             let node = node(device, bound)
                 .map_err(|error| error.at(&format!("linux.devices[{place}]")))?;
@@ -54,6 +54,13 @@ impl Plan {
             }));
         }
         Ok(())
+    }
+
+    /// Which nodes a container gets: who is root on the host as well may change what he sees, so
+    /// they are its own wherever nodes can be made.
+    pub(super) fn device_origin(&self) -> Result<Origin, PlanError> {
+        let mapped = self.ids.is_some() || self.authority == Authority::User;
+        Ok(if mapped || !may_make_nodes()? { Origin::Host } else { Origin::Own })
     }
 
     /// Whether a node is one of those that every container has.

@@ -17,7 +17,7 @@ mod step;
 mod target;
 mod tuning;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -44,7 +44,7 @@ pub use options::{OptionError, knows_option};
 pub(crate) use process::DEFAULT_PATH;
 pub use step::MountRoot;
 pub(crate) use step::{
-    Bind, BindSource, Device, Execute, Filesystem, Keep, Node, RootSource, Step, Terminal,
+    Bind, BindSource, Device, Execute, Filesystem, Keep, Node, Origin, RootSource, Step, Terminal,
 };
 pub use target::TargetError;
 pub(crate) use target::{Level, Target, TargetKind};
@@ -205,13 +205,17 @@ impl Look {
 /// The devices of every container. Source: runtime-spec config-linux.md, "Default Devices"; the
 /// numbers from linux/Documentation/admin-guide/devices.txt.
 const DEVICES: [Device; 6] = [
-    Device { path: c"/dev/null", name: c"null", number: (1, 3) },
-    Device { path: c"/dev/zero", name: c"zero", number: (1, 5) },
-    Device { path: c"/dev/full", name: c"full", number: (1, 7) },
-    Device { path: c"/dev/random", name: c"random", number: (1, 8) },
-    Device { path: c"/dev/urandom", name: c"urandom", number: (1, 9) },
-    Device { path: c"/dev/tty", name: c"tty", number: (5, 0) },
+    host_device(c"/dev/null", c"null", (1, 3)),
+    host_device(c"/dev/zero", c"zero", (1, 5)),
+    host_device(c"/dev/full", c"full", (1, 7)),
+    host_device(c"/dev/random", c"random", (1, 8)),
+    host_device(c"/dev/urandom", c"urandom", (1, 9)),
+    host_device(c"/dev/tty", c"tty", (5, 0)),
 ];
+
+const fn host_device(path: &'static CStr, name: &'static CStr, number: (u32, u32)) -> Device {
+    Device { path, name, number, origin: Origin::Host }
+}
 
 impl Plan {
     /// Lays out how the container of `inputs` is started.

@@ -16,8 +16,8 @@ use rustix::thread::{Uid, UnshareFlags};
 
 use super::options::{self, Contents, Options, Shows};
 use super::{
-    Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Filesystem, Handed, Keep, Look, Plan,
-    PlanError, Step, Target, TargetKind, Terminal, bundle, text, tuning,
+    Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Device, Filesystem, Handed, Keep,
+    Look, Plan, PlanError, Step, Target, TargetKind, Terminal, bundle, text, tuning,
 };
 
 /// Attributes of the kernel's own file systems: no program, no device, no set-user-id.
@@ -174,7 +174,7 @@ impl Plan {
             // It is filled first, and sealed after: see `seal_steps`.
             options.attributes -= MountAttrFlags::MOUNT_ATTR_RDONLY;
         }
-        if bundle.is_some() && !plain && !tmpfs && !mount.source.is_empty() {
+        if bundle.is_some() && !mount.source.is_empty() {
             let source = text("a mount's source", &mount.source)?;
             options.data.insert(0, (c"source".to_owned(), Some(source)));
         }
@@ -197,7 +197,8 @@ impl Plan {
             keep,
         }));
         if keep == Keep::Dev {
-            self.steps.extend(DEVICES.map(Step::Device));
+            let origin = self.device_origin()?;
+            self.steps.extend(DEVICES.map(|device| Step::Device(Device { origin, ..device })));
             self.steps.push(Step::DeviceLinks);
         }
         Ok(())

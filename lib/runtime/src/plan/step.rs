@@ -254,7 +254,7 @@ pub(crate) enum BindSource {
     },
 }
 
-/// A device of the host.
+/// A device that every container has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Device {
     /// Its path on the host.
@@ -263,6 +263,17 @@ pub(crate) struct Device {
     pub(crate) name: &'static CStr,
     /// Its major and minor number; another node of that name is refused.
     pub(crate) number: (u32, u32),
+    /// Which node stands for it.
+    pub(crate) origin: Origin,
+}
+
+/// Which node stands for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The host's, which a container without the host's root cannot change.
+    Host,
+    /// One of its own: root's mode and owner inside are not the host's to keep.
+    Own,
 }
 
 /// A device node or fifo to be made.

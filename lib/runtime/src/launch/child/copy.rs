@@ -4,6 +4,7 @@
 //! Folders, files, links and nodes are copied with their owners and modes, by directory fd; no
 //! link is followed. Extended attributes and times are not.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::dir::{self, Entry};
@@ -11,17 +12,25 @@ use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
 use crate::launch::report::Fault;
+use crate::plan::Filesystem;
 
 /// How deep folders are copied: a tree that is deeper is one that was made to be.
 const DEEPEST: usize = 64;
 
-/// Copies what is in the folder `from` into the folder `to`, and makes that look like it. Both may
-/// be open as paths only.
-pub(super) fn copy_up(from: &OwnedFd, to: &OwnedFd) -> Result<(), Fault> {
+/// Copies what is in the folder `from` into the folder `to`, the root of `made`, and makes that
+/// look like it but for what its options say. Both may be open as paths only.
+pub(super) fn copy_up(from: &OwnedFd, to: &OwnedFd, made: &Filesystem) -> Result<(), Fault> {
     let from = open_folder(from.as_fd(), b".")?;
     let to = open_folder(to.as_fd(), b".")?;
     copy_folder(from.as_fd(), to.as_fd(), DEEPEST)?;
-    dress(to.as_fd(), &fs::fstat(&from)?)
+    let stat = fs::fstat(&from)?;
+    let said = |key: &CStr| made.options.iter().any(|(option, _)| option.as_c_str() == key);
+    let (uid, gid) = owner(&stat);
+    fs::fchown(&to, uid.filter(|_| !said(c"uid")), gid.filter(|_| !said(c"gid")))?;
+    if !said(c"mode") {
+        fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode))?;
+    }
+    Ok(())
 }
 
 fn copy_folder(from: BorrowedFd<'_>, to: BorrowedFd<'_>, deeper: usize) -> Result<(), Fault> {

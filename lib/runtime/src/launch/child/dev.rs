@@ -2,20 +2,23 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use coffer_sys::mount::Reach;
+use coffer_sys::mount::{Change, Reach, set_attributes};
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, move_mount, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::mounts::{FROM_FD, attach, clone_of};
 use super::{Child, walk};
 use crate::launch::report::{Cause, Fault, Message, send};
-use crate::plan::{Device, Node, Terminal};
+use crate::plan::{Device, Node, Origin, Terminal};
 
 /// Where the devices are.
 const DEV: &std::ffi::CStr = c"/dev";
+
+/// Permission bits of the devices that every container has. Source: man 4 null, random, tty.
+const MODE: Mode = Mode::from_raw_mode(0o666);
 
 /// The magic number of devpts. Source: linux/magic.h.
 const DEVPTS: u64 = 0x1cd1;
@@ -32,13 +35,21 @@ const LINKS: [(&std::ffi::CStr, &std::ffi::CStr); 6] = [
 ];
 
 impl Child<'_> {
-    /// Binds one device of the host. The node is looked at after it was opened, so that nothing
-    /// can be put in its place between.
+    /// Makes one device, or binds the host's. That is looked at after it was opened, so that
+    /// nothing can be put in its place between.
     pub(super) fn put_device(&mut self, device: &Device) -> Result<(), Fault> {
+        if device.origin == Origin::Own {
+            let number = fs::makedev(device.number.0, device.number.1);
+            let dev = self.held.must(DEV)?;
+            return Ok(fs::mknodat(dev, device.name, FileType::CharacterDevice, MODE, number)?);
+        }
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let mount = open_tree(CWD, device.path, flags)?;
         check_device(&mount, FileType::CharacterDevice, device.number)?;
         self.attach_in_dev(&mount, device.name)?;
+        if self.plan.ids.is_none() {
+            seal(&mount)?;
+        }
         match device.name == c"null" {
             true => self.null = Some(mount),
             false => self.leave(mount),
@@ -53,6 +64,9 @@ impl Child<'_> {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
             let mount = open_tree(CWD, path, flags)?;
             check_device(&mount, node.kind, node.number)?;
+            if self.plan.ids.is_none() {
+                seal(&mount)?;
+            }
             return attach(&mount, &walk::mount_point(self.root()?, &node.target)?);
         }
         let (parent, name) = walk::parent(self.root()?, &node.target)?;
@@ -122,6 +136,12 @@ impl Child<'_> {
         fs::mknodat(dev, name, FileType::RegularFile, Mode::RUSR, 0)?;
         Ok(move_mount(mount, c"", dev, name, FROM_FD)?)
     }
+}
+
+/// Keeps whoever owns the host's node from changing its mode and owner through this mount of it: a
+/// device on a read-only mount can still be written.
+pub(super) fn seal(mount: &OwnedFd) -> Result<(), Fault> {
+    Ok(set_attributes(mount, Change::set(MountAttrFlags::MOUNT_ATTR_RDONLY, Reach::One))?)
 }
 
 /// Whether `mount` is the device of this kind and number.

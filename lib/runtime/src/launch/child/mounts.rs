@@ -12,7 +12,7 @@ use rustix::mount::{
     fsopen, mount_change, move_mount, open_tree, unmount,
 };
 
-use super::dev::check_device;
+use super::dev::{check_device, seal};
 use super::{Child, copy, walk};
 use crate::launch::look;
 use crate::launch::report::Fault;
@@ -55,9 +55,9 @@ impl<'a> Child<'a> {
         if fs.keep != Keep::Proc {
             walk::check_proc(&fs.target, &mount)?;
         }
-        if fs.contents == Contents::Copied {
+        if fs.contents == Contents::Copied && walk::is_there(self.root()?, &fs.target)? {
             let point = walk::mount_point(self.root()?, &fs.target)?;
-            copy::copy_up(&point, &mount)?;
+            copy::copy_up(&point, &mount, fs)?;
             attach(&mount, &point)?;
         } else {
             self.attach_at(&mount, &fs.target)?;
@@ -204,11 +204,12 @@ impl<'a> Child<'a> {
     }
 
     /// A copy of the null device's mount: that in our own `/dev`, or else the host's, which is
-    /// looked at as every device is.
+    /// looked at as every device is, and sealed.
     fn null_cover(&mut self) -> Result<OwnedFd, Fault> {
         if self.null.is_none() {
             let null = open_tree(CWD, c"/dev/null", CLONE)?;
             check_device(&null, FileType::CharacterDevice, (1, 3))?;
+            seal(&null)?;
             self.null = Some(null);
         }
         clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)

@@ -45,6 +45,14 @@ pub(super) fn mount_point(root: BorrowedFd<'_>, target: &Target) -> Result<Owned
     Ok(opened)
 }
 
+/// Whether what `target` names is there already.
+pub(super) fn is_there(root: BorrowedFd<'_>, target: &Target) -> Result<bool, Fault> {
+    match open(root, &target.path, target.kind) {
+        Err(Fault { errno: Errno::NOENT, .. }) => Ok(false),
+        opened => opened.map(|_| true),
+    }
+}
+
 /// Nothing but procfs stands at `/proc`, where programs, and other runtimes that enter, believe
 /// what they read and write (CVE-2019-16884).
 pub(super) fn check_proc(target: &Target, mount: &OwnedFd) -> Result<(), Fault> {
