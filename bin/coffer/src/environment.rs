@@ -51,8 +51,17 @@ pub(crate) fn state_root(flag: Option<&str>) -> PathBuf {
     if let Some(path) = flag {
         return PathBuf::from(path);
     }
-    let own = variable("XDG_RUNTIME_DIR").filter(|_| !rustix::process::geteuid().is_root());
+    let own = variable("XDG_RUNTIME_DIR").filter(|_| !is_the_hosts_root());
     own.map_or_else(|| PathBuf::from("/run"), PathBuf::from).join("coffer-oci")
+}
+
+/// Whether the caller is root of the host: podman without root calls its runtime as the root of a
+/// user namespace of its own. One that says that its user is root is taken at its word, as runc
+/// does it: root's containers in a container have a `/run` of their own.
+fn is_the_hosts_root() -> bool {
+    let first = || coffer_sys::userns::is_first().unwrap_or(false);
+    rustix::process::geteuid().is_root()
+        && (first() || variable("USER").is_some_and(|user| user == "root"))
 }
 
 /// Where a service manager's bus is. Source: the D-Bus Specification, "Well-known Message Bus

@@ -43,6 +43,18 @@ pub fn enter_new() -> io::Result<()> {
     Ok(unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }?)
 }
 
+/// The number of the first user namespace in `/proc/self/ns`. Source: linux/proc_ns.h,
+/// `PROC_USER_INIT_INO`.
+const FIRST: u64 = 0xefff_fffd;
+
+/// Whether the calling process is in the first user namespace, the host's own.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn is_first() -> rustix::io::Result<bool> {
+    Ok(rustix::fs::stat(c"/proc/self/ns/user")?.st_ino == FIRST)
+}
+
 #[cfg(test)]
 mod tests {
     use rustix::process::{WaitOptions, waitpid};

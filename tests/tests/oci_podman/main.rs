@@ -1,5 +1,7 @@
 //! podman with our runtime and with crun: the same commands, the same statuses and words.
 
+#![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
+
 mod flags;
 mod life;
 

@@ -104,7 +104,9 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let OfBundle { confinement, warnings } = Confinement::of_bundle(spec, &host)?;
     let linux = spec.linux.clone().unwrap_or_default();
     let settings = Settings::of_bundle(&linux.resources.unwrap_or_default())?;
-    let cgroup = Manager::discover()?.of_bundle(cgroup::OfBundle {
+    let manager = Manager::discover()?;
+    let host_groups = manager.layout().kind();
+    let cgroup = manager.of_bundle(cgroup::OfBundle {
         driver: wanted.driver,
         cgroups_path: &linux.cgroups_path,
         settings: &settings,
@@ -112,7 +114,7 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         id: wanted.id.as_str(),
         authority: authority(),
     })?;
-    let view = CgroupView::of(&cgroup);
+    let view = CgroupView::of_bundle(&cgroup, host_groups);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
     let saved = Saved {

@@ -10,10 +10,6 @@ use rustix::thread::{Gid, Uid};
 use super::mounts::host_path;
 use super::{Authority, DEVICES, Node, Origin, Plan, PlanError, Step, Target, TargetKind, text};
 
-/// The number of the first user namespace in `/proc/self/ns`. Source: linux/proc_ns.h,
-/// `PROC_USER_INIT_INO`.
-const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
-
 /// Permission bits of a node for which none are given. Source: as runc does it.
 const MODE: u32 = 0o666;
 
@@ -78,8 +74,7 @@ impl Plan {
 
 /// Whether this process is in the first user namespace: only there nodes can be made.
 fn may_make_nodes() -> Result<bool, PlanError> {
-    let stat = rustix::fs::stat(c"/proc/self/ns/user").map_err(PlanError::OwnNamespaces)?;
-    Ok(stat.st_ino == FIRST_USER_NAMESPACE)
+    coffer_sys::userns::is_first().map_err(PlanError::OwnNamespaces)
 }
 
 fn node(device: &Device, bound: bool) -> Result<Node, PlanError> {

@@ -31,7 +31,7 @@ use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
-use crate::cgroup::{Place, Version};
+use crate::cgroup::{Kind, Place, Version};
 
 pub use bundle::{Bundle, Keyring, RootChange};
 pub use error::PlanError;
@@ -115,6 +115,15 @@ impl CgroupView {
             }
         }
         if names.is_empty() { Self::None } else { Self::Legacy(names) }
+    }
+
+    /// The same for a bundle, whose caller may want no groups of its own and still see the one
+    /// hierarchy of a host with v2 alone.
+    pub(crate) fn of_bundle(place: &Place, host: Kind) -> Self {
+        match host {
+            Kind::V2 if place.groups.is_empty() => Self::Unified,
+            _ => Self::of(place),
+        }
     }
 }
 
