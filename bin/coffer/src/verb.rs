@@ -76,6 +76,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::login::Login>      ("login",   Images,     "Keep a password for a registry"),
     verb::<command::logout::Logout>    ("logout",  Images,     "Forget the password for a registry"),
     verb::<command::demo::Demo>        ("demo",    Coffer,     "Show the whole path, without a registry or a network"),
+    verb::<command::seccomp::Seccomp>  ("seccomp", Coffer,     "Compare system call filters, and look for what newer kernels have undone"),
     verb::<command::system::System>    ("system",  Coffer,     "Prune, check or describe what coffer keeps"),
     verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
     verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
@@ -235,6 +236,7 @@ mod tests {
         check::<command::exec::Exec>();
         check::<command::logs::Logs>();
         check::<command::pull::Pull>();
+        check::<command::seccomp::Seccomp>();
         check::<command::system::System>();
     }
 }

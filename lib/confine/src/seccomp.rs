@@ -14,8 +14,10 @@ mod compile;
 pub mod default;
 pub mod diff;
 pub mod docker;
+pub mod drift;
 mod emit;
 mod oci;
+pub mod since;
 mod table;
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod seccomp;
 pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod system;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use coffer_confine::capability;
+use coffer_confine::capability::{self, CapSet};
 use coffer_confine::confinement::{self as fence, NewPrivileges, Privilege};
 use coffer_confine::seccomp::docker;
-use coffer_oci::runtime::ConsoleSize;
+use coffer_oci::runtime::{ConsoleSize, Seccomp};
 use coffer_runtime::spec::{
     Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
     Terminal, Userns,
@@ -153,16 +153,24 @@ impl FenceFlags {
         let known = fence::Host::read().capabilities;
         let granted = capability::granted(&self.cap_add, &self.cap_drop, known)
             .map_err(|error| Failure::new(error.to_string()))?;
-        let profile = docker::parse(read(file)?.as_bytes(), granted, docker::Host::read());
-        let profile = profile.map_err(|error| {
-            let failure = Failure::new(error.to_string()).at(file.display().to_string());
-            match std::error::Error::source(&error) {
-                Some(cause) => failure.because(cause.to_string()),
-                None => failure,
-            }
-        })?;
+        let profile = profile(file, granted, docker::Host::read())?;
         Ok(SeccompChoice::Profile(Box::new(profile)))
     }
+}
+
+/// A system call filter in a file: what of it holds for `granted` on `host`.
+pub(crate) fn profile(
+    file: &Path,
+    granted: CapSet,
+    host: docker::Host,
+) -> Result<Seccomp, Failure> {
+    docker::parse(read(file)?.as_bytes(), granted, host).map_err(|error| {
+        let failure = Failure::new(error.to_string()).at(file.display().to_string());
+        match std::error::Error::source(&error) {
+            Some(cause) => failure.because(cause.to_string()),
+            None => failure,
+        }
+    })
 }
 
 /// Words of a command; the runtime specification can hold no others.

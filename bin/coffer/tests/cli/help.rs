@@ -9,7 +9,7 @@ fn the_overview_lists_every_verb() {
     for verb in [
         "run", "create", "start", "stop", "kill", "rm", "exec", "wait", "top", "explain", "pull",
         "push", "images", "tag", "rmi", "save", "load", "login", "logout", "inspect", "ps", "logs",
-        "demo", "system", "version", "help",
+        "demo", "seccomp", "system", "version", "help",
     ] {
         let line = format!("\n  {verb:<8} ");
         assert!(text.contains(&line), "{verb} is not in\n{text}");

@@ -6,3 +6,4 @@ mod containers;
 mod errors;
 mod help;
 mod images;
+mod seccomp;

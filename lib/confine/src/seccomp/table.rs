@@ -74,7 +74,8 @@ pub(super) fn all(arch: Arch) -> impl Iterator<Item = (&'static str, u32)> {
     CALLS.iter().filter_map(move |call| Some((call.name, number(call.name, arch).ok()?)))
 }
 
-/// Calls that profiles name and that neither architecture has: those of 32-bit and other ones.
+/// Calls that profiles name and that neither architecture has: those of 32-bit and other ones,
+/// `syscall` (MIPS) and `timerfd` (before 2.6.25) among them.
 #[rustfmt::skip]
 const ELSEWHERE: &[&str] = &[
     "_llseek", "_newselect", "arm_fadvise64_64", "arm_sync_file_range", "bdflush",
@@ -94,8 +95,8 @@ const ELSEWHERE: &[&str] = &[
     "sigaction", "signal", "sigpending", "sigprocmask", "sigreturn", "sigsuspend",
     "socketcall", "spu_create", "spu_run", "ssetmask", "stat64", "statfs64", "stime",
     "subpage_prot", "swapcontext", "switch_endian", "sync_file_range2",
-    "sys_debug_setcontext", "timer_gettime64", "timer_settime64", "timerfd_gettime64",
-    "timerfd_settime64", "truncate64", "ugetrlimit", "umount", "usr26", "usr32",
+    "sys_debug_setcontext", "syscall", "timer_gettime64", "timer_settime64", "timerfd",
+    "timerfd_gettime64", "timerfd_settime64", "truncate64", "ugetrlimit", "umount", "usr26", "usr32",
     "utimensat_time64", "vm86", "vm86old", "waitpid",
 ];
 
