@@ -9,7 +9,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::SystemdError;
@@ -38,16 +37,10 @@ impl ServiceManager {
     /// namespace only is an ordinary user to the system's.
     ///
     /// # Errors
-    /// Where /proc cannot be read.
+    /// Where it cannot be told whether the user namespace is the host's.
     pub fn of_caller() -> io::Result<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(Self::User);
-        }
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let map = rustix::fs::open("/proc/self/uid_map", flags, Mode::empty())?;
-        let map = io::read_to_string(std::fs::File::from(map))?;
-        let is_whole = map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
-        Ok(if is_whole { Self::System } else { Self::User })
+        let is_root = rustix::process::geteuid().is_root();
+        Ok(if is_root && coffer_sys::userns::is_first()? { Self::System } else { Self::User })
     }
 }
 

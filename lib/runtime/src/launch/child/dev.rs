@@ -41,7 +41,12 @@ impl Child<'_> {
         if device.origin == Origin::Own {
             let number = fs::makedev(device.number.0, device.number.1);
             let dev = self.held.must(DEV)?;
-            return Ok(fs::mknodat(dev, device.name, FileType::CharacterDevice, MODE, number)?);
+            fs::mknodat(dev, device.name, FileType::CharacterDevice, MODE, number)?;
+            if device.name == c"null" {
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                self.null = Some(fs::openat(dev, device.name, flags, Mode::empty())?);
+            }
+            return Ok(());
         }
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let mount = open_tree(CWD, device.path, flags)?;

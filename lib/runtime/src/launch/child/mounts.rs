@@ -204,15 +204,16 @@ impl<'a> Child<'a> {
     }
 
     /// A copy of the null device's mount: that in our own `/dev`, or else the host's, which is
-    /// looked at as every device is, and sealed.
-    fn null_cover(&mut self) -> Result<OwnedFd, Fault> {
-        if self.null.is_none() {
-            let null = open_tree(CWD, c"/dev/null", CLONE)?;
-            check_device(&null, FileType::CharacterDevice, (1, 3))?;
-            seal(&null)?;
-            self.null = Some(null);
+    /// looked at as every device is, and sealed. It is taken from where it is attached: Linux
+    /// before 6.15 copies no mount that is attached nowhere.
+    fn null_cover(&self) -> Result<OwnedFd, Fault> {
+        if let Some(null) = &self.null {
+            return clone_of(null.as_fd(), Reach::One);
         }
-        clone_of(self.null.as_ref().ok_or(Errno::NODEV)?.as_fd(), Reach::One)
+        let null = open_tree(CWD, c"/dev/null", CLONE)?;
+        check_device(&null, FileType::CharacterDevice, (1, 3))?;
+        seal(&null)?;
+        Ok(null)
     }
 
     /// An empty folder that cannot be written, as a mount that is attached nowhere.
