@@ -9,6 +9,7 @@ use std::process::Command;
 use coffer_tests::bed::{self, Kernel, Variant};
 use coffer_tests::oci::Runtime;
 use coffer_tests::program::{self, Outcome};
+use coffer_tests::steps::{self, End, Victim};
 use serde_json::{Value, json};
 
 /// The user manager's own group.
@@ -100,9 +101,9 @@ impl Caller {
     }
 
     fn is_gone(&self, unit: &str, group: &str) {
+        assert_eq!(self.runtime.leftovers(), [""; 0]);
         assert_eq!(self.unit(unit, &["LoadState"]), ["not-found"]);
         assert!(!self.top.join(group).exists());
-        assert_eq!(self.runtime.leftovers(), [""; 0]);
     }
 }
 
@@ -281,4 +282,44 @@ fn bed_plain_a_bus_that_is_missing_is_named() {
     let bus = "the system bus at unix:path=/run/dbus/system_bus_socket cannot be reached";
     assert!(outcome.stderr.contains(bus), "{outcome}");
     assert_eq!(caller.runtime.leftovers(), [""; 0]);
+}
+
+/// Kills `verb` at each of its steps, after `before`; then nothing of the container is left.
+fn killed_anywhere(before: &[&[&str]], verb: &[&str]) {
+    let caller = Caller::root();
+    let bundle = caller.bundle(":test:victim", "exec sleep 1000", |_| {});
+    let with = |words: &[&str]| -> Vec<String> {
+        words.iter().map(|word| word.replace("BUNDLE", &bundle)).collect()
+    };
+    let last = steps::each(|step| {
+        for words in before {
+            caller.must(&with(words).iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        let words = with(verb);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // The container shall hold no pipe that somebody reads to its end.
+        let oci = caller.runtime.command(&[&["--systemd-cgroup"], &words[..]].concat());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" \"$@\" >/dev/null 2>&1"]);
+        shell.arg(oci.get_program()).args(oci.get_args());
+        let (end, outcome) = steps::kill_at(step, Victim::Command, &shell);
+        assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
+        caller.is_gone("test-victim.scope", "system.slice/test-victim.scope");
+        end
+    });
+    assert!(last > 5, "{verb:?} has more than {last} steps");
+}
+
+const CREATE: &[&str] = &["create", "--bundle", "BUNDLE", "victim"];
+
+#[test]
+fn bed_systemd_create_may_be_killed_anywhere() {
+    bed::enter!(Variant::Systemd);
+    killed_anywhere(&[], CREATE);
+}
+
+#[test]
+fn bed_systemd_delete_may_be_killed_anywhere() {
+    bed::enter!(Variant::Systemd);
+    killed_anywhere(&[CREATE, &["start", "victim"]], &["delete", "--force", "victim"]);
 }

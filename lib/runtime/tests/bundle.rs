@@ -107,7 +107,7 @@ fn root_bundle_mounts_with_its_options() {
     assert!(text.contains(" /new/place ro,noexec"), "{text}");
     assert!(text.contains(" /t ro,nosuid"), "{text}");
     assert!(text.contains("data\ninner\ntouch: /t/x: Read-only"), "{text}");
-    assert!(text.ends_with("755:0\n644:0\n"), "{text}");
+    assert!(text.ends_with("750:0\n644:0\n"), "{text}");
 }
 
 #[test]
