@@ -3,9 +3,9 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_sys::signal;
 use coffer_sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags, poll};
+use coffer_sys::{memory, signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 
@@ -26,6 +26,9 @@ const FORWARDED: [Signal; 11] = [
     Signal::POWER,
     Signal::TSTP,
 ];
+
+/// After this time a process is one that stays, and what it need not hold is given back.
+const SHORT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// The caller's place in the foreground, taken before the process is made, so that no signal is
 /// lost between the two.
@@ -56,12 +59,16 @@ impl Foreground {
     }
 
     fn forward(self, process: &OwnedFd) -> io::Result<Outcome> {
+        let mut short = Some(&SHORT);
         loop {
             let mut ready = [
                 PollFd::new(process, PollFlags::IN),
                 PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
             ];
-            retry_on_intr(|| poll(&mut ready, None))?;
+            if retry_on_intr(|| poll(&mut ready, short))? == 0 {
+                memory::settle();
+                short = None;
+            }
             let ended = !ready[0].revents().is_empty();
             while let Some(number) = self.signals.read()? {
                 pass_on(process.as_fd(), number)?;

@@ -32,7 +32,7 @@ impl Kept<'_> {
     /// What could not be recorded: the next command finds a container that ended unseen.
     pub(super) fn stay(self) -> Result<(), ContainerError> {
         let Self { root, folder, record, cgroup, mut pump, kin } = self;
-        memory::trim();
+        memory::settle();
         // Where nothing can be carried any more the container's end is still waited for.
         drop(pump.run());
         let exit = exit_of(&record, &pump.init, &cgroup, kin)?;
