@@ -58,6 +58,7 @@ mod tests {
     use super::*;
 
     /// KiB of the program's pages that are mapped.
+    #[expect(clippy::disallowed_methods, reason = "reads /proc")]
     fn mapped() -> u64 {
         let program = std::env::current_exe().unwrap();
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
