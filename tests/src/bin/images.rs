@@ -2,10 +2,10 @@
 
 #![expect(clippy::print_stdout, reason = "a program that says what it made")]
 
-use coffer_tests::image::catalogue;
+use coffer_tests::image::{catalogue, programs};
 
 fn main() {
-    for recipe in catalogue::ALL {
+    for recipe in catalogue::ALL.iter().chain(programs::ALL) {
         println!("{:10} {}", recipe.name, recipe.layout().display());
     }
 }

@@ -199,18 +199,18 @@ set -e
 exec postgres -c listen_addresses=
 ";
 
-const fn gzip(content: Content) -> Layer {
+pub(super) const fn gzip(content: Content) -> Layer {
     Layer { content, compression: Compression::Gzip }
 }
 
-const fn zstd(content: Content) -> Layer {
+pub(super) const fn zstd(content: Content) -> Layer {
     Layer { content, compression: Compression::Zstd }
 }
 
-const fn file(path: &'static str, text: &'static str) -> File {
+pub(super) const fn file(path: &'static str, text: &'static str) -> File {
     File { path, text, mode: 0o644, owner: 0 }
 }
 
-const fn folder(path: &'static str, owner: u32) -> File {
+pub(super) const fn folder(path: &'static str, owner: u32) -> File {
     File { path, text: "", mode: 0o755, owner }
 }

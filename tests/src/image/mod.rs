@@ -9,6 +9,7 @@ pub(crate) use build::cargo_target;
 pub mod catalogue;
 pub mod debian;
 mod layer;
+pub mod programs;
 
 use std::path::PathBuf;
 

@@ -9,12 +9,14 @@ use super::{both, of};
 /// Flags, and what is run with them.
 type Table<'a> = &'a [(&'a [&'a str], &'a [&'a str])];
 
-/// Each line says the same and ends alike under both.
+/// Each line says the same and ends alike under both. The containers have podman's own
+/// descriptors: conmon 2.1 loses what a container has said that ends at once, whoever started it.
 #[track_caller]
 fn compare(table: Table<'_>) {
     let (_registry, ours, theirs, name) = both();
     for (flags, command) in table {
-        let line = [&["run", "--rm"], *flags, &[&*name], *command].concat();
+        let line =
+            [&["run", "--rm", "--log-driver=passthrough"], *flags, &[&*name], *command].concat();
         let (a, b) = (ours.run(&line), theirs.run(&line));
         assert_eq!(of(&a), of(&b), "{line:?}\n{a}\n{b}");
     }

@@ -2,6 +2,8 @@
 
 use coffer_tests::program;
 
+use coffer_tests::podman::Podman;
+
 use super::{both, of};
 
 #[test]
@@ -40,3 +42,89 @@ fn root_podman_keeps_containers_and_joins_them() {
         assert_eq!(podman.run(&["ps", "--all", "--quiet"]).success(), "");
     }
 }
+
+/// A line for podman; one whose output is an id is compared by its status alone.
+type Line<'a> = &'a [&'a str];
+
+/// What each line said and how it ended.
+fn transcript(podman: &Podman, lines: &[Line<'_>]) -> Vec<(String, i32, String)> {
+    let one = |line: &Line<'_>| {
+        let outcome = podman.run(line);
+        let words = line.join(" ");
+        let id = matches!(line[0], "run" | "create" | "commit" | "rm" | "secret");
+        (words, outcome.status, if id { String::new() } else { outcome.stdout })
+    };
+    lines.iter().map(one).collect()
+}
+
+#[test]
+fn root_podmans_verbs_do_what_they_do_with_crun() {
+    if !program::root() {
+        return;
+    }
+    let (_registry, ours, theirs, name) = both();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "copied\n").unwrap();
+    let file = file.to_str().unwrap();
+    let trap = "trap 'exit 6' USR1; trap 'echo got term; exit 5' TERM; while :; do sleep 0.1; done";
+    let code = ["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}"];
+    let state = |name| [&code[..], &[name]].concat();
+    let lines: &[Line<'_>] = &[
+        // Kept, changed, taken along.
+        &["create", "--name", "a", &name, "sleep", "1000"],
+        &["init", "a"],
+        &["start", "a"],
+        &["cp", file, "a:/copied"],
+        &["exec", "a", "grep", "-q", "copied", "/copied"],
+        &["exec", "--detach", "a", "touch", "/det"],
+        &["exec", "--privileged", "a", "sh", "-c", "test $(id -u) = 0"],
+        &["exec", "--workdir", "/nowhere", "a", "true"],
+        &["diff", "--format", "json", "a"],
+        &["commit", "--quiet", "a", "committed"],
+        &["run", "--rm", "localhost/committed", "test", "-e", "/copied"],
+        &["kill", "--signal", "0", "a"],
+        &["kill", "--signal", "BADSIG", "a"],
+        &["rename", "a", "b"],
+        &["restart", "--time", "0", "b"],
+        &["exec", "b", "true"],
+        &["stop", "--time", "0", "b"],
+        &state("b"),
+        &["rm", "b"],
+        // Signals, and what is done when it ends.
+        &["run", "--detach", "--name", "c", &name, "sh", "-c", trap],
+        &["stop", "c"],
+        &state("c"),
+        &["rm", "c"],
+        &["run", "--detach", "--name", "d", "--stop-signal", "USR1", &name, "sh", "-c", trap],
+        &["stop", "d"],
+        &state("d"),
+        &["rm", "d"],
+        &["run", "--detach", "--name", "e", "--restart", "on-failure:2", &name, "false"],
+        &["wait", "e"],
+        &["rm", "--force", "e"],
+        // Health, secrets, namespaces of another.
+        &["secret", "create", "word", file],
+        &["run", "--rm", "--secret", "word", &name, "grep", "-q", "copied", "/run/secrets/word"],
+        &["run", "--rm", "--secret", "word,mode=0400,uid=7", &name, "sh", "-c", SECRET],
+        &["run", "--detach", "--name", "f", "--health-cmd", "test -e /ok", HEALTH, &name, "top"],
+        &["healthcheck", "run", "f"],
+        &["exec", "f", "touch", "/ok"],
+        &["healthcheck", "run", "f"],
+        &["run", "--rm", "--ipc=container:f", "--uts=container:f", &name, "true"],
+        &["rm", "--force", "--time", "0", "f"],
+        // What never runs.
+        &["create", "--name", "g", &name, "no-such-program"],
+        &["start", "g"],
+        &["rm", "g"],
+        &["ps", "--all", "--format", "{{.Names}}"],
+    ];
+    let (a, b) = (transcript(&ours, lines), transcript(&theirs, lines));
+    for (a, b) in a.iter().zip(&b) {
+        assert_eq!(a, b);
+    }
+}
+
+const SECRET: &str = "test $(stat -c %a%u /run/secrets/word) = 4007";
+
+const HEALTH: &str = "--health-interval=disable";

@@ -4,6 +4,7 @@
 
 mod flags;
 mod life;
+mod rootless;
 
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::podman::Podman;

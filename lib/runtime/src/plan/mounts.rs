@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use coffer_confine::confinement;
 use coffer_confine::user::Identity;
-use coffer_oci::runtime::{Mount, Process, Spec};
+use coffer_oci::runtime::{Mount, NamespaceKind, Process, Spec};
 use coffer_sys::mount::{Reach, Travel};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -283,6 +283,14 @@ impl Plan {
         };
         match view {
             CgroupView::None => {}
+            CgroupView::Unified if bundle.is_some() && !self.has_own_groups() => {
+                let look = Look::of_ours(sealed, Reach::One);
+                self.steps.push(Step::Bind(Bind {
+                    source: BindSource::Path { path: c"/sys/fs/cgroup".to_owned(), look },
+                    target: Target::new(path, TargetKind::Plain)?,
+                    subject: PathBuf::from("/sys/fs/cgroup"),
+                }));
+            }
             CgroupView::Unified => self.steps.push(at(path, "cgroup2", Vec::new(), sealed)?),
             CgroupView::Legacy(hierarchies) => {
                 let mode = vec![(c"mode".to_owned(), Some(c"755".to_owned()))];
@@ -300,6 +308,17 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Whether the container's process is in a cgroup namespace of the container's. Who is not may
+    /// mount no groups in a user namespace, and is shown the host's own mount, as sysfs is.
+    fn has_own_groups(&self) -> bool {
+        let own = |step: &Step| match step {
+            Step::CgroupNamespace => true,
+            Step::Enter(entered) => entered.kind == NamespaceKind::Cgroup,
+            _ => false,
+        };
+        self.steps.iter().any(own)
     }
 
     /// A file or folder of the host.

@@ -18,6 +18,8 @@ use super::{Plan, PlanError, Step};
 /// A namespace to be joined.
 #[derive(Debug)]
 pub(crate) struct Entered {
+    /// Its kind.
+    pub(crate) kind: NamespaceKind,
     /// The namespace.
     pub(crate) fd: OwnedFd,
     /// What it is called in messages.
@@ -116,7 +118,7 @@ fn open(namespace: &Namespace) -> Result<Entered, PlanError> {
         kind => made(kind),
     };
     match coffer_sys::namespace::kind(fd.as_fd()) {
-        Ok(found) if found == wanted => Ok(Entered { fd, path }),
+        Ok(found) if found == wanted => Ok(Entered { kind: namespace.kind, fd, path }),
         Ok(_) => Err(PlanError::field("path", "is a namespace of another type")),
         Err(Errno::NOTTY) => Err(PlanError::field("path", "is no namespace")),
         Err(source) => Err(PlanError::Namespace { path, source }.at("path")),
