@@ -1,6 +1,7 @@
 //! What a container may use, in words for `explain`.
 
 use coffer_confine::confinement::{Control, Gap};
+use coffer_confine::posture;
 use coffer_runtime::cgroup::{Controller, Limits, Pids, Place, Swap};
 
 use crate::ui;
@@ -37,6 +38,19 @@ pub(crate) fn gaps(limits: &Limits, place: &Place) -> Vec<Gap> {
         }
     }
     gaps
+}
+
+/// Whether memory and tasks are limited here.
+pub(crate) fn limited(limits: &Limits, place: &Place) -> posture::Limits {
+    let limited = |asked: bool, controller| match asked && not_enforced(controller, place).is_none()
+    {
+        true => posture::Limited::Yes,
+        false => posture::Limited::No,
+    };
+    posture::Limits {
+        memory: limited(limits.memory_bytes.is_some(), Controller::Memory),
+        tasks: limited(limits.pids.is_some(), Controller::Pids),
+    }
 }
 
 /// What a controller holds back, in `explain`'s word.

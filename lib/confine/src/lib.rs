@@ -8,6 +8,8 @@ pub mod capability;
 pub mod confinement;
 pub mod ids;
 pub mod paths;
+pub mod posture;
+pub mod process;
 pub mod rlimit;
 pub mod seccomp;
 pub mod sysctl;

@@ -31,7 +31,7 @@ pub(crate) fn variables(
 }
 
 /// Reads a file that the caller named, up to 1 MiB of it.
-pub(super) fn read(file: &Path) -> Result<String, Failure> {
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     let fail = |error: std::io::Error| Failure::from(error).at(file.display().to_string());
     #[expect(clippy::disallowed_methods, reason = "a file of the caller's, named by the caller")]
     let open = std::fs::File::open(file).map_err(fail)?;

@@ -14,7 +14,7 @@ mod value;
 pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
 pub(crate) use console::ConsoleFlags;
 pub(crate) use container::ContainerFlags;
-pub(crate) use environment_file::variables;
+pub(crate) use environment_file::{read, variables};
 pub(crate) use request::{console_size, profile, utf8};
 pub(crate) use value::{
     Cpus, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit,

@@ -1,4 +1,6 @@
-//! `coffer inspect`: docker's fields where they mean the same.
+//! `coffer inspect`: docker's fields where they mean the same; of any process its rights.
+
+mod process;
 
 use coffer_oci::{Platform, Reference};
 use coffer_runtime::state::{Containers, Listed, StateError, Status};
@@ -12,14 +14,18 @@ use crate::failure::{Failure, Outcome};
 use crate::flags::{Common, Json};
 use crate::lookup;
 use crate::verb::Command;
+pub(super) use process::{limits_of, lines};
 
 /// Print all that is known of containers or images, as JSON
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Inspect {
     /// Names or ids
-    #[arg(required = true)]
+    #[arg(required_unless_present = "process")]
     names: Vec<String>,
+    /// Show a process instead: its capabilities, namespaces, ids, control groups and labels
+    #[arg(long, value_name = "PID", conflicts_with = "names")]
+    process: Option<u32>,
     /// Look among these alone: container or image
     #[arg(long, value_name = "TYPE")]
     r#type: Option<Type>,
@@ -54,6 +60,9 @@ impl Command for Inspect {
     }
 
     fn run(self, context: Context) -> Outcome {
+        if let Some(pid) = self.process {
+            return process::run(&context, pid, &self.json);
+        }
         let store = context.store()?;
         let containers = Containers::open(store.root())?;
         let one = |name: &String| self.one(&store, &containers, name);
@@ -104,7 +113,7 @@ impl State {
             _ => (None, None),
         };
         Self {
-            status: super::ps::word(status),
+            status: crate::command::ps::word(status),
             running: running.is_some(),
             pid: running.map_or(0, |running| running.init.pid),
             exit_code: exit.map_or(0, |exit| exit.outcome.code()),
@@ -158,7 +167,7 @@ fn image(store: &Store, entry: &Entry) -> Result<Value, Failure> {
         "Architecture": image.config.architecture,
         "Variant": image.config.variant,
         "Os": image.config.os,
-        "Size": super::images::size(&image),
+        "Size": crate::command::images::size(&image),
         "Config": image.config.config,
         "RootFS": { "Type": "layers", "Layers": image.config.rootfs.diff_ids },
         "Layers": image.manifest.layers,

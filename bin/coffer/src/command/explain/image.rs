@@ -1,0 +1,64 @@
+//! What is known of an image: where its content comes from, and the fence that a container of it
+//! has without a flag.
+
+use coffer_confine::Confinement;
+use coffer_confine::confinement::{Control, Gap, Host};
+use coffer_confine::ids::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap};
+use coffer_confine::posture::{Limited, Limits, Posture};
+use coffer_confine::user::Identity;
+use coffer_oci::Digest;
+use coffer_runtime::spec::{self, Request};
+use serde_json::{Map, json};
+
+use super::Subject;
+use crate::failure::Failure;
+
+/// What nobody looks at yet.
+const NOT_CHECKED: [&str; 2] = ["who made the image", "known vulnerabilities"];
+
+/// The range that stands for that of any container in a fence that nobody has.
+const RANGE: (u32, u32) = (0x7000_0000, 65_536);
+
+/// An image by its name and digest.
+pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
+    let (request, root) = (Request::default(), rustix::process::geteuid().is_root());
+    let ids = match root {
+        true => IdMap::contiguous(RANGE.0, RANGE.1),
+        false => IdMap::single(
+            HostUid::new(rustix::process::geteuid().as_raw()),
+            HostGid::new(rustix::process::getegid().as_raw()),
+        ),
+    };
+    let identity = Identity {
+        uid: ContainerUid::ROOT,
+        gid: ContainerGid::ROOT,
+        groups: Vec::new(),
+        home: "/".to_owned(),
+    };
+    let wishes = spec::wishes(&request, identity, Some(ids), Vec::new());
+    let confinement = Confinement::new(wishes, &Host::read())?;
+    let content = "every byte was hashed when it came in";
+    let control = |control, value: String| Control { control, value, set_by: String::new() };
+    let mut controls =
+        vec![control("digest", digest.to_string()), control("content", content.to_owned())];
+    let explanation = confinement.explain();
+    // Ids and user are those of nobody.
+    let fence = explanation.controls.into_iter().filter(|c| !matches!(c.control, "user" | "ids"));
+    controls.extend(fence);
+    let unchecked =
+        |what: &&str| Gap { what: format!("not checked: {what}"), from: None, stronger: None };
+    let gaps = NOT_CHECKED.iter().map(unchecked).chain(explanation.gaps).collect();
+    let limits = Limits { memory: Limited::No, tasks: Limited::Yes };
+    Ok(Subject {
+        headline: format!("{name}  {digest}  an image; what `coffer run` gives it without a flag"),
+        facts: Map::from_iter([
+            ("image".to_owned(), json!(name)),
+            ("digest".to_owned(), json!(digest)),
+            ("content".to_owned(), json!(content)),
+            ("not_checked".to_owned(), json!(NOT_CHECKED)),
+        ]),
+        controls,
+        gaps,
+        posture: Posture::of(&confinement, Vec::new(), limits),
+    })
+}

@@ -1,0 +1,188 @@
+//! What leads to what: data, each line with its source in the world.
+//!
+//! Sources: man 7 capabilities, man 7 user_namespaces; the break-outs in SECURITY.md; what probes
+//! inside of containers under several runtimes have reached.
+
+use std::fmt;
+
+use coffer_oci::runtime::NamespaceKind;
+
+use super::score::Consequence;
+use crate::capability::Capability;
+
+/// Something that a container has or lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Every container.
+    Nothing,
+    /// This capability.
+    Capability(Capability),
+    /// This system call, with some arguments at least.
+    Call(&'static str),
+    /// Its root is the host's.
+    HostIds,
+    /// Its root is the user who started it.
+    CallersId,
+    /// The host's namespace of this kind.
+    Shared(NamespaceKind),
+    /// No covers in `/proc` and `/sys`.
+    NoCovers,
+    /// No security module.
+    NoLabel,
+    /// Set-id programs that work.
+    SetId,
+    /// A path of the host that it can write.
+    HostPath,
+    /// The socket of an engine.
+    EngineSocket,
+    /// A device of the host.
+    Device,
+    /// No limit of memory.
+    NoMemoryLimit,
+    /// No limit of tasks.
+    NoTaskLimit,
+    /// User namespaces that it can make.
+    NewUserNamespace,
+}
+
+/// One way: with all of these it can do this, and that comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What it needs, all of it.
+    pub needs: &'static [Need],
+    /// What can then be done.
+    pub primitive: &'static str,
+    /// What comes of it.
+    pub consequence: Consequence,
+    /// What closes it.
+    pub stronger: &'static str,
+}
+
+const fn rule(
+    needs: &'static [Need],
+    primitive: &'static str,
+    consequence: Consequence,
+    stronger: &'static str,
+) -> Rule {
+    Rule { needs, primitive, consequence, stronger }
+}
+
+use Consequence::{AttackKernel, Disturb, Learn, Others, RiseInside, TakeOver};
+use NamespaceKind::{Cgroup, Ipc, Network, Pid};
+use Need::{
+    Call, CallersId, Device, EngineSocket, HostIds, HostPath, NewUserNamespace, NoCovers, NoLabel,
+    NoMemoryLimit, NoTaskLimit, Nothing, SetId, Shared,
+};
+
+const fn cap(capability: Capability) -> Need {
+    Need::Capability(capability)
+}
+
+const OWN_IDS: &str = "ids of its own: leave out --userns host";
+const LEAVE: &str = "leave the flag out";
+
+/// The rules.
+#[rustfmt::skip]
+pub const RULES: &[Rule] = &[
+    // The host is the container's.
+    rule(&[HostIds, cap(Capability::SysAdmin), Call("mount")], "mount the host's disks and file systems", TakeOver, OWN_IDS),
+    rule(&[HostIds, cap(Capability::SysAdmin), Call("mount"), NoLabel], "set release_agent of a control group (CVE-2022-0492)", TakeOver, OWN_IDS),
+    rule(&[HostIds, cap(Capability::SysModule), Call("finit_module")], "load a kernel module", TakeOver, "--cap-drop SYS_MODULE"),
+    rule(&[HostIds, cap(Capability::SysRawio)], "write raw disks and I/O ports", TakeOver, "--cap-drop SYS_RAWIO"),
+    rule(&[HostIds, cap(Capability::DacReadSearch), Call("open_by_handle_at")], "open files of the host by handle (shocker)", TakeOver, "--cap-drop DAC_READ_SEARCH"),
+    rule(&[HostIds, cap(Capability::SysPtrace), Shared(Pid), Call("ptrace")], "trace processes of the host's root", TakeOver, "--pid private"),
+    rule(&[HostIds, NoCovers], "set core_pattern and other helpers that the kernel runs as root", TakeOver, LEAVE),
+    rule(&[HostIds, cap(Capability::Bpf), Call("bpf")], "program the kernel", TakeOver, "--cap-drop BPF"),
+    rule(&[EngineSocket], "ask an engine on the host for a container with everything", TakeOver, "leave the socket out"),
+    rule(&[HostIds, SetId, HostPath], "leave a set-id program of root's on a volume", TakeOver, OWN_IDS),
+    // What belongs to others.
+    rule(&[HostIds, cap(Capability::Mknod)], "make nodes of the host's devices", Others, "--cap-drop MKNOD"),
+    rule(&[HostIds, cap(Capability::DacOverride), HostPath], "write files of anybody's on volumes", Others, OWN_IDS),
+    rule(&[HostPath], "change files of the host", Others, "volumes with :ro"),
+    rule(&[CallersId], "act as the user who started it, wherever that user can be reached", Others, "run as root: each container then has a range of its own"),
+    rule(&[Device], "use devices of the host", Others, LEAVE),
+    rule(&[Shared(Network)], "reach services that listen on the host's loopback, and abstract sockets (CVE-2020-15257)", Others, "--network none"),
+    rule(&[Shared(Network), cap(Capability::NetRaw)], "read and forge the host's packets", Others, "--cap-drop NET_RAW"),
+    rule(&[Shared(Network), HostIds, cap(Capability::NetAdmin)], "reconfigure the host's network", Others, "--cap-drop NET_ADMIN"),
+    rule(&[Shared(Ipc)], "reach shared memory of others", Others, "--ipc private"),
+    rule(&[Shared(Pid), HostIds, cap(Capability::Kill)], "signal any process of the host", Disturb, "--pid private"),
+    rule(&[Call("keyctl")], "read keyrings that no namespace separates", Others, "coffer's own filter"),
+    // The kernel.
+    rule(&[Nothing], "make the calls that it needs", AttackKernel, "a virtual machine; coffer has no such tier yet"),
+    rule(&[NewUserNamespace], "have every capability in a user namespace, and the code behind them", AttackKernel, "coffer's own filter"),
+    rule(&[cap(Capability::NetAdmin)], "reach netfilter, routing and traffic control", AttackKernel, "--cap-drop NET_ADMIN"),
+    rule(&[cap(Capability::SysAdmin), Call("mount")], "reach the parsers of file systems", AttackKernel, "--cap-drop SYS_ADMIN"),
+    rule(&[cap(Capability::Bpf), Call("bpf")], "reach the verifier of BPF", AttackKernel, "--cap-drop BPF"),
+    rule(&[Call("io_uring_setup")], "queue calls that no filter sees", AttackKernel, "coffer's own filter"),
+    rule(&[Call("userfaultfd")], "hold the kernel inside a page fault, which makes races easy", AttackKernel, "coffer's own filter"),
+    rule(&[Call("perf_event_open")], "reach the performance counters' code", AttackKernel, "coffer's own filter"),
+    rule(&[Call("modify_ldt")], "make 16-bit segments", AttackKernel, "coffer's own filter"),
+    rule(&[Call("ptrace")], "trace processes of the container's own", AttackKernel, "coffer's own filter"),
+    // The host or others suffer.
+    rule(&[NoMemoryLimit], "take all memory", Disturb, "--memory SIZE"),
+    rule(&[NoTaskLimit], "take all process numbers", Disturb, "--pids-limit NUMBER"),
+    rule(&[HostIds, cap(Capability::SysTime), Call("clock_settime")], "set the host's clock", Disturb, "--cap-drop SYS_TIME"),
+    rule(&[HostIds, cap(Capability::SysBoot), Shared(Pid), Call("reboot")], "restart the host", Disturb, "--cap-drop SYS_BOOT"),
+    rule(&[HostIds], "use up quotas of the host's root: inotify, keys, processes", Disturb, OWN_IDS),
+    // The host is learnt about.
+    rule(&[NoCovers], "read the host's timers, interrupts, command line and addresses", Learn, LEAVE),
+    rule(&[Shared(Pid)], "see the host's processes and their arguments", Learn, "--pid private"),
+    rule(&[Shared(Cgroup)], "see where on the host its control groups are", Learn, "a control group namespace of its own"),
+    rule(&[Nothing], "read memory, load and processors of the host in /proc", Learn, "none yet"),
+    rule(&[HostIds, cap(Capability::Syslog), Call("syslog")], "read the kernel's log", Learn, "--cap-drop SYSLOG"),
+    // Inside.
+    rule(&[SetId], "use set-id programs of the image", RiseInside, "leave out --allow-setuid"),
+    rule(&[cap(Capability::Setuid)], "become any user inside", RiseInside, "--cap-drop SETUID, --user NAME"),
+    rule(&[cap(Capability::NetRaw)], "forge packets on the container's network", RiseInside, "--cap-drop NET_RAW"),
+];
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("the host's kernel"),
+            Self::Capability(capability) => write!(f, "capability {capability}"),
+            Self::Call(call) => write!(f, "system call {call}"),
+            Self::HostIds => f.write_str("the host's ids"),
+            Self::CallersId => f.write_str("the caller's own id"),
+            Self::Shared(kind) => {
+                write!(f, "the host's {} namespace", format!("{kind:?}").to_ascii_lowercase())
+            }
+            Self::NoCovers => f.write_str("uncovered /proc and /sys"),
+            Self::NoLabel => f.write_str("no security module"),
+            Self::SetId => f.write_str("working set-id programs"),
+            Self::HostPath => f.write_str("a writable path of the host"),
+            Self::EngineSocket => f.write_str("the socket of an engine"),
+            Self::Device => f.write_str("a device of the host"),
+            Self::NoMemoryLimit => f.write_str("no limit of memory"),
+            Self::NoTaskLimit => f.write_str("no limit of tasks"),
+            Self::NewUserNamespace => f.write_str("new user namespaces"),
+        }
+    }
+}
+
+impl Rule {
+    /// What it needs, in words.
+    pub fn cause(&self) -> String {
+        let words: Vec<String> = self.needs.iter().map(ToString::to_string).collect();
+        words.join(" + ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seccomp::since::calls;
+
+    #[test]
+    fn rules_name_calls_that_there_are_and_stand_once() {
+        for (place, rule) in RULES.iter().enumerate() {
+            for need in rule.needs {
+                if let Call(name) = need {
+                    assert!(calls().any(|(call, _)| call == *name), "{name}");
+                }
+            }
+            let twice = |other: &&Rule| other.primitive == rule.primitive;
+            assert!(!RULES[..place].iter().any(|other| twice(&other)), "{}", rule.primitive);
+        }
+    }
+}
