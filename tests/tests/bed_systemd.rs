@@ -197,6 +197,43 @@ fn bed_systemd_an_ordinary_user_has_scopes_on_linux_6_12() {
     lives(&Caller::diver(), "app.slice", "app.slice/test-web.scope");
 }
 
+/// A container that gives its controllers to groups of its own: who joins it is where its first
+/// process is, or where the caller says.
+fn divides(caller: &Caller, group: &str) {
+    let bundle = caller.bundle("", "exec sleep 1000", |_| {});
+    caller.must(&["run", "--detach", "--bundle", &bundle, "divided"]);
+    let top = caller.top.join(group);
+    for below in ["init", "jobs", "jobs/one"] {
+        std::fs::create_dir(top.join(below)).unwrap();
+    }
+    program::must("chown", ["-R", "--reference", &*top.to_string_lossy(), &*top.to_string_lossy()]);
+    let init = caller.held(group, "cgroup.procs");
+    std::fs::write(top.join("init/cgroup.procs"), &init).unwrap();
+    std::fs::write(top.join("cgroup.subtree_control"), "+memory +pids").unwrap();
+    let joins = |flags: &[&str], below: &str| {
+        let command = ["divided", "cat", "/proc/self/cgroup"];
+        let said = caller.must(&[&["exec"], flags, &command].concat());
+        assert!(said.trim().ends_with(below), "{flags:?}: {said}");
+    };
+    joins(&[], "/coffer-divided.scope/init");
+    joins(&["--cgroup", "/jobs/one"], "/coffer-divided.scope/jobs/one");
+    joins(&["--cgroup", "jobs"], "/coffer-divided.scope/jobs");
+    for (bad, said) in [("../..", "--cgroup: "), ("none", "cannot be read")] {
+        let outcome = caller.run(&["exec", "--cgroup", bad, "divided", "true"]);
+        assert_eq!(outcome.status, 255, "{outcome}");
+        assert!(outcome.stderr.contains(said), "{outcome}");
+    }
+    caller.must(&["delete", "--force", "divided"]);
+    caller.is_gone("coffer-divided.scope", group);
+}
+
+#[test]
+fn bed_systemd_who_joins_a_divided_scope_is_with_its_first_process() {
+    bed::enter!(Variant::Systemd);
+    divides(&Caller::root(), "system.slice/coffer-divided.scope");
+    divides(&Caller::diver(), "user.slice/coffer-divided.scope");
+}
+
 #[test]
 fn bed_systemd_what_runs_to_its_end_leaves_no_unit() {
     bed::enter!(Variant::Systemd);

@@ -33,6 +33,26 @@ const LINES: &[(&[&str], &str, &str)] = &[
 ];
 
 #[test]
+fn root_a_process_joins_the_group_that_is_named() {
+    if !program::root() {
+        return;
+    }
+    let runtime = Runtime::ours();
+    let mut path = String::new();
+    let bundle = runtime.bundle("exec sleep 1000", |config| {
+        path = config["linux"]["cgroupsPath"].as_str().unwrap().to_owned();
+    });
+    runtime.must(&["run", "--detach", "--bundle", &bundle.to_string_lossy(), "named"]);
+    let groups = runtime.must(&["exec", "named", "cat", "/proc/self/cgroup"]);
+    let missing = runtime.run(&["exec", "--cgroup", "/below", "named", "true"]);
+    assert_eq!(missing.status, 255, "{missing}");
+    assert!(missing.stderr.contains(&format!("{path}/below")), "{missing}");
+    let same = runtime.must(&["exec", "--cgroup", "/", "named", "cat", "/proc/self/cgroup"]);
+    assert_eq!(same, groups);
+    assert_eq!(runtime.leftovers(), [""; 0]);
+}
+
+#[test]
 fn root_options_do_what_they_do_under_runc() {
     if !program::root() {
         return;

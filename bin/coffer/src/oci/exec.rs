@@ -52,9 +52,6 @@ fn execute(globals: &Globals, words: &Words) -> Outcome {
     let folder = globals.find(operand(words))?;
     let saved = folder.saved()?.ok_or_else(|| BundleError::NotFound(folder.id().clone()))?;
     let process = process::wanted(&saved.process, words)?;
-    if words.value("cgroup").is_some_and(|group| group != "/") {
-        return Err(Failure::new("--cgroup: a process joins all of its container's own groups"));
-    }
     let detach = words.has("detach");
     let socket = words.value("console-socket").map(Path::new);
     if process.terminal && detach && socket.is_none() {
@@ -78,7 +75,8 @@ fn execute(globals: &Globals, words: &Words) -> Outcome {
 fn start(folder: &Folder, process: &Process, words: &Words) -> Result<Executed, Failure> {
     let paused = if words.has("ignore-paused") { Paused::Join } else { Paused::Refuse };
     let preserved = words.number("preserve-fds")?.unwrap_or(0);
-    Ok(bundle::exec(folder, &Exec { process, paused, preserved })?)
+    let group = words.value("cgroup");
+    Ok(bundle::exec(folder, &Exec { process, paused, preserved, group })?)
 }
 
 /// Tells the caller of the terminal and the pid.

@@ -114,6 +114,7 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         id: wanted.id.as_str(),
         authority: authority(),
     })?;
+    cgroup.check_unused()?;
     let view = CgroupView::of_bundle(&cgroup, host_groups);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;

@@ -20,6 +20,9 @@ pub struct Exec<'a> {
     pub paused: Paused,
     /// How many descriptors after the standard three stay open.
     pub preserved: u32,
+    /// The group that it joins, as a path below the container's own; else that one, or the group
+    /// of its first process where it has given its controllers away.
+    pub group: Option<&'a str>,
 }
 
 /// What happens to a process that is to join a paused container.
@@ -61,15 +64,19 @@ pub fn exec(folder: &Folder, wanted: &Exec<'_>) -> Result<Executed, BundleError>
         keyring: saved.keyring,
         preserved: wanted.preserved,
     };
+    let pid = Pid::from_raw(state.init.pid).ok_or_else(gone)?;
     let joined = Joined {
         bundle,
         annotations: &state.annotations,
         personality: saved.personality.as_ref(),
         memory_policy: saved.memory_policy.as_ref(),
-        pid: Pid::from_raw(state.init.pid).ok_or_else(gone)?,
+        pid,
     };
     let plan = plan(&init, &confinement, &host, wanted.process, joined)?;
-    let mut cgroup = state.cgroup.open()?;
+    let mut cgroup = match wanted.group {
+        Some(group) => state.cgroup.open()?.below(group)?,
+        None => state.cgroup.open()?.beside(pid)?,
+    };
     let entry = cgroup.entry()?;
     let how = Launch { cgroup: &entry, stdio: Stdio::Inherit, gate: Gate::Open };
     let Launched { pid, pidfd, terminal, .. } =

@@ -151,7 +151,7 @@ impl Manager {
     /// Below the top of a hierarchy of v1, or of v2 where root asks.
     fn below_top(&self, path: &str, id: &str) -> Result<Below, CgroupError> {
         let asked = if path.is_empty() { id } else { path };
-        let (parent, name) = split(asked)?;
+        let (parent, name) = split(asked).map_err(path_error)?;
         Ok(if asked.starts_with('/') {
             Below { parent, name, above: Owner::Other }
         } else {
@@ -203,7 +203,7 @@ fn folder_v1(v1: &V1, below: &Below) -> GroupPath {
 }
 
 /// The groups above and the group itself, without `.` and empty parts; `..` is refused.
-fn split(path: &str) -> Result<(PathBuf, String), CgroupError> {
+pub(super) fn split(path: &str) -> Result<(PathBuf, String), &'static str> {
     let mut names = Vec::new();
     for part in Path::new(path).components() {
         match part {
@@ -212,16 +212,16 @@ fn split(path: &str) -> Result<(PathBuf, String), CgroupError> {
                 Some(name) if name.len() <= NAME_MAX && !name.contains(['\0', '\n']) => {
                     names.push(name);
                 }
-                _ => return Err(path_error("it has a part that is no name of a group")),
+                _ => return Err("it has a part that is no name of a group"),
             },
             Component::ParentDir | Component::Prefix(_) => {
-                return Err(path_error("it has a part \"..\""));
+                return Err("it has a part \"..\"");
             }
         }
     }
     match names.pop() {
         Some(name) => Ok((names.into_iter().collect(), name.to_owned())),
-        None => Err(path_error("it is the top of the hierarchy")),
+        None => Err("it is the top of the hierarchy"),
     }
 }
 

@@ -14,7 +14,7 @@ use rustix::process::Pid;
 use super::place::Existing;
 use super::scope::Scope;
 use super::systemd::SystemdError;
-use super::{CgroupError, Controller, GroupPath, Missing, Place, Settings, Version, v1, v2};
+use super::{CgroupError, Controller, GroupPath, Missing, Owner, Place, Settings, Version, v1, v2};
 
 /// `CGROUP_SUPER_MAGIC`, linux/magic.h.
 const V1_MAGIC: i64 = 0x0027_e0eb;
@@ -51,6 +51,19 @@ pub enum Entry {
 }
 
 impl Place {
+    /// Refuses groups of a bundle that somebody is in already. It is asked before anything is
+    /// written: what is recorded as a container's groups is killed with it. All of them have the
+    /// same processes, so one is looked at.
+    ///
+    /// # Errors
+    /// [`CgroupError::Populated`] and [`CgroupError::Frozen`].
+    pub fn check_unused(&self) -> Result<(), CgroupError> {
+        match (self.existing, self.groups.first()) {
+            (Existing::UsedIfEmpty, Some(at)) => Group::check_unused(at),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the groups and sets what is to be set. Of groups that are there already, those of
     /// coffer's own were left by an earlier command that was killed, and are taken away first; a
     /// bundle's are used if nothing is in them. Where systemd makes them, that happens in
@@ -257,6 +270,26 @@ impl Group {
             Ok(dir) => Ok(Some(Self { at: at.clone(), parent, dir })),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(failed(errno)),
+        }
+    }
+
+    /// The group `name` in `parent`, which is a path below this one.
+    pub(super) fn below(&self, parent: &Path, name: &str) -> Result<Self, CgroupError> {
+        let at = GroupPath {
+            parent: self.at.parent.join(&self.at.name).join(parent),
+            name: name.to_owned(),
+            above: Owner::Other,
+            ..self.at.clone()
+        };
+        let missing = || self.read_error(&parent.join(name).to_string_lossy(), Errno::NOENT.into());
+        Self::open(&at)?.ok_or_else(missing)
+    }
+
+    /// Refuses one that somebody is in already.
+    pub(super) fn check_unused(at: &GroupPath) -> Result<(), CgroupError> {
+        match Self::open(at)? {
+            Some(group) => group.unused().map(|_| ()),
+            None => Ok(()),
         }
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self as rfs, Mode, OFlags};
+use rustix::process::Pid;
 
 use super::{CgroupError, Controller};
 
@@ -223,7 +224,12 @@ fn unescape(field: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(bytes)))
 }
 
-fn read(path: &'static str) -> Result<Vec<u8>, CgroupError> {
+/// The v2 group of the process `pid`, below the top of the caller's namespace.
+pub(super) fn own_group(pid: Pid) -> Result<Option<PathBuf>, CgroupError> {
+    own_v2(&read(&format!("/proc/{}/cgroup", pid.as_raw_nonzero()))?)
+}
+
+fn read(path: &str) -> Result<Vec<u8>, CgroupError> {
     let read = || -> io::Result<Vec<u8>> {
         let fd = rfs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut text = Vec::with_capacity(8192);

@@ -22,6 +22,7 @@ mod device;
 mod events;
 mod freezer;
 mod group;
+mod join;
 mod kill;
 mod layout;
 mod limits;

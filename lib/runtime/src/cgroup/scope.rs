@@ -1,5 +1,7 @@
 //! A container whose groups systemd makes: entered by its first process, then set.
 
+use std::path::Path;
+
 use rustix::process::Pid;
 
 use super::systemd::{SystemdError, Unit};
@@ -11,6 +13,8 @@ pub(super) struct Scope {
     unit: Unit,
     /// What is to be done when there is a process to be put into it; nothing once it is made.
     waiting: Option<Waiting>,
+    /// The group below the scope that processes join; empty for its own.
+    below: String,
 }
 
 /// A scope that is not made yet.
@@ -25,16 +29,21 @@ impl Place {
     pub(super) fn future_scope(&self, settings: &Settings) -> Option<Scope> {
         let (unit, group) = self.unit.as_ref().zip(self.groups.first())?;
         let waiting = Waiting { group: group.clone(), settings: settings.clone() };
-        Some(Scope { unit: unit.clone(), waiting: Some(waiting) })
+        Some(Scope { unit: unit.clone(), waiting: Some(waiting), below: String::new() })
     }
 
     /// The scope that was made.
     pub(super) fn scope(&self) -> Option<Scope> {
-        self.unit.clone().map(|unit| Scope { unit, waiting: None })
+        self.unit.clone().map(|unit| Scope { unit, waiting: None, below: String::new() })
     }
 }
 
 impl Scope {
+    /// Has processes join the group `path` below.
+    pub(super) fn narrow(&mut self, path: &Path) {
+        self.below = format!("{}/{}", self.below, path.display());
+    }
+
     /// Whether a process gets in by systemd's doing only: an ordinary user may not move one out
     /// of a login session.
     pub(super) fn takes_in(&self) -> bool {
@@ -73,7 +82,7 @@ impl Cgroup {
             }
             self.groups = super::group::made_by_systemd(&group, pid, &scope.unit.name, &settings)?;
         } else if scope.takes_in() {
-            scope.unit.attach(pid)?;
+            scope.unit.attach(pid, &scope.below)?;
         }
         Ok(())
     }

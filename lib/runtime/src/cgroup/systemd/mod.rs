@@ -115,11 +115,11 @@ impl Unit {
         ]
     }
 
-    /// Puts another process into the scope.
-    pub(super) fn attach(&self, pid: Pid) -> Result<(), SystemdError> {
+    /// Puts another process into the scope, or the group `below` in it.
+    pub(super) fn attach(&self, pid: Pid, below: &str) -> Result<(), SystemdError> {
         let pid = u32::try_from(pid.as_raw_nonzero().get()).unwrap_or_default();
         let pids = Value::Array("u".to_owned(), vec![Value::U32(pid)]);
-        let arguments = [Value::text(&self.name), Value::text(""), pids];
+        let arguments = [Value::text(&self.name), Value::text(below), pids];
         let mut connection = Connection::open(&self.bus, &self.name)?;
         connection.call("AttachProcessesToUnit", &arguments).map(|_| ())
     }
