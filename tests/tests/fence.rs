@@ -1,6 +1,7 @@
 //! Docker's flags that open or change the fence: what each gives, what it says, what it leaves.
 
 #![expect(clippy::disallowed_methods, reason = "looks into /proc and its own folder by path")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::BUSYBOX;
@@ -171,6 +172,70 @@ fn root_privileged_has_to_be_meant_and_is_seen() {
     terminal.expects("\x1b[1;31m");
     terminal.ends();
     coffer.must(&["rm", "-f", "open", "shut"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// A file with a policy in it, as the flag takes it, and the file.
+fn policy(json: &str) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json).unwrap();
+    let flag = format!("--security-opt=landlock={}", file.path().display());
+    (file, flag)
+}
+
+#[test]
+fn root_landlock_holds_what_its_policy_says() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let run = |json: &str, script: &str| {
+        let (_file, flag) = policy(json);
+        coffer.run(&["run", "--rm", "--network=none", &flag, &name, "sh", "-c", script])
+    };
+    let script = "echo x > /dev/null && touch /tmp/f && mv /tmp/f /tmp/g && ! touch /root/f && \
+                  ! rm /bin/sh && ! mkdir /etc/d && ! ln /tmp/g /etc/g && cat /etc/passwd";
+    let ran = run(r#"{"write":["/tmp"]}"#, script);
+    assert_eq!(ran.status, 0, "{ran}");
+    assert_eq!(ran.stderr.matches("Permission denied").count(), 4, "{ran}");
+    let script = "cp /bin/busybox /tmp/busybox && /tmp/busybox true";
+    assert_eq!(run(r#"{"execute":["/bin"]}"#, script).status, 126);
+    assert_eq!(run(r#"{"scope":["signals"]}"#, script).status, 0);
+    let script = "nc -l -p 81; nc -w 1 127.0.0.1 80 < /dev/null";
+    let ran = run(r#"{"bind":[80],"connect":[443]}"#, script);
+    assert_eq!(ran.stderr.matches("Permission denied").count(), 2, "{ran}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_landlock_is_in_the_record_and_holds_who_joins() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let (_file, flag) = policy(r#"{"write":["/tmp"],"connect":[]}"#);
+    coffer.must(&["run", "-d", "--name", "box", &flag, &name, "sleep", "1000"]);
+    let ran = coffer.run(&["exec", "box", "touch", "/root/f"]);
+    assert!(ran.status != 0 && ran.stderr.contains("Permission denied"), "{ran}");
+    coffer.must(&["exec", "box", "touch", "/tmp/f"]);
+    let explained = coffer.must(&["explain", "box"]);
+    for line in ["writes below", "connects to ports", "--security-opt landlock=FILE"] {
+        assert!(explained.contains(line), "{line} in {explained}");
+    }
+    coffer.must(&["rm", "-f", "box"]);
+    for (json, why) in [
+        (r#"{"write":["/none/such"]}"#, "/none/such"),
+        (r#"{"write":["tmp"]}"#, "\"tmp\""),
+        (r#"{"wirte":[]}"#, "wirte"),
+        ("{}", "restricts nothing"),
+    ] {
+        let (_file, flag) = policy(json);
+        let ran = coffer.run(&["run", "--rm", &flag, &name, "true"]);
+        assert!(ran.status == 125 && ran.stderr.contains(why), "{why}: {ran}");
+    }
+    let (_file, flag) = policy(r#"{"write":["/tmp"]}"#);
+    let ran = coffer.run(&["run", "--rm", &flag, "--allow-setuid", &name, "true"]);
+    assert!(ran.status == 125 && ran.stderr.contains("leave out --allow-setuid"), "{ran}");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::{CapSet, CapWord, CapabilitySets};
 use crate::ids::{ContainerUid, IdMap};
+use crate::landlock::{Landlock, LandlockError};
 use crate::rlimit::Limit;
 use crate::seccomp::{self, Arch, Profile, Program};
 use crate::sysctl::Sysctl;
@@ -73,6 +74,9 @@ pub struct Confinement {
     pub rlimits: Vec<Limit>,
     /// Kernel parameters of its namespaces.
     pub sysctls: Vec<Sysctl>,
+    /// What Landlock holds of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landlock: Option<Landlock>,
     /// Devices of the host that it is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<HostDevice>,
@@ -192,6 +196,12 @@ impl Confinement {
         self.check_ids()?;
         if self.sets_ids_of_the_host() {
             return Err(ConfinementError::SetIdOnHost);
+        }
+        if let Some(policy) = &self.landlock {
+            if self.privileges == NewPrivileges::ByFile {
+                return Err(LandlockError::SetId.into());
+            }
+            policy.check(coffer_sys::landlock::abi())?;
         }
         if !self.granted.is_subset(host.capabilities) {
             let missing = self.granted.minus(host.capabilities);

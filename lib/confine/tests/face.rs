@@ -33,6 +33,7 @@ fn wishes<'a>(
         system_paths: SystemPaths::Confined,
         rlimits: &[],
         sysctls,
+        landlock: None,
         devices: Vec::new(),
         privileges: NewPrivileges::Never,
         privilege: Privilege::Fenced,

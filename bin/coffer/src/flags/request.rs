@@ -6,6 +6,7 @@ use std::path::Path;
 
 use coffer_confine::capability::{self, CapSet};
 use coffer_confine::confinement::{self as fence, NewPrivileges, Privilege};
+use coffer_confine::landlock::Landlock;
 use coffer_confine::seccomp::docker;
 use coffer_oci::runtime::{ConsoleSize, Seccomp};
 use coffer_runtime::spec::{
@@ -139,6 +140,7 @@ impl FenceFlags {
         for option in &self.security_opt {
             match option {
                 SecurityOption::SeccompFile(file) => request.seccomp = self.profile(file)?,
+                SecurityOption::Landlock(file) => request.landlock = Some(landlock(file)?),
                 SecurityOption::SeccompUnconfined => request.seccomp = SeccompChoice::Unconfined,
                 SecurityOption::PathsUnconfined => request.system_paths = SystemPaths::Unconfined,
                 SecurityOption::NoNewPrivileges => {}
@@ -156,6 +158,14 @@ impl FenceFlags {
         let profile = profile(file, granted, docker::Host::read())?;
         Ok(SeccompChoice::Profile(Box::new(profile)))
     }
+}
+
+/// A Landlock policy in a file.
+fn landlock(file: &Path) -> Result<Landlock, Failure> {
+    Landlock::parse(read(file)?.as_bytes()).map_err(|error| {
+        let failure = Failure::new(error.to_string()).at(file.display().to_string());
+        error.help().into_iter().fold(failure, Failure::help)
+    })
 }
 
 /// A system call filter in a file: what of it holds for `granted` on `host`.

@@ -14,6 +14,8 @@ pub(crate) enum SecurityOption {
     SeccompFile(PathBuf),
     /// No filter.
     SeccompUnconfined,
+    /// The caller's Landlock policy.
+    Landlock(PathBuf),
     /// No masked paths.
     PathsUnconfined,
     /// What is so anyway.
@@ -25,7 +27,8 @@ pub(crate) enum SecurityOption {
 pub(crate) enum SecurityError {
     /// There is no such option.
     #[error(
-        "options are seccomp=FILE, seccomp=unconfined, systempaths=unconfined and no-new-privileges"
+        "options are seccomp=FILE, seccomp=unconfined, landlock=FILE, systempaths=unconfined and \
+         no-new-privileges"
     )]
     Unknown,
     /// The word for it is another.
@@ -42,6 +45,7 @@ impl FromStr for SecurityOption {
         match (name, value) {
             ("seccomp", "unconfined") => Ok(Self::SeccompUnconfined),
             ("seccomp", file) if !file.is_empty() => Ok(Self::SeccompFile(PathBuf::from(file))),
+            ("landlock", file) if !file.is_empty() => Ok(Self::Landlock(PathBuf::from(file))),
             ("systempaths", "unconfined") => Ok(Self::PathsUnconfined),
             ("no-new-privileges", "" | "true") => Ok(Self::NoNewPrivileges),
             ("no-new-privileges", _) => Err(SecurityError::Privileges),
@@ -55,6 +59,7 @@ impl SecurityOption {
     fn part(&self) -> &'static str {
         match self {
             Self::SeccompFile(_) | Self::SeccompUnconfined => "seccomp",
+            Self::Landlock(_) => "landlock",
             Self::PathsUnconfined => "systempaths",
             Self::NoNewPrivileges => "no-new-privileges",
         }

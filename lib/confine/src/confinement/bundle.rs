@@ -97,6 +97,7 @@ impl Confinement {
             readonly_paths: linux.readonly_paths.clone(),
             rlimits: Vec::new(),
             sysctls: sysctls(linux, &own)?,
+            landlock: None,
             devices: Vec::new(),
             privilege: Privilege::Fenced,
         };

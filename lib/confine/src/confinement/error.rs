@@ -2,6 +2,7 @@
 
 use crate::capability::{CapSet, CapWord, CapabilityError};
 use crate::ids::{ContainerGid, ContainerUid, IdMapError};
+use crate::landlock::LandlockError;
 use crate::rlimit::LimitError;
 use crate::seccomp::{self, CompileError, ProfileError};
 use crate::sysctl::SysctlError;
@@ -30,6 +31,9 @@ pub enum ConfinementError {
     /// Set-id programs would work with the host's ids.
     #[error("set-id programs would take on users of the host: the container has no ids of its own")]
     SetIdOnHost,
+    /// The Landlock policy cannot be had.
+    #[error(transparent)]
+    Landlock(#[from] LandlockError),
     /// The system call filter cannot be had.
     #[error(transparent)]
     Filter(#[from] ProfileError),
@@ -96,6 +100,7 @@ impl ConfinementError {
                 "choose a smaller id with --user; an ordinary user gets more ids with \
                  usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME, as root"
             }
+            Self::Landlock(error) => return error.help(),
             Self::BothWays(_) => "leave one of the two flags out",
             Self::UnknownCall { .. } => {
                 "correct the name in the profile, or take it out; coffer seccomp calls lists all"

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Confinement, NewPrivileges, SetBy, SystemCalls};
 use crate::capability::{CapSet, CapWord};
 use crate::ids::Range;
+use crate::landlock::Landlock;
 use crate::seccomp::{self, Action};
 
 /// A fence in words.
@@ -57,7 +58,7 @@ impl Confinement {
         };
         let mut gaps = vec![
             gap("shares the host kernel", Some("a virtual machine; coffer has no such tier yet")),
-            gap("Landlock, AppArmor and SELinux are not applied", None),
+            self.modules_gap(),
             gap("host memory, load and CPUs can be read in /proc", None),
         ];
         if self.granted != CapSet::EMPTY {
@@ -81,6 +82,18 @@ impl Confinement {
         let stronger = "run as root: each container then gets a range of its own";
         gaps.extend(what.map(|what| gap(what, Some(stronger))));
         gaps
+    }
+
+    /// Which security modules hold nothing of it.
+    fn modules_gap(&self) -> Gap {
+        let (what, stronger) = match &self.landlock {
+            Some(_) => ("AppArmor and SELinux are not applied", None),
+            None => (
+                "Landlock, AppArmor and SELinux are not applied",
+                Some("--security-opt landlock=FILE".to_owned()),
+            ),
+        };
+        Gap { what: what.to_owned(), from: None, stronger }
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -107,6 +120,10 @@ impl Confinement {
                 paths_by(&self.readonly_paths),
             ),
         ];
+        let landlock = self.landlock.iter().flat_map(Landlock::words);
+        lines.extend(
+            landlock.map(|(what, value)| line(what, value, "--security-opt landlock=FILE")),
+        );
         lines.extend(
             self.devices.iter().map(|device| line("device", device.to_string(), "--device")),
         );

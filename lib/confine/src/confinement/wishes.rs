@@ -10,6 +10,7 @@ use super::{
 };
 use crate::capability::{CapSet, CapWord, Capability, tweak, words};
 use crate::ids::IdMap;
+use crate::landlock::Landlock;
 use crate::paths::{self, MASKED, READ_ONLY};
 use crate::rlimit::{self, HostLimits};
 use crate::seccomp::{Profile, ProfileError};
@@ -31,6 +32,8 @@ pub struct Wishes<'a> {
     pub cap_drop: &'a [String],
     /// `--security-opt seccomp=`.
     pub filter: Filter<'a>,
+    /// `--security-opt landlock=`.
+    pub landlock: Option<Landlock>,
     /// `--security-opt systempaths=`.
     pub system_paths: SystemPaths,
     /// `--ulimit`.
@@ -112,6 +115,7 @@ impl Confinement {
             granted,
             sets: None,
             privileges: wishes.privileges,
+            landlock: wishes.landlock,
             devices: wishes.devices,
             privilege: wishes.privilege,
             labels: Labels::default(),

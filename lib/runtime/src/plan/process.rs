@@ -123,6 +123,7 @@ impl Plan {
         if own_binary_is_exposed(self.ids.as_ref())? {
             self.steps.push(Step::ExecuteInside);
         }
+        self.landlock_steps(confinement)?;
         let name = process.args.first().map(String::as_str).unwrap_or_default();
         self.steps.push(Step::CloseOnExec(3 + own.preserved));
         self.steps.extend([Step::FindProgram(text("the program", name)?), Step::Gate]);

@@ -13,7 +13,7 @@ use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, Gid, ThreadNameSpaceType, Uid, UnshareFlags};
 
-use super::{Contents, Entered, HookProgram, Look, Notify, Target};
+use super::{Contents, Entered, HookProgram, Landlocked, Look, Notify, Target};
 
 /// One thing that the child does. All strings and numbers are ready; the child adds only the
 /// descriptors that it gets on the way.
@@ -123,6 +123,8 @@ pub(crate) enum Step {
     /// Nothing outside the container's root can be executed: coffer's own binary, which the
     /// process still is, must not become the container's program (CVE-2019-5736).
     ExecuteInside,
+    /// Puts a part of the Landlock policy in place, or all of it in force.
+    Landlock(Landlocked),
     /// Every descriptor from this one on closes when the program starts.
     CloseOnExec(u32),
     /// Looks whether the program is there, where it waits at a gate: who is about to wait for
@@ -360,6 +362,7 @@ impl Step {
             Self::Capabilities => "set capabilities".to_owned(),
             Self::Undumpable => "close itself to tracers".to_owned(),
             Self::NoNewPrivileges => "set no_new_privs".to_owned(),
+            Self::Landlock(step) => step.doing(),
             Self::ExecuteInside => "keep coffer's own binary out of reach".to_owned(),
             Self::CloseOnExec(_) => "mark descriptors close-on-exec".to_owned(),
             Self::FindProgram(name) => format!("execute {}", show(name)),

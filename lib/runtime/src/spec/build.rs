@@ -95,6 +95,7 @@ pub fn wishes<'a>(
         },
         rlimits: &request.ulimits,
         sysctls: &request.sysctls,
+        landlock: request.landlock.clone(),
         devices,
         privileges: request.privileges,
         privilege: request.privilege,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use coffer_confine::confinement::{NewPrivileges, Privilege};
+use coffer_confine::landlock::Landlock;
 use coffer_oci::runtime::{ConsoleSize, Rlimit, Seccomp};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,8 @@ pub struct Request {
     pub cap_drop: Vec<String>,
     /// `--security-opt seccomp=`.
     pub seccomp: SeccompChoice,
+    /// `--security-opt landlock=`.
+    pub landlock: Option<Landlock>,
     /// `--security-opt systempaths=`.
     pub system_paths: SystemPaths,
     /// `--network`.

@@ -55,6 +55,7 @@ impl Child<'_> {
             Step::Undumpable => Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?),
             Step::NoNewPrivileges => Ok(thread::set_no_new_privs(true)?),
             Step::ExecuteInside => Ok(coffer_sys::landlock::execute_only_beneath(self.root()?)?),
+            Step::Landlock(step) => self.landlock(step),
             Step::Seccomp => match &self.plan.seccomp {
                 Some(program) => Ok(program.load()?),
                 None => Ok(()),

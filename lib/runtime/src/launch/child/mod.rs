@@ -9,11 +9,13 @@ mod fence;
 mod held;
 mod hook;
 mod join;
+mod landlock;
 mod mounts;
 mod walk;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use coffer_sys::landlock::Ruleset;
 use coffer_sys::signal::SignalSet;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
@@ -54,6 +56,8 @@ pub(crate) struct Child<'a> {
     cover: Option<OwnedFd>,
     empty: Option<OwnedFd>,
     folder: Option<OwnedFd>,
+    /// The Landlock policy that is being made.
+    ruleset: Option<Ruleset>,
     /// The gate, once it was passed.
     passed: Option<BorrowedFd<'a>>,
 }
@@ -86,6 +90,7 @@ impl<'a> Child<'a> {
             cover,
             empty,
             folder,
+            ruleset: None,
             passed: None,
         }
     }
