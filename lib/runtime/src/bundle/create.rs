@@ -114,7 +114,6 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         id: wanted.id.as_str(),
         authority: authority(),
     })?;
-    cgroup.check_unused()?;
     let view = CgroupView::of_bundle(&cgroup, host_groups);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
@@ -166,6 +165,7 @@ fn prepare(
     decided: &Decided,
     locked: &Locked,
 ) -> Result<(OwnedFd, Cgroup), BundleError> {
+    decided.saved.cgroup.check_unused()?;
     locked.save(&decided.saved)?;
     let gate = gate::make(locked.dir()).map_err(BundleError::folder(wanted.id))?;
     Ok((gate, decided.saved.cgroup.create(&decided.settings)?))
