@@ -122,7 +122,6 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         cgroup,
         process,
         confinement,
-        hooks: spec.hooks.clone().unwrap_or_default(),
         personality: spec.linux.as_ref().and_then(|linux| linux.personality.clone()),
         memory_policy: spec.linux.as_ref().and_then(|linux| linux.memory_policy.clone()),
         keyring: wanted.keyring,
@@ -192,7 +191,7 @@ fn run(
             Ok(())
         },
         created: &mut |_| match &*made.borrow() {
-            Some(state) => run_hooks(&decided.saved, state).map_err(io::Error::other),
+            Some(state) => run_hooks(state).map_err(io::Error::other),
             None => Err(io::ErrorKind::NotFound.into()),
         },
     };
@@ -202,10 +201,10 @@ fn run(
 }
 
 /// What the caller has run beside a container whose namespaces and mounts are made.
-fn run_hooks(saved: &Saved, state: &State) -> Result<(), HookError> {
-    let state = HookState::new(state, Status::Creating);
-    hooks::run("prestart", &saved.hooks.prestart, &state)?;
-    hooks::run("createRuntime", &saved.hooks.create_runtime, &state)
+fn run_hooks(state: &State) -> Result<(), HookError> {
+    let told = HookState::new(state, Status::Creating);
+    hooks::run("prestart", &state.hooks.prestart, &told)?;
+    hooks::run("createRuntime", &state.hooks.create_runtime, &told)
 }
 
 impl Decided {
@@ -220,6 +219,7 @@ impl Decided {
             annotations: wanted.bundle.spec.annotations.clone(),
             owner: rustix::process::geteuid().as_raw(),
             cgroup: self.saved.cgroup.clone(),
+            hooks: wanted.bundle.spec.hooks.clone().unwrap_or_default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::hooks::{self, HookState};
-use super::{BundleError, BundleId, Home, HookError, Locked, Saved, State, Status};
+use super::{BundleError, BundleId, Home, HookError, Locked, State, Status};
 
 /// Whether a container that lives is killed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +41,15 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
     if matches!(status, Status::Running | Status::Paused) && force == Force::No {
         return Err(BundleError::NotStopped { id: id.clone(), status });
     }
-    let saved = locked.saved()?;
-    if let Some(state) = &state {
-        end(&locked, state)?;
-    }
-    remove(home, locked, saved.as_ref())?;
-    let failed = match (&saved, &state) {
-        (Some(Saved { hooks, .. }), Some(state)) if !hooks.poststop.is_empty() => {
-            hooks::run_all("poststop", &hooks.poststop, &HookState::new(state, Status::Stopped))
-        }
-        _ => Vec::new(),
+    let Some(state) = state else {
+        clear(home, locked)?;
+        return Ok(Deleted { failed: Vec::new() });
     };
-    Ok(Deleted { failed })
+    end(&locked, &state)?;
+    state.cgroup.open()?.remove()?;
+    home.remove(locked)?;
+    let told = HookState::new(&state, Status::Stopped);
+    Ok(Deleted { failed: hooks::run_all("poststop", &state.hooks.poststop, &told) })
 }
 
 /// Kills the first process, and waits until it has gone and all of its namespace with it.
@@ -70,12 +67,7 @@ fn end(locked: &Locked, state: &State) -> Result<(), BundleError> {
 
 /// Removes what a killed command left of a container that never was.
 pub(super) fn clear(home: &Home, locked: Locked) -> Result<(), BundleError> {
-    let saved = locked.saved()?;
-    remove(home, locked, saved.as_ref())
-}
-
-fn remove(home: &Home, locked: Locked, saved: Option<&Saved>) -> Result<(), BundleError> {
-    if let Some(saved) = saved {
+    if let Some(saved) = locked.saved()? {
         saved.cgroup.open()?.remove()?;
     }
     home.remove(locked)

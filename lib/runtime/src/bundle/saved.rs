@@ -27,8 +27,6 @@ pub struct Saved {
     pub process: Process,
     /// The fence, also of those that join.
     pub confinement: Confinement,
-    /// What is run beside it.
-    pub hooks: Hooks,
     /// The execution domain of all its processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<Personality>,
@@ -62,6 +60,10 @@ pub struct State {
     pub owner: u32,
     /// Its control groups.
     pub cgroup: Place,
+    /// What is run beside it. It stands here and not in [`Saved`], so that `start` and `delete`
+    /// need not read a whole fence.
+    #[serde(default)]
+    pub hooks: Hooks,
 }
 
 /// What a container is doing.

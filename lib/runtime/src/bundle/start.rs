@@ -1,7 +1,7 @@
 //! `start`: the container's process may execute its program.
 
 use super::hooks::{self, HookState};
-use super::{BundleError, Folder, HookError, Saved, Status};
+use super::{BundleError, Folder, HookError, Status};
 use crate::gate::{self, GateError};
 
 /// A container that was let go.
@@ -32,11 +32,9 @@ pub fn start(folder: Folder) -> Result<Started, BundleError> {
         Err(GateError::NobodyWaits) => return Err(BundleError::Stopped(locked.id().clone())),
         Err(error) => return Err(error.into()),
     }
-    let failed = match (&state, locked.saved()?) {
-        (Some(state), Some(Saved { hooks, .. })) if !hooks.poststart.is_empty() => {
-            hooks::run_all("poststart", &hooks.poststart, &HookState::new(state, Status::Running))
-        }
-        _ => Vec::new(),
-    };
+    let failed = state.map_or_else(Vec::new, |state| {
+        let told = HookState::new(&state, Status::Running);
+        hooks::run_all("poststart", &state.hooks.poststart, &told)
+    });
     Ok(Started { folder: locked.unlock()?, failed })
 }

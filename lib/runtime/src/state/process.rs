@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::fs::{self as rfs, Mode, OFlags};
 use rustix::io::Errno;
@@ -32,8 +33,14 @@ impl BootId {
     /// # Errors
     /// Where /proc is not mounted.
     pub fn current() -> io::Result<Self> {
+        /// A process does not outlive its boot: it is read once.
+        static CURRENT: OnceLock<BootId> = OnceLock::new();
+        if let Some(boot) = CURRENT.get() {
+            return Ok(boot.clone());
+        }
         let text = read_proc("/proc/sys/kernel/random/boot_id")?;
-        Ok(Self(String::from_utf8_lossy(&text).trim_end().to_owned()))
+        let boot = || Self(String::from_utf8_lossy(&text).trim_end().to_owned());
+        Ok(CURRENT.get_or_init(boot).clone())
     }
 }
 

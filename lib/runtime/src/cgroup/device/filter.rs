@@ -10,7 +10,7 @@
 
 use coffer_sys::bpf::Instruction;
 
-use super::rule::{Kind, Rule, Verdict};
+use super::rule::{Access, Kind, Rule, Verdict};
 
 /// `BPF_DEVCG_DEV_BLOCK`.
 const BLOCK: i32 = 1;
@@ -61,20 +61,18 @@ pub(in super::super) fn program(rules: &[Rule]) -> Vec<Instruction> {
     program
 }
 
-/// One rule: jumps past itself where it is about something else.
+/// One rule: jumps past itself where it is about something else. A rule about all letters decides
+/// without a look at them: each look doubles what the verifier has to follow.
 fn block(program: &mut Vec<Instruction>, rule: &Rule) {
     let access = i32::try_from(rule.access.0).unwrap_or(0);
-    let act = match rule.verdict {
-        Verdict::Allow => {
-            let [value, exit] = answer(Verdict::Allow);
-            vec![alu(AND, LETTERS, !access), jump(JUMP_UNLESS, LETTERS, 0, 2), value, exit]
-        }
-        Verdict::Deny => {
-            let [value, exit] = answer(Verdict::Deny);
-            let letters = [register(R0, LETTERS), alu(AND, R0, access)];
-            [&letters[..], &[jump(JUMP_IF, R0, 0, 2), value, exit]].concat()
+    let mut act = match (rule.access, rule.verdict) {
+        (Access::ALL, _) => Vec::new(),
+        (_, Verdict::Allow) => vec![alu(AND, LETTERS, !access), jump(JUMP_UNLESS, LETTERS, 0, 2)],
+        (_, Verdict::Deny) => {
+            vec![register(R0, LETTERS), alu(AND, R0, access), jump(JUMP_IF, R0, 0, 2)]
         }
     };
+    act.extend(answer(rule.verdict));
     let tests = tests(rule);
     let mut rest = tests.len() + act.len();
     for (at, value) in tests {
@@ -125,7 +123,6 @@ fn jump(code: u8, on: u8, immediate: i32, offset: i16) -> Instruction {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::rule::Access;
     use super::*;
 
     /// What the kernel asks.
