@@ -3,6 +3,7 @@
 //! Everything happens in a private mount namespace. A peer that is not installed has no row, and
 //! the table says which; a number is never made up, and a timing never fails a test.
 
+mod fence;
 pub(crate) mod floor_pull;
 mod image;
 mod measure;
@@ -38,11 +39,12 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     room::enter()?;
     let bench = Bench::prepare()?;
-    let all = ["run", "runtime", "memory", "pull"];
+    let all = ["run", "runtime", "fence", "memory", "pull"];
     for word in if words.is_empty() { &all[..] } else { words } {
         match *word {
             "run" => start::images(&bench)?,
             "runtime" => runtime::compare(&bench)?,
+            "fence" => fence::compare(&bench)?,
             "memory" => memory::compare(&bench)?,
             "pull" => pull::images(&bench)?,
             other => bail!("no bench {other:?}; there are {}", all.join(", ")),

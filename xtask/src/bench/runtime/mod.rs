@@ -63,9 +63,7 @@ pub(crate) fn compare(bench: &Bench) -> Result<()> {
 
 /// Ours, and those of the peers that are here.
 fn runtimes(bench: &Bench, folder: &Path) -> Result<Vec<Runtime>> {
-    let ours = folder.join("coffer-oci");
-    symlink(&bench.coffer, &ours).context("give coffer its other name")?;
-    let mut runtimes = vec![Runtime::new("coffer-oci", ours, folder)?];
+    let mut runtimes = vec![Runtime::new("coffer-oci", named(bench, folder)?, folder)?];
     for name in ["crun", "runc", "youki"] {
         match peer::find(name) {
             Some(program) => runtimes.push(Runtime::new(name, program, folder)?),
@@ -73,6 +71,20 @@ fn runtimes(bench: &Bench, folder: &Path) -> Result<Vec<Runtime>> {
         }
     }
     Ok(runtimes)
+}
+
+/// coffer under the name by which it is a runtime.
+///
+/// # Errors
+/// The name cannot be made in `folder`.
+pub(super) fn named(bench: &Bench, folder: &Path) -> Result<PathBuf> {
+    let ours = folder.join("coffer-oci");
+    match symlink(&bench.coffer, &ours) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).context("give coffer its other name")
+        }
+        _ => Ok(ours),
+    }
 }
 
 impl Runtime {
