@@ -53,11 +53,13 @@ pub(in super::super) fn program(rules: &[Rule]) -> Vec<Instruction> {
         alu(SHIFT_RIGHT, LETTERS, 16),
         alu(AND, KIND, 0xffff),
     ]);
+    // What a total rule says ends the program: behind it nothing could be reached, which the
+    // verifier refuses.
     let total = rules.iter().rposition(Rule::is_total);
-    for rule in rules.iter().skip(total.unwrap_or(0)).rev() {
+    for rule in rules.iter().skip(total.map_or(0, |at| at + 1)).rev() {
         block(&mut program, rule);
     }
-    program.extend(answer(Verdict::Deny));
+    program.extend(answer(total.map_or(Verdict::Deny, |at| rules[at].verdict)));
     program
 }
 
@@ -224,6 +226,18 @@ mod tests {
     fn nothing_is_allowed_without_a_rule() {
         let asked = Request { letters: 1, kind: 2, major: 1, minor: 3 };
         assert!(!run(&program(&[]), asked));
+    }
+
+    #[test]
+    fn root_the_kernels_verifier_takes_the_program() {
+        if !rustix::process::geteuid().is_root() {
+            println!("only root loads programs");
+            return;
+        }
+        let all = Rule { verdict: Verdict::Allow, ..Rule::for_bundle(&[]).unwrap()[0] };
+        for rules in [Rule::for_bundle(&[]).unwrap(), Vec::new(), vec![all]] {
+            coffer_sys::bpf::load_device_filter(&program(&rules)).unwrap();
+        }
     }
 
     #[test]
