@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use answer::Answer;
 pub use arch::Arch;
 pub use compile::{CompileError, Program, compile};
-pub use oci::ProfileError;
+pub use oci::{FLAGS, ProfileError};
 pub use table::nearest;
 
 /// What happens at a call. Source: man 2 seccomp, "Filters".

@@ -8,7 +8,10 @@
 mod bundles;
 mod crash;
 mod exec;
+mod features;
+mod globals;
 mod hooks;
 mod life;
+mod limits;
 mod run;
 mod terminal;

@@ -106,9 +106,19 @@ impl Wanted {
         let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
         let Self { root_change, keyring, preserved, .. } = *self;
         let admitted = &admitted;
-        let driver = &globals.groups;
-        let wanted = Create { home, id, bundle, admitted, root_change, keyring, preserved, driver };
-        let made = bundle::create(&wanted).map_err(refused)?;
+        let made = bundle::create(&Create {
+            home,
+            id,
+            bundle,
+            admitted,
+            root_change,
+            keyring,
+            preserved,
+            driver: &globals.groups,
+            authority: globals.authority,
+        });
+        let made = made.map_err(refused)?;
+        log::debug(globals, &format!("{id} waits at its gate as process {}", made.pid()));
         for warning in made.warnings() {
             log::warning(globals, &warning.to_string());
         }

@@ -26,13 +26,13 @@ const INTERVAL: i64 = 5;
 
 /// `events`: once with `--stats`, else until the container ends.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
+    let interval = interval(words.value("interval"))?;
     let folder = globals.find(operand(words))?;
     let mut stats = bundle::stats(&folder)?;
     print(&line(&folder, "stats", Some(&stats)))?;
     if words.has("stats") {
         return Ok(0);
     }
-    let interval = interval(words.value("interval"))?;
     let gone = || BundleError::NotRunning(folder.id().clone());
     let state = folder.state()?.ok_or_else(gone)?;
     let Some(init) = folder.init(&state)? else { return Ok(0) };

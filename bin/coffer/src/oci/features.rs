@@ -1,7 +1,9 @@
 //! `features`: what the runtime honours. Source: runtime-spec features.md, features-linux.md.
 
 use coffer_confine::capability::Capability;
-use coffer_oci::runtime::VERSION;
+use coffer_confine::seccomp::{Arch, FLAGS};
+use coffer_oci::runtime::{NamespaceKind, SeccompAction, SeccompOperator, VERSION};
+use coffer_runtime::plan::{memory_mode_flags, memory_modes};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -80,8 +82,6 @@ const MOUNT_OPTIONS: &[&str] = &[
 const HOOKS: [&str; 6] =
     ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
-const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
-
 /// `features`.
 pub(super) fn run(_globals: &Globals, _words: &Words) -> Outcome {
     print(&format!("{:#}\n", features()))
@@ -107,34 +107,46 @@ fn features() -> Value {
 fn linux() -> Value {
     let capabilities: Vec<String> = Capability::ALL.iter().map(ToString::to_string).collect();
     json!({
-        "namespaces": NAMESPACES,
+        "namespaces": NamespaceKind::ALL,
         "capabilities": capabilities,
         "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
         "seccomp": seccomp(),
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },
         "intelRdt": { "enabled": false },
+        "memoryPolicy": memory_policy(),
         "mountExtensions": { "idmap": { "enabled": true } },
         "netDevices": { "enabled": true },
     })
 }
 
+/// A filter is for the calls of this program's own architecture; those of others kill.
 fn seccomp() -> Value {
     json!({
         "enabled": true,
-        "actions": [
-            "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
-            "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
-        ],
-        "operators": [
-            "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT",
-            "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE",
-        ],
+        "actions": SeccompAction::ALL,
+        "operators": SeccompOperator::ALL,
+        "archs": [Arch::HOST.oci()],
+        "knownFlags": FLAGS,
+        "supportedFlags": FLAGS,
+    })
+}
+
+fn memory_policy() -> Value {
+    let sorted = |mut names: Vec<&'static str>| {
+        names.sort_unstable();
+        names
+    };
+    json!({
+        "modes": sorted(memory_modes().collect()),
+        "flags": sorted(memory_mode_flags().collect()),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use coffer_oci::runtime::Hooks;
+
     use super::*;
 
     #[test]
@@ -142,5 +154,13 @@ mod tests {
         let features = features();
         let options = features["mountOptions"].as_array().unwrap();
         assert!(options.contains(&json!("rbind")) && !options.contains(&json!("remount")));
+    }
+
+    #[test]
+    fn every_hook_is_one_of_the_specification() {
+        for name in HOOKS {
+            let hooks: Hooks = serde_json::from_value(json!({ name: [{"path": "/x"}] })).unwrap();
+            assert_ne!(hooks, Hooks::default(), "{name}");
+        }
     }
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use coffer_runtime::bundle::{BundleId, Folder, Home};
 use coffer_runtime::cgroup::{Driver, ServiceManager};
+use coffer_runtime::plan::Authority;
 
 use super::Outcome;
 use super::failure::Failure;
-use super::grammar::{Grammar, Words, switch, value};
+use super::grammar::{Grammar, Words, switch, truth, value};
 use crate::environment;
 
 const GRAMMAR: Grammar = Grammar {
@@ -38,6 +39,12 @@ pub(super) struct Globals {
     pub(super) format: Format,
     /// Who makes control groups.
     pub(super) groups: Driver,
+    /// Whose rights count where groups are made; the caller's own where it is not said.
+    pub(super) authority: Option<Authority>,
+    /// What is written to the log.
+    pub(super) detail: Detail,
+    /// The program that `--criu` names.
+    pub(super) criu: Option<PathBuf>,
     /// `--version`.
     pub(super) version: bool,
     /// `--help`.
@@ -54,6 +61,16 @@ pub(super) enum Format {
     Json,
 }
 
+/// What is written to the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Errors and warnings.
+    #[default]
+    Plain,
+    /// Each step too: `--debug`.
+    Debug,
+}
+
 impl Globals {
     /// Reads them; gives the verb and its words.
     pub(super) fn parse(words: &[String]) -> Result<(Self, Vec<String>), Failure> {
@@ -65,6 +82,9 @@ impl Globals {
             log: read.value("log").map(PathBuf::from),
             format: format(read.value("log-format"))?,
             groups: groups(&read)?,
+            authority: authority(read.value("rootless"))?,
+            detail: if read.has("debug") { Detail::Debug } else { Detail::Plain },
+            criu: read.value("criu").map(PathBuf::from),
             version: read.has("version"),
             help: read.has("help"),
         };
@@ -105,6 +125,16 @@ fn groups(words: &Words) -> Result<Driver, Failure> {
             Err(Failure::new(why))
         }
     }
+}
+
+/// `--rootless`: one without root goes without the groups that it may not make, where nothing was
+/// asked of them. Source: runc(8); Go's truth values.
+fn authority(text: Option<&str>) -> Result<Option<Authority>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    if text == "auto" {
+        return Ok(None);
+    }
+    Ok(Some(if truth("--rootless", text)? { Authority::User } else { Authority::Root }))
 }
 
 /// The systemd whose bus the environment names.

@@ -187,7 +187,7 @@ impl Flag {
 }
 
 /// Go's truth values. Source: strconv.ParseBool.
-fn truth(word: &str, text: &str) -> Result<bool, Failure> {
+pub(super) fn truth(word: &str, text: &str) -> Result<bool, Failure> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),

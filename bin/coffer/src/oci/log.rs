@@ -7,7 +7,7 @@ use coffer_runtime::bundle::HookError;
 use rustix::fs::{Mode, OFlags};
 
 use super::failure::{Failure, line as line_of};
-use super::globals::{Format, Globals};
+use super::globals::{Detail, Format, Globals};
 
 /// Says why the runtime stops.
 pub(super) fn error(globals: &Globals, failure: &Failure) {
@@ -17,6 +17,13 @@ pub(super) fn error(globals: &Globals, failure: &Failure) {
 /// Says what is passed over.
 pub(super) fn warning(globals: &Globals, message: &str) {
     write(globals, "warning", message);
+}
+
+/// Says what is being done, where `--debug` asks for it.
+pub(super) fn debug(globals: &Globals, message: &str) {
+    if globals.detail == Detail::Debug {
+        write(globals, "debug", message);
+    }
 }
 
 /// Says which hooks failed, where that changes nothing else.

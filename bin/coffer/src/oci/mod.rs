@@ -111,5 +111,16 @@ fn enter(globals: &Globals, rest: &[String]) -> Outcome {
         return Err(Failure::new(format!("there is no command {name:?}")));
     };
     let words = verb.grammar.parse(verb.name, rest)?;
-    (verb.run)(globals, &words)
+    let (subject, root) = (create::operand(&words), globals.root.display());
+    log::debug(globals, &format!("{name} {subject:?}: states are in {root}"));
+    if let Some(criu) = &globals.criu {
+        // As runc says it: the option is kept for callers that still give it.
+        let criu = criu.display();
+        log::warning(globals, &format!("--criu {criu} is ignored: CRIU is not used"));
+    }
+    let outcome = (verb.run)(globals, &words);
+    if let Ok(status) = outcome {
+        log::debug(globals, &format!("{name} {subject:?}: ends with status {status}"));
+    }
+    outcome
 }

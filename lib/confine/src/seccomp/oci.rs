@@ -104,8 +104,12 @@ impl Profile {
 
 const LOG: &str = "SECCOMP_FILTER_FLAG_LOG";
 
+const TSYNC: &str = "SECCOMP_FILTER_FLAG_TSYNC";
 const SPEC_ALLOW: &str = "SECCOMP_FILTER_FLAG_SPEC_ALLOW";
 const WAIT_KILLABLE: &str = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+
+/// The flags that a filter may have, by runtime-spec's names.
+pub const FLAGS: [&str; 4] = [LOG, SPEC_ALLOW, TSYNC, WAIT_KILLABLE];
 
 fn flag_of(name: &str) -> Option<Flag> {
     match name {
@@ -121,7 +125,7 @@ fn logging(flags: &[String]) -> Result<Logging, ProfileError> {
     for flag in flags {
         match flag.as_str() {
             LOG => logging = Logging::Refusals,
-            "SECCOMP_FILTER_FLAG_TSYNC" | SPEC_ALLOW | WAIT_KILLABLE => {}
+            TSYNC | SPEC_ALLOW | WAIT_KILLABLE => {}
             _ => return Err(ProfileError::Flag(flag.clone())),
         }
     }

@@ -24,6 +24,20 @@ pub enum NamespaceKind {
     Time,
 }
 
+impl NamespaceKind {
+    /// All of them, in the order of their names.
+    pub const ALL: &[Self] = &[
+        Self::Cgroup,
+        Self::Ipc,
+        Self::Mount,
+        Self::Network,
+        Self::Pid,
+        Self::Time,
+        Self::User,
+        Self::Uts,
+    ];
+}
+
 /// A namespace of the container: a new one, or one that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {

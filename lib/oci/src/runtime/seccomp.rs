@@ -36,6 +36,21 @@ pub enum SeccompAction {
     Notify,
 }
 
+impl SeccompAction {
+    /// All of them, in the order of their names.
+    pub const ALL: &[Self] = &[
+        Self::Allow,
+        Self::Errno,
+        Self::Kill,
+        Self::KillProcess,
+        Self::KillThread,
+        Self::Log,
+        Self::Notify,
+        Self::Trace,
+        Self::Trap,
+    ];
+}
+
 /// How an argument is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SeccompOperator {
@@ -60,6 +75,19 @@ pub enum SeccompOperator {
     /// Equal to `value_two` after masking with `value`.
     #[serde(rename = "SCMP_CMP_MASKED_EQ")]
     MaskedEqual,
+}
+
+impl SeccompOperator {
+    /// All of them, in the order of their names.
+    pub const ALL: &[Self] = &[
+        Self::Equal,
+        Self::GreaterOrEqual,
+        Self::GreaterThan,
+        Self::LessOrEqual,
+        Self::LessThan,
+        Self::MaskedEqual,
+        Self::NotEqual,
+    ];
 }
 
 /// The filter of a container.

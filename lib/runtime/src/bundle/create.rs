@@ -36,6 +36,8 @@ pub struct Create<'a> {
     pub preserved: u32,
     /// Who makes its control groups.
     pub driver: &'a Driver,
+    /// Whose rights count there: a user's make none that they may not. The caller's where `None`.
+    pub authority: Option<Authority>,
 }
 
 /// A container that waits at its gate, and may still be taken back.
@@ -112,7 +114,7 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         settings: &settings,
         annotations: &spec.annotations,
         id: wanted.id.as_str(),
-        authority: authority(),
+        authority: wanted.authority.unwrap_or_else(authority),
     })?;
     let view = CgroupView::of_bundle(&cgroup, host_groups);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;

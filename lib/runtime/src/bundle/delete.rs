@@ -45,19 +45,23 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
         clear(home, locked)?;
         return Ok(Deleted { failed: Vec::new() });
     };
-    end(&locked, &state)?;
+    end(&locked, &state, status)?;
     state.cgroup.open()?.remove()?;
     home.remove(locked)?;
     let told = HookState::new(&state, Status::Stopped);
     Ok(Deleted { failed: hooks::run_all("poststop", &state.hooks.poststop, &told) })
 }
 
-/// Kills the first process, and waits until it has gone and all of its namespace with it.
-fn end(locked: &Locked, state: &State) -> Result<(), BundleError> {
+/// Kills the first process, and waits until it has gone and all of its namespace with it. One that
+/// is paused dies when it is let go on. Source: the kernel's freezer-subsystem.rst.
+fn end(locked: &Locked, state: &State, status: Status) -> Result<(), BundleError> {
     let Some(init) = locked.init(state)? else { return Ok(()) };
     match pidfd_send_signal(&init, Signal::KILL) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
         Err(errno) => return Err(BundleError::signal(locked.id(), errno)),
+    }
+    if status == Status::Paused {
+        state.cgroup.open()?.thaw()?;
     }
     let mut ended = [PollFd::from_borrowed_fd(init.as_fd(), PollFlags::IN)];
     rustix::io::retry_on_intr(|| poll(&mut ended, None))

@@ -50,6 +50,7 @@ pub(crate) use step::{
 };
 pub use target::TargetError;
 pub(crate) use target::{Level, Target, TargetKind};
+pub use tuning::{memory_mode_flags, memory_modes};
 
 /// What a plan is made from.
 #[derive(Debug)]

@@ -231,6 +231,16 @@ const MODE_FLAGS: [(&str, u32); 3] = [
     ("MPOL_F_STATIC_NODES", 1 << 15),
 ];
 
+/// The names of all modes of a memory policy.
+pub fn memory_modes() -> impl Iterator<Item = &'static str> {
+    MODES.iter().map(|(name, _)| *name)
+}
+
+/// The names of all flags of a memory policy's mode.
+pub fn memory_mode_flags() -> impl Iterator<Item = &'static str> {
+    MODE_FLAGS.iter().map(|(name, _)| *name)
+}
+
 fn policy_of(asked: &MemoryPolicy) -> Result<(u32, [u64; NODE_WORDS]), PlanError> {
     let mode = number(&MODES, &asked.mode).ok_or_else(|| PlanError::field("mode", "is unknown"))?;
     let mut words = [0; NODE_WORDS];
