@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "copies the host's own programs by path")]
 
+mod pods;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -23,7 +25,8 @@ echo /host/podman > /etc/ld.so.conf.d/podman.conf
 ldconfig
 echo '{"default": [{"type": "insecureAcceptAnything"}]}' > /etc/containers/policy.json
 echo '[engine]
-runtime_supports_json = ["coffer-oci"]' > /etc/containers/containers.conf
+runtime_supports_json = ["coffer-oci"]
+infra_image = "localhost/pause:latest"' > /etc/containers/containers.conf
 ln -s /host/coffer /tmp/coffer-oci
 "#;
 
@@ -79,9 +82,13 @@ fn is_libc(file: &str) -> bool {
 
 /// Runs the life in the guest, with `become_user` before the shell; gives what was said.
 fn life(machine: impl Into<Machine>, become_user: &str) -> String {
+    told(machine, become_user, LIFE)
+}
+
+/// What `script` says in the guest, where the layout of busybox is.
+fn told(machine: impl Into<Machine>, become_user: &str, script: &str) -> String {
     let programs = programs();
-    let script = programs.path().join("life");
-    std::fs::write(&script, LIFE).unwrap();
+    std::fs::write(programs.path().join("life"), script).unwrap();
     let with = format!("{}=podman", programs.path().display());
     let mut bed: Command = bed::run(machine, &[&BUSYBOX], &["--with", &with]);
     let line = format!("{SET_UP}{become_user} bash /host/podman/life");
