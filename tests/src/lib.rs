@@ -18,6 +18,8 @@ pub mod bed;
 pub mod coffer;
 pub mod containerd;
 pub mod daemon;
+pub mod dockerd;
+pub mod engines;
 pub mod hostile;
 pub mod image;
 pub mod oci;

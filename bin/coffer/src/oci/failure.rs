@@ -35,7 +35,7 @@ pub(super) fn line(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let words = cause.to_string();
+        let words = plain(cause.to_string());
         if !text.contains(&words) {
             text.push_str(": ");
             text.push_str(&words);
@@ -44,4 +44,30 @@ pub(super) fn line(error: &(dyn Error + 'static)) -> String {
     }
     // A line is one line, whatever a bundle wrote into it.
     text.replace(['\n', '\r'], " ")
+}
+
+/// An errno's words as Go has them: docker tells by "permission denied" what cannot be invoked.
+/// Source: docker's cli/command/container/run.go, runStartContainerErr.
+fn plain(words: String) -> String {
+    let Some((text, number)) = words.rsplit_once(" (os error ") else { return words };
+    let is_errno = number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok());
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if is_errno => first.to_lowercase().chain(letters).collect(),
+        _ => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_words_are_written_as_go_writes_them() {
+        let denied = std::io::Error::from_raw_os_error(13).to_string();
+        assert_eq!(plain(denied), "permission denied");
+        for words in ["", "Nothing", "A (os error )", "A (os error 1) more"] {
+            assert_eq!(plain(words.to_owned()), words);
+        }
+    }
 }

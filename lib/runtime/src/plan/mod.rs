@@ -30,6 +30,7 @@ use coffer_confine::user::Identity;
 use coffer_oci::runtime::{NamespaceKind, Spec};
 use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
+use rustix::process::Rlimit;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
 use crate::cgroup::{Kind, Place, Version};
@@ -156,6 +157,8 @@ pub struct Plan {
     mount_label: Option<CString>,
     /// Whether its capabilities are set last, after the filter that is loaded by their right.
     late: bool,
+    /// A limit of open files that is set after all steps that open some.
+    few_files: Option<Rlimit>,
     /// Its system call filter.
     pub(crate) seccomp: Option<Program>,
     /// Who gets its pipes, on the host, where the parent has the right to give them.
@@ -283,6 +286,7 @@ impl Plan {
             notify: None,
             mount_label: None,
             late: false,
+            few_files: None,
             seccomp: confinement.program()?,
             pipe_owner: None,
             oom_score_adj: None,

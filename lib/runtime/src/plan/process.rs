@@ -9,6 +9,7 @@ use coffer_oci::runtime::{Process, Spec};
 use coffer_sys::exec::Strings;
 use coffer_sys::mount::Travel;
 use rustix::fs::StatVfsMountFlags;
+use rustix::process::Resource;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
 use super::{Bundle, Execute, Own, Plan, PlanError, RootChange, Step, Target, bundle, text};
@@ -20,6 +21,10 @@ pub(crate) const DEFAULT_PATH: &str =
 
 /// The mask of a program that is not given another one.
 const UMASK: u32 = 0o022;
+
+/// A limit of open files below this is set last of all, since the steps before need files
+/// themselves: to lower a limit takes no capability.
+const OPEN_FILES: u64 = 1024;
 
 /// Refuses what would otherwise be left out silently.
 pub(super) fn check_supported(spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
@@ -103,7 +108,11 @@ impl Plan {
     ) -> Result<(), PlanError> {
         for limit in &confinement.rlimits {
             let (resource, limit) = limit.kernel().map_err(PlanError::Limit)?;
-            self.steps.push(Step::Limit(resource, limit));
+            let few = limit.maximum.is_some_and(|most| most < OPEN_FILES);
+            match resource {
+                Resource::Nofile if few && self.notify.is_none() => self.few_files = Some(limit),
+                _ => self.steps.push(Step::Limit(resource, limit)),
+            }
         }
         self.label_steps(&confinement.labels)?;
         self.steps.push(Step::Umask(process.user.umask.unwrap_or(UMASK)));
@@ -147,6 +156,9 @@ impl Plan {
 
     /// The filter, and the program behind it.
     pub(super) fn program_steps(&mut self, process: &Process, init: Init) -> Result<(), PlanError> {
+        if let Some(limit) = self.few_files.take() {
+            self.steps.push(Step::Limit(Resource::Nofile, limit));
+        }
         match self.notify.take() {
             Some(notify) => self.steps.push(Step::SeccompNotify(notify)),
             None if self.seccomp.is_some() => self.steps.push(Step::Seccomp),

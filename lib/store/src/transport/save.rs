@@ -3,17 +3,18 @@
 //! docker's own `save` has had this double form since 25: the blobs lie in the OCI layout, and
 //! `manifest.json` points to them. Older dockers, podman and skopeo read the latter. Layers are
 //! written as they are in the store, compressed or not, so manifests and digests stay what they
-//! are; all of those readers decompress by themselves.
+//! are; all of those readers decompress by themselves. Dockers before 23 know no zstd, so that such
+//! a layer is there twice: `manifest.json` points to the plain one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use coffer_oci::{Descriptor, Hasher, Platform, Reference};
+use coffer_oci::{Descriptor, Digest, Hasher, Platform, Reference};
 use coffer_tar::{END, Kind};
 
 use super::TransportError;
 use super::docker::{self, Item};
-use super::oci;
+use super::{oci, stream};
 use crate::index::new_index;
 use crate::{Image, Store, StoreError, layout};
 
@@ -39,7 +40,10 @@ pub(super) fn write(
     for (name, target) in images {
         let image = store.image(&store.choose(target, platform)?)?;
         for blob in image.blobs().chain([&image.descriptor]) {
-            blobs.insert(layout::blob(&blob.digest), blob.clone());
+            blobs.insert(layout::blob(&blob.digest), Content::Stored(blob.clone()));
+        }
+        if format == Format::Docker {
+            blobs.extend(plain_layers(&image));
         }
         add_item(&mut items, &image, name.as_ref());
         entries.push(match name {
@@ -53,16 +57,40 @@ pub(super) fn write(
     if format == Format::Docker {
         tar.bytes(docker::MANIFEST, &json(docker::MANIFEST, &items)?)?;
     }
-    for (path, blob) in &blobs {
-        tar.blob(store, path, blob)?;
+    for (path, content) in &blobs {
+        match content {
+            Content::Stored(blob) => tar.blob(store, path, blob)?,
+            Content::Plain(blob, id) => tar.plain(store, path, blob, id)?,
+        }
     }
     tar.end()
+}
+
+/// What a file of an archive holds.
+enum Content {
+    /// A blob as it is.
+    Stored(Descriptor),
+    /// A layer decompressed, and the digest of that.
+    Plain(Descriptor, Digest),
+}
+
+/// The layers that `manifest.json` needs in another form, each under the name it has there.
+fn plain_layers(image: &Image) -> impl Iterator<Item = (String, Content)> {
+    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
+    let needed = layers.filter(|(layer, _)| is_zstd(layer));
+    needed.map(|(layer, id)| (layout::blob(id), Content::Plain(layer.clone(), id.clone())))
+}
+
+fn is_zstd(layer: &Descriptor) -> bool {
+    layer.media_type.as_str().ends_with("+zstd")
 }
 
 /// Lists the image as docker does: once, with all of its names that are tags.
 fn add_item(items: &mut Vec<Item>, image: &Image, name: Option<&Reference>) {
     let config = layout::blob(&image.manifest.config.digest);
-    let layers = image.manifest.layers.iter().map(|layer| layout::blob(&layer.digest)).collect();
+    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
+    let layers = layers.map(|(layer, id)| if is_zstd(layer) { id } else { &layer.digest });
+    let layers = layers.map(layout::blob).collect();
     let tag = name.filter(|name| name.digest().is_none()).map(Reference::familiar);
     match items.iter_mut().find(|item| item.config == config) {
         Some(item) => item.repo_tags.get_or_insert_default().extend(tag),
@@ -94,6 +122,29 @@ impl<W: Write> Tar<W> {
         self.pad(blob.size)
     }
 
+    /// Twice through the layer: its length stands before it.
+    fn plain(
+        &mut self,
+        store: &Store,
+        path: &str,
+        layer: &Descriptor,
+        id: &Digest,
+    ) -> Result<(), TransportError> {
+        let mut hashed = Hashed { hasher: Hasher::new(id.algorithm()), length: 0 };
+        let through = |output: &mut dyn Write| -> Result<u64, TransportError> {
+            let mut input = stream::plain(store.open_blob(layer)?.take(layer.size))?;
+            io::copy(&mut input, output).map_err(TransportError::Write)
+        };
+        through(&mut hashed)?;
+        let (length, found) = (hashed.length, hashed.hasher.finish());
+        if found != *id {
+            return Err(StoreError::Corrupt { digest: id.clone(), found }.into());
+        }
+        self.header(path, length)?;
+        through(&mut self.0)?;
+        self.pad(length)
+    }
+
     fn header(&mut self, path: &str, size: u64) -> Result<(), TransportError> {
         let header = coffer_tar::header(Kind::File, path.as_bytes(), b"", size);
         self.0.write_all(&header).map_err(TransportError::Write)
@@ -106,6 +157,24 @@ impl<W: Write> Tar<W> {
 
     fn end(mut self) -> Result<(), TransportError> {
         self.0.write_all(&END).and_then(|()| self.0.flush()).map_err(TransportError::Write)
+    }
+}
+
+/// Counts and hashes what is written to it.
+struct Hashed {
+    hasher: Hasher,
+    length: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
