@@ -30,9 +30,9 @@ pub struct Deleted {
 /// [`BundleError::NotStopped`] where it lives and may not be killed, [`BundleError::NotFound`].
 pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, BundleError> {
     let folder = home.find(id)?;
-    // A container that is being made holds its lock; the answer must not wait for it.
+    // A container that is being made holds its lock, for as long as its hooks may take.
     let (_, status) = folder.status()?;
-    if status == Status::Creating {
+    if status == Status::Creating && folder.lock_soon()?.is_none() {
         return Err(BundleError::Busy(id.clone()));
     }
     let locked = folder.lock()?;

@@ -9,9 +9,11 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use coffer_sys::dir::{self, Durability, Made};
 use coffer_sys::tree;
+use rustix::event::{Timespec, poll};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -25,6 +27,11 @@ const STATE: &str = "state.json";
 const SAVED: &str = "config.json";
 /// A longer file is none of ours (32 MiB: a saved configuration is about as long as the bundle's).
 const LIMIT: u64 = 32 * 1024 * 1024;
+
+/// How long a lock may stay with a child whose maker was killed.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks at it: man 2 flock waits for ever or not at all.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// All containers of one `--root`.
 #[derive(Debug)]
@@ -119,7 +126,7 @@ impl Home {
                 Err(BundleError::NotFound(_)) => continue,
                 found => found?,
             };
-            let Some(locked) = folder.try_lock()? else { return Err(exists()) };
+            let Some(locked) = folder.lock_soon()? else { return Err(exists()) };
             match (made, locked.is_gone()?) {
                 (_, true) => {}
                 (Made::New, false) => return Ok(locked),
@@ -256,6 +263,18 @@ impl Folder {
         match locked.is_gone()? {
             true => Err(BundleError::NotFound(locked.id.clone())),
             false => Ok(locked),
+        }
+    }
+
+    /// Takes the lock once nobody has it, or gives up after [`PATIENCE`]. A command that was killed
+    /// leaves a child which has the lock too, until it has died of the same.
+    pub(super) fn lock_soon(&self) -> Result<Option<Locked>, BundleError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.try_lock()? {
+                None if Instant::now() < until => drop(poll(&mut [], Some(&PAUSE))),
+                tried => return Ok(tried),
+            }
         }
     }
 
