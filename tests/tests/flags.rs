@@ -227,6 +227,20 @@ fn root_volumes_are_the_hosts_folders_without_set_id_and_devices() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+/// `--quiet` is about the image; what a flag has opened is said in any case.
+#[test]
+fn root_quiet_says_what_was_opened_and_nothing_else() {
+    if !program::root() {
+        return;
+    }
+    let coffer = Coffer::default();
+    let layout = coffer.layout(&BUSYBOX);
+    let plain = coffer.run(&["run", "-q", "--rm", &layout, "true"]);
+    assert_eq!((plain.status, &*plain.stderr), (0, ""));
+    let opened = coffer.run(&["run", "--quiet", "--rm", "--network", "host", &layout, "true"]);
+    assert!(opened.stderr.starts_with("note: ") && opened.stderr.lines().count() == 1, "{opened}");
+}
+
 /// Standard input, `-i`, and what a container without it reads.
 #[test]
 fn root_input_is_passed_where_it_was_asked_for() {

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::{Common, ContainerFlags};
 use crate::grammar::Flags;
+use crate::ui::Detail;
 use crate::verb::Command;
 
 /// Make a container without starting it
@@ -37,7 +38,10 @@ impl Command for Create {
         &self.common
     }
 
-    fn run(self, context: Context) -> Outcome {
+    fn run(self, mut context: Context) -> Outcome {
+        if self.flags.run_image.quiet {
+            context.ui.set_detail(Detail::Notes);
+        }
         let request = self.flags.request(&self.command)?;
         let order = Order { context: &context, image: &self.image, flags: &self.flags, request };
         let mut root = None;

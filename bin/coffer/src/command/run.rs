@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::{Common, ConsoleFlags, ContainerFlags};
 use crate::grammar::Flags;
+use crate::ui::Detail;
 use crate::verb::Command;
 
 /// Run a command in a new container
@@ -50,7 +51,10 @@ impl Command for Run {
         &self.common
     }
 
-    fn run(self, context: Context) -> Outcome {
+    fn run(self, mut context: Context) -> Outcome {
+        if self.flags.run_image.quiet {
+            context.ui.set_detail(Detail::Notes);
+        }
         let request = self.flags.request(&self.command)?;
         let order = Order { context: &context, image: &self.image, flags: &self.flags, request };
         if self.dry_run {

@@ -59,6 +59,9 @@ pub(crate) struct RunImageFlags {
     /// When to fetch the image: missing, always or never
     #[arg(long, value_name = "WHEN", default_value = "missing")]
     pub(crate) pull: Pull,
+    /// Say nothing of fetching and unpacking
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// The wall: native is the only one yet
     #[arg(long, value_name = "TIER", default_value = "native")]
     pub(crate) tier: Tier,

@@ -30,7 +30,9 @@ pub(crate) enum Detail {
     Automatic,
     /// Steps always (`--verbose`).
     Steps,
-    /// Errors alone (`--quiet`).
+    /// Notes and errors: what was opened is said in any case (`run --quiet`).
+    Notes,
+    /// Errors alone (`pull --quiet`).
     Quiet,
 }
 
@@ -84,7 +86,7 @@ impl Ui {
         match self.detail {
             Detail::Automatic => io::stderr().is_terminal(),
             Detail::Steps => true,
-            Detail::Quiet => false,
+            Detail::Notes | Detail::Quiet => false,
         }
     }
 
