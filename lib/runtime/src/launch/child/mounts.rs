@@ -203,15 +203,18 @@ impl<'a> Child<'a> {
         Ok(())
     }
 
-    /// A copy of the null device's mount: that in our own `/dev`, or else the host's, which is
-    /// looked at as every device is, and sealed. It is taken from where it is attached: Linux
-    /// before 6.15 copies no mount that is attached nowhere.
+    /// A sealed copy of the null device's mount: that in our own `/dev`, or else the host's, which
+    /// is looked at as every device is. It is taken from where it is attached: Linux before 6.15
+    /// copies no mount that is attached nowhere.
     fn null_cover(&self) -> Result<OwnedFd, Fault> {
-        if let Some(null) = &self.null {
-            return clone_of(null.as_fd(), Reach::One);
-        }
-        let null = open_tree(CWD, c"/dev/null", CLONE)?;
-        check_device(&null, FileType::CharacterDevice, (1, 3))?;
+        let null = match &self.null {
+            Some(null) => clone_of(null.as_fd(), Reach::One)?,
+            None => {
+                let null = open_tree(CWD, c"/dev/null", CLONE)?;
+                check_device(&null, FileType::CharacterDevice, (1, 3))?;
+                null
+            }
+        };
         seal(&null)?;
         Ok(null)
     }
