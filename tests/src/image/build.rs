@@ -50,7 +50,8 @@ fn work() -> PathBuf {
 }
 
 /// Where cargo builds: the folder above the program's `<target>/<profile>`.
-pub(crate) fn cargo_target() -> PathBuf {
+#[must_use]
+pub fn cargo_target() -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     folder.unwrap_or_else(|| here.parent().unwrap_or(here).join("target"))

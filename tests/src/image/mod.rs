@@ -5,7 +5,7 @@
 //! the key is everything that went into it, the state of Debian's archive included.
 
 mod build;
-pub(crate) use build::cargo_target;
+pub use build::cargo_target;
 pub mod catalogue;
 pub mod debian;
 mod layer;

@@ -1,13 +1,10 @@
 //! `features`, beside what runc says of itself.
 
-use std::path::Path;
 use std::process::Command;
 
+use coffer_tests::image::cargo_target;
 use coffer_tests::oci::Runtime;
 use serde_json::Value;
-
-/// runc's newest release, where `cargo xtask peers` has built it; an older one has other fields.
-const NEWEST: &str = "/tmp/peers/bin/runc";
 
 /// Lists that a peer has and ours must have whole.
 const LISTS: [&str; 6] = [
@@ -29,11 +26,13 @@ fn features_have_the_shape_of_runcs() {
     assert!(
         ours["linux"]["seccomp"]["actions"].as_array().unwrap().contains(&"SCMP_ACT_NOTIFY".into())
     );
-    if !Path::new(NEWEST).exists() {
+    // runc's newest release; an older one has other fields.
+    let newest = cargo_target().join("peers/bin/runc");
+    if !newest.exists() {
         eprintln!("skipped: there is no newest runc (cargo xtask peers)");
         return;
     }
-    let said = Command::new(NEWEST).arg("features").output().unwrap();
+    let said = Command::new(newest).arg("features").output().unwrap();
     let theirs: Value = serde_json::from_slice(&said.stdout).unwrap();
     for (key, value) in theirs["linux"].as_object().unwrap() {
         let mine = &ours["linux"][key];
