@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::spawn::{Clone3, Cloned, Parent};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use rustix::thread::{Gid, Uid};
 
@@ -29,7 +30,7 @@ pub(crate) use report::{Fault, MAX_FDS, send_fds};
 use crate::cgroup::Entry;
 use crate::plan::Plan;
 use child::Child;
-use report::Message;
+use report::{Message, Reports};
 
 /// What a process is started with beside its plan.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub struct Launched {
     /// The master side of its terminal, where the plan has one.
     pub terminal: Option<OwnedFd>,
     /// The way by which it reports.
-    report: OwnedFd,
+    report: Reports,
 }
 
 /// Starts a process as `plan` says, up to its gate, or up to the program where that is open.
@@ -132,7 +133,8 @@ pub fn launch_with(
     })
     .map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
     drop(theirs);
-    let launched = Launched { pid: cloned.pid, pidfd: cloned.pidfd, terminal: None, report };
+    let Cloned { pid, pidfd } = cloned;
+    let launched = Launched { pid, pidfd, terminal: None, report: Reports::new(report) };
     serve(plan, launch, calls, launched)
 }
 
@@ -144,9 +146,15 @@ fn serve(
     mut launched: Launched,
 ) -> Result<Launched, LaunchError> {
     let until_gate = matches!(launch.gate, Gate::Wait(_));
-    let split = if plan.split { launched.await_split(plan) } else { Ok(()) };
-    let served = split
+    // Where it joins a container it splits after it has received, as its ids are the container's.
+    let (before, after) = match plan.split_step() {
+        split if plan.split => (split, None),
+        split => (None, split),
+    };
+    let served = launched
+        .await_split(plan, before)
         .and_then(|()| parent::hand_over(plan, &launched, calls.joined))
+        .and_then(|()| launched.await_split(plan, after))
         .and_then(|()| launched.listen(plan, until_gate, calls.created));
     match served {
         Ok(()) => Ok(launched),
@@ -161,10 +169,10 @@ impl Launched {
     /// The step that failed meanwhile. The process is not waited for: it ends by itself, with
     /// the status that docker gives in this case (125, 126, 127).
     pub fn executed(&mut self, plan: &Plan) -> Result<(), LaunchError> {
-        match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
+        match self.report.next().map_err(LaunchError::Channel)? {
             None => Ok(()),
             Some(Message::Failed { step, fault }) => Err(plan.fault(step, fault)),
-            Some(_) => Err(LaunchError::Channel(rustix::io::Errno::BADMSG)),
+            Some(_) => Err(LaunchError::Channel(Errno::BADMSG)),
         }
     }
 
@@ -194,8 +202,8 @@ impl Launched {
         created: &mut dyn FnMut(Pid) -> std::io::Result<()>,
     ) -> Result<(), LaunchError> {
         loop {
-            match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
-                Some(Message::Split { pid, pidfd }) => self.follow(Cloned { pid, pidfd }),
+            match self.report.next().map_err(LaunchError::Channel)? {
+                Some(Message::Split { .. }) => return Err(LaunchError::Channel(Errno::BADMSG)),
                 Some(Message::Terminal(master)) => self.terminal = Some(master),
                 Some(Message::Created) => {
                     created(self.pid).map_err(LaunchError::Created)?;
@@ -210,17 +218,16 @@ impl Launched {
         }
     }
 
-    /// Waits until the first process has made the container's.
-    fn await_split(&mut self, plan: &Plan) -> Result<(), LaunchError> {
-        match report::receive(self.report.as_fd()).map_err(LaunchError::Channel)? {
-            Some(Message::Split { pid, pidfd }) => {
-                self.follow(Cloned { pid, pidfd });
-                Ok(())
-            }
-            Some(Message::Failed { step, fault }) => Err(plan.fault(step, fault)),
-            Some(_) => Err(LaunchError::Channel(rustix::io::Errno::BADMSG)),
-            None => Err(LaunchError::Died),
+    /// Waits until the first process has told which one goes on, where step `split` makes that.
+    fn await_split(&mut self, plan: &Plan, split: Option<usize>) -> Result<(), LaunchError> {
+        let Some(split) = split else { return Ok(()) };
+        match self.report.split(split).map_err(LaunchError::Channel)? {
+            Some(Message::Split { pid, pidfd }) => self.follow(Cloned { pid, pidfd }),
+            Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),
+            Some(_) => return Err(LaunchError::Channel(Errno::BADMSG)),
+            None => return Err(LaunchError::Died),
         }
+        Ok(())
     }
 
     /// Goes on with the process in the joined namespaces, and collects the one that made it.
@@ -231,8 +238,8 @@ impl Launched {
     }
 
     /// Ends the child, and says what it may have reported itself: the better answer.
-    fn abandon(self, plan: &Plan, error: LaunchError) -> LaunchError {
-        let told = match (&error, report::receive_now(self.report.as_fd())) {
+    fn abandon(mut self, plan: &Plan, error: LaunchError) -> LaunchError {
+        let told = match (&error, self.report.next_now()) {
             (LaunchError::Step(_), _) => None,
             (_, Ok(Some(Message::Failed { step, fault }))) => Some(plan.fault(step, fault)),
             _ => None,

@@ -4,6 +4,7 @@
 //! The child sends its terminal, that it waits at the gate, or which step failed and how. The end
 //! of the stream without a fault means that the program was executed.
 
+use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -169,14 +170,61 @@ pub(crate) fn receive_fds(
     Ok(received.bytes)
 }
 
-/// Receives the next message of the child's; `None` at the end of the stream.
-pub(crate) fn receive(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<Message>> {
-    receive_with(socket, RecvFlags::empty())
+/// The parent's end of the way.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    socket: OwnedFd,
+    /// What was said before it was known by which process.
+    early: VecDeque<Message>,
 }
 
-/// The same, where a message is there; `EAGAIN` where none is.
-pub(crate) fn receive_now(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<Message>> {
-    receive_with(socket, RecvFlags::DONTWAIT)
+impl Reports {
+    /// The parent's end of a new pair.
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self { socket, early: VecDeque::new() }
+    }
+
+    /// The next message; `None` at the end of the stream.
+    pub(crate) fn next(&mut self) -> rustix::io::Result<Option<Message>> {
+        match self.early.pop_front() {
+            Some(early) => Ok(Some(early)),
+            None => receive_with(self.socket.as_fd(), RecvFlags::empty()),
+        }
+    }
+
+    /// The same, where a message is there; `EAGAIN` where none is.
+    pub(crate) fn next_now(&mut self) -> rustix::io::Result<Option<Message>> {
+        match self.early.pop_front() {
+            Some(early) => Ok(Some(early)),
+            None => receive_with(self.socket.as_fd(), RecvFlags::DONTWAIT),
+        }
+    }
+
+    /// Which process goes on, where step `split` makes it; or that one of the steps up to that
+    /// failed; `None` at the end of the stream.
+    ///
+    /// Both processes use the same way for a moment, and the new one may be heard first: it may
+    /// even have failed and ended. What it says is kept, since it can be waited for only by who
+    /// knows which one it is.
+    pub(crate) fn split(&mut self, split: usize) -> rustix::io::Result<Option<Message>> {
+        loop {
+            match receive_with(self.socket.as_fd(), RecvFlags::empty())? {
+                Some(Message::Failed { step, fault }) if step > split => {
+                    self.early.push_back(Message::Failed { step, fault });
+                }
+                Some(early @ (Message::Terminal(_) | Message::Created | Message::Ready)) => {
+                    self.early.push_back(early);
+                }
+                told => return Ok(told),
+            }
+        }
+    }
+}
+
+impl AsFd for Reports {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<Option<Message>> {
@@ -209,17 +257,47 @@ mod tests {
 
     #[test]
     fn faults_and_terminals_arrive() {
-        let (here, there) = pair().unwrap();
+        let (mut here, there) = reports();
         let fault = Cause::Link.with(Errno::LOOP);
         send(there.as_fd(), &Message::Failed { step: 3, fault }).unwrap();
         send(there.as_fd(), &Message::Terminal(pair().unwrap().0)).unwrap();
         send(there.as_fd(), &Message::Ready).unwrap();
         drop(there);
-        let first = receive(here.as_fd()).unwrap();
+        let first = here.next().unwrap();
         assert!(matches!(first, Some(Message::Failed { step: 3, fault: f }) if f == fault));
-        assert!(matches!(receive(here.as_fd()).unwrap(), Some(Message::Terminal(_))));
-        assert!(matches!(receive(here.as_fd()).unwrap(), Some(Message::Ready)));
-        assert!(receive(here.as_fd()).unwrap().is_none());
+        assert!(matches!(here.next().unwrap(), Some(Message::Terminal(_))));
+        assert!(matches!(here.next().unwrap(), Some(Message::Ready)));
+        assert!(here.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_new_process_may_be_heard_before_it_is_known() {
+        let (mut here, there) = reports();
+        let fault = Cause::Kernel.with(Errno::NOENT);
+        let pid = rustix::process::getpid();
+        send(there.as_fd(), &Message::Terminal(pair().unwrap().0)).unwrap();
+        send(there.as_fd(), &Message::Failed { step: 4, fault }).unwrap();
+        send(there.as_fd(), &Message::Split { pid, pidfd: pair().unwrap().0 }).unwrap();
+        drop(there);
+        assert!(matches!(here.split(3).unwrap(), Some(Message::Split { pid: p, .. }) if p == pid));
+        assert!(matches!(here.next_now().unwrap(), Some(Message::Terminal(_))));
+        assert!(matches!(here.next().unwrap(), Some(Message::Failed { step: 4, .. })));
+        assert!(here.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_first_process_may_fail_before_it_splits() {
+        let (mut here, there) = reports();
+        let fault = Cause::Kernel.with(Errno::PERM);
+        send(there.as_fd(), &Message::Failed { step: 3, fault }).unwrap();
+        drop(there);
+        assert!(matches!(here.split(3).unwrap(), Some(Message::Failed { step: 3, .. })));
+        assert!(here.split(3).unwrap().is_none());
+    }
+
+    fn reports() -> (Reports, OwnedFd) {
+        let (here, there) = pair().unwrap();
+        (Reports::new(here), there)
     }
 
     #[test]

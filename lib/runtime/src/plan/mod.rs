@@ -268,6 +268,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The number of the step that makes the process that goes on, where the first one does not.
+    pub(crate) fn split_step(&self) -> Option<usize> {
+        self.steps.iter().position(|step| matches!(step, Step::Split | Step::SplitInto(_)))
+    }
+
     /// A plan with namespaces and ids, and no step.
     fn empty(confinement: &Confinement, authority: Authority) -> Result<Self, PlanError> {
         let ids = confinement.ids.clone();
