@@ -124,23 +124,19 @@ fn open(dir: BorrowedFd<'_>, name: &str) -> Result<Option<LogFile>, LogError> {
     }
 }
 
-/// All files, the oldest first. They are opened from the newest on: a file that is renamed
-/// meanwhile is met again under its next name, and known by its inode.
+/// All files, the oldest first. They are opened from the newest on, as rotation renames them the
+/// other way: a file that is renamed meanwhile is met again under its next name, and known by its
+/// inode. A name that is missing ends nothing: while the writer renames, one is.
 fn open_all(dir: BorrowedFd<'_>) -> Result<Vec<LogFile>, LogError> {
     let mut files: Vec<LogFile> = Vec::new();
     for number in 0..MOST_FILES {
-        match open(dir, &name(number))? {
-            Some(file) => {
-                let is_known = match files.last() {
-                    Some(newer) => newer.inode()? == file.inode()?,
-                    None => false,
-                };
-                if !is_known {
-                    files.push(file);
-                }
-            }
-            None if number > 0 => break,
-            None => {}
+        let Some(file) = open(dir, &name(number))? else { continue };
+        let is_known = match files.last() {
+            Some(newer) => newer.inode()? == file.inode()?,
+            None => false,
+        };
+        if !is_known {
+            files.push(file);
         }
     }
     files.reverse();
@@ -220,20 +216,31 @@ fn drain(
     pass: &mut Pass<'_>,
 ) -> Result<(), LogError> {
     // Looked for first: once there is a newer file, nothing is added to this one.
-    let mut files = open_all(dir)?;
+    let mut newer = match newest {
+        Some(file) if is_newest(dir, file)? => Vec::new(),
+        _ => open_all(dir)?,
+    };
     if let Some(file) = newest {
         file.lines(pass)?;
         let inode = file.inode()?;
-        for at in (0..files.len()).rev() {
-            if files[at].inode()? == inode {
-                files.drain(..=at);
+        for at in (0..newer.len()).rev() {
+            if newer[at].inode()? == inode {
+                newer.drain(..=at);
                 break;
             }
         }
     }
-    for mut file in files {
+    for mut file in newer {
         file.lines(pass)?;
         *newest = Some(file);
     }
     Ok(())
+}
+
+/// Whether nothing was rotated since `file` was opened: the cheap question, asked at each change.
+fn is_newest(dir: BorrowedFd<'_>, file: &LogFile) -> Result<bool, LogError> {
+    match open(dir, &name(0))? {
+        Some(newest) => Ok(newest.inode()? == file.inode()?),
+        None => Ok(false),
+    }
 }

@@ -192,17 +192,25 @@ fn numbers(path: &str, major: i64, minor: i64) -> Checked {
     Ok(())
 }
 
-/// A list such as `0-3,7`. Source: man 7 cpuset, "List format".
+/// A list such as `0-3,7` or `0-7:2/4`: of each four, the first two.
+/// Sources: man 7 cpuset, "List format"; Linux, Documentation/admin-guide/kernel-parameters.rst,
+/// "cpu lists".
 fn list(path: &str, list: &str) -> Checked {
-    let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
-    let is_range = |range: &str| {
-        let (first, rest) = range.split_once('-').unwrap_or((range, "0"));
-        is_number(first) && is_number(rest.split_once(':').map_or(rest, |(last, _)| last))
-    };
     if list.is_empty() || list.trim().split(',').all(is_range) {
         return Ok(());
     }
     refuse(path, format_args!("{list:?} is no list such as \"0-3,7\""))
+}
+
+fn is_range(range: &str) -> bool {
+    let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    let are_numbers = |(a, b): (&str, &str)| is_number(a) && is_number(b);
+    match range.split_once(':') {
+        Some((all, part)) => [all.split_once('-'), part.split_once('/')]
+            .into_iter()
+            .all(|pair| pair.is_some_and(are_numbers)),
+        None => range.split_once('-').map_or_else(|| is_number(range), are_numbers),
+    }
 }
 
 /// The kernel splits these lines at blanks.
@@ -280,9 +288,19 @@ mod tests {
         assert!(version(&realtime, Version::V1).is_ok());
     }
 
+    #[test]
+    fn lists_are_read_as_the_kernel_reads_them() {
+        for good in ["", "0", "0-3,7", "0-7:2/4", "1,0-7:1/2\n"] {
+            assert!(list("cpu.cpus", good).is_ok(), "{good:?}");
+        }
+        for bad in [",", "1,", "a", "0-", "-1", "0-0:a", "0:1/2", "0-7:2", "0-7:2/", "0-7:/4"] {
+            assert!(list("cpu.cpus", bad).is_err(), "{bad:?}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_list_that_passes_is_made_of_numbers(text in "[0-9,:\\-a ]{0,12}") {
+        fn a_list_that_passes_is_made_of_numbers(text in "[0-9,:/\\-a ]{0,12}") {
             if list("cpu.cpus", &text).is_ok() {
                 prop_assert!(!text.contains('a') && !text.contains(",,"));
             }
