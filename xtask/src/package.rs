@@ -25,6 +25,7 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     package("docker.io", "an engine that calls the OCI runtime"),
     package("e2fsprogs", "file systems in a file"),
     package("openssl", "a private certificate authority"),
+    package("patchelf", "CRIU gets the libraries that it was linked against"),
     package("podman", "the peer whose results ours are compared with"),
     package("python3-seccomp", "libseccomp, an oracle for system call filters"),
     package("runc", "the runtime below containerd and Docker"),

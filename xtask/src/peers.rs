@@ -1,7 +1,7 @@
 //! Peers at their newest, in a folder of their own: nothing on the machine is replaced.
 //!
-//! runc comes through Go's module proxy, youki from crates.io, crun as Debian's unstable suite has
-//! it, with the libraries that it was linked against beside it.
+//! runc comes through Go's module proxy, youki from crates.io, crun and CRIU as newer suites of
+//! Debian have them, with the libraries that they were linked against beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,33 @@ const RUNC: &str = "github.com/opencontainers/runc@v1.5.1";
 /// crun, and what it needs of the suite.
 const CRUN: [&str; 7] =
     ["crun", "libblake3-0", "libc6", "libcap2", "libjson-c5", "libseccomp2", "libsystemd0"];
+
+/// CRIU, and what it needs of the suite: Debian 12's own does not know kernels from 6.13 on.
+const CRIU: [&str; 23] = [
+    "criu",
+    "libbsd0",
+    "libc6",
+    "libcompel1",
+    "libffi8",
+    "libgmp10",
+    "libgnutls30t64",
+    "libhogweed6t64",
+    "libidn2-0",
+    "libjansson4",
+    "libmd0",
+    "libmnl0",
+    "libnet1",
+    "libnettle8t64",
+    "libnftables1",
+    "libnftnl11",
+    "libnl-3-200",
+    "libp11-kit0",
+    "libprotobuf-c1",
+    "libtasn1-6",
+    "libunistring5",
+    "libuuid1",
+    "libxtables12",
+];
 
 /// Puts one peer into the folder.
 type Builder = fn(&Path) -> Result<()>;
@@ -65,11 +92,30 @@ fn youki(bin: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Its interpreter and its libraries become those beside it.
 fn crun(bin: &Path) -> Result<()> {
-    let tree = bin.with_file_name("crun-tree");
-    let archive = Archive::private(&bin.with_file_name("apt"), "sid")?;
-    for package in CRUN {
+    debian(bin, "sid", &CRUN, "usr/bin/crun")
+}
+
+/// Puts CRIU there, where it is not yet: what checkpoints are tested with.
+///
+/// # Errors
+/// It cannot be had.
+pub(crate) fn criu() -> Result<()> {
+    let bin = folder();
+    if bin.join("criu").exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(&bin)?;
+    debian(&bin, "trixie", &CRIU, "usr/sbin/criu")
+}
+
+/// A program of another suite, by the name of its first package. Its interpreter and its libraries
+/// become those beside it.
+fn debian(bin: &Path, suite: &str, packages: &[&str], program: &str) -> Result<()> {
+    let name = packages[0];
+    let tree = bin.with_file_name(format!("{name}-tree"));
+    let archive = Archive::private(&bin.with_file_name("apt"), suite)?;
+    for package in packages {
         let folder = tree.join("packages").join(package);
         fs::create_dir_all(&folder)?;
         let file = archive.download(package, &folder)?;
@@ -81,10 +127,11 @@ fn crun(bin: &Path) -> Result<()> {
         .map(|entry| entry.path())
         .find(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("ld-linux")));
     let Some(loader) = loader else { bail!("libc6 has no loader") };
-    let program = bin.join("crun");
     let mut patch = Command::new("patchelf");
-    patch.arg("--set-interpreter").arg(loader).arg("--set-rpath").arg(&libraries);
-    patch.arg("--output").arg(&program).arg(tree.join("usr/bin/crun"));
+    // Also for what the libraries need themselves, which the other kind of path is not.
+    patch.arg("--set-interpreter").arg(loader).arg("--force-rpath");
+    patch.arg("--set-rpath").arg(&libraries);
+    patch.arg("--output").arg(bin.join(name)).arg(tree.join(program));
     output(&mut patch)?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::stage::Stages;
-use crate::{bed, package, room};
+use crate::{bed, package, peers, room};
 
 /// Installs, builds, runs, reports.
 ///
@@ -22,6 +22,7 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
         && stages
             .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;
     if built && rustix::process::geteuid().is_root() {
+        stages.step("CRIU", peers::criu)?;
         stages.step("the bed", || bed::run(&["build", "plain", "systemd", "apparmor"]))?;
         stages.step("the bed, newer kernel", || {
             bed::run(&["build", "--kernel", "13", "plain", "systemd"])

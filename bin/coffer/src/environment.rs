@@ -14,6 +14,14 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// The program of this name on the PATH. Source: man 3 execvp.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    let files = env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let mut files = files.map(|folder| folder.join(name));
+    files.find(|file| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok())
+}
+
 /// Where images and containers are kept: `--root`, else COFFER_ROOT, else root's place or the
 /// user's own. Source: XDG Base Directory specification.
 pub(crate) fn data_root(flag: Option<PathBuf>) -> Result<PathBuf, Failure> {

@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod cgroup;
 pub mod container;
+pub mod criu;
 pub mod gate;
 pub mod hosts;
 mod init;

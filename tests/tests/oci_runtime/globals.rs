@@ -6,13 +6,6 @@ use coffer_tests::oci::Runtime;
 use coffer_tests::program;
 
 #[test]
-fn criu_is_said_to_be_ignored() {
-    let said = Runtime::ours().run(&["--criu", "/some/criu", "features"]);
-    assert_eq!(said.status, 0);
-    assert!(said.stderr.contains("level=warning") && said.stderr.contains("/some/criu"), "{said}");
-}
-
-#[test]
 fn rootless_is_true_false_or_auto() {
     let runtime = Runtime::ours();
     for good in ["true", "false", "auto", "1"] {

@@ -4,8 +4,10 @@
 #![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what fails ends the test")]
 #![expect(clippy::panic, reason = "helpers of tests: what fails ends the test")]
+#![expect(clippy::print_stderr, reason = "says why a test did not run")]
 
 mod bundles;
+mod checkpoint;
 mod crash;
 mod exec;
 mod features;

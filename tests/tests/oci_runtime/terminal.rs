@@ -12,7 +12,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde_json::json;
 
 /// Takes the terminal that comes over the next connection.
-fn take(listener: &UnixListener) -> OwnedFd {
+pub(super) fn take(listener: &UnixListener) -> OwnedFd {
     let (socket, _) = listener.accept().unwrap();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -26,7 +26,7 @@ fn take(listener: &UnixListener) -> OwnedFd {
 }
 
 /// What comes out of a terminal until nobody has it open.
-fn screen(terminal: OwnedFd) -> String {
+pub(super) fn screen(terminal: OwnedFd) -> String {
     let (mut file, mut bytes) = (std::fs::File::from(terminal), Vec::new());
     // The other end closed is EIO (man 4 pty).
     let mut buffer = [0; 4096];

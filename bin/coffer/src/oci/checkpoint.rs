@@ -1,15 +1,142 @@
-//! `checkpoint` and `restore`: not had. A caller hears why, and may look it up in `features`.
+//! `checkpoint` and what it shares with `restore`: the options for CRIU.
 
-use super::Outcome;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use coffer_runtime::bundle::{self, After, Checkpoint, Force};
+use coffer_runtime::criu::{Folders, Groups, Options};
+
+use super::create::operand;
 use super::failure::Failure;
 use super::globals::Globals;
-use super::grammar::{Grammar, Words};
+use super::grammar::{Flag, Grammar, Words, switch, value};
+use super::{Outcome, log};
+use crate::environment;
 
-/// All words are taken, for none of them would change the answer.
-pub(super) const GRAMMAR: Grammar =
-    Grammar { flags: &[], operands: (0, usize::MAX), verbatim_after: 0 };
+/// The options of `checkpoint`, as runc has them but for `--lazy-pages`, `--status-fd` and
+/// `--page-server`.
+pub(super) const GRAMMAR: Grammar = Grammar {
+    flags: &[
+        value("image-path", None),
+        value("work-path", None),
+        value("parent-path", None),
+        switch("leave-running", None),
+        switch("tcp-established", None),
+        switch("ext-unix-sk", None),
+        switch("shell-job", None),
+        switch("file-locks", None),
+        switch("pre-dump", None),
+        value("manage-cgroups-mode", None),
+        EMPTY_NAMESPACE,
+        switch("auto-dedup", None),
+    ],
+    operands: (1, 1),
+    verbatim_after: usize::MAX,
+};
 
-/// `checkpoint` and `restore`.
-pub(super) fn run(_globals: &Globals, _words: &Words) -> Outcome {
-    Err(Failure::new("checkpoint and restore are not supported: this runtime does not drive CRIU"))
+/// Of a network only the namespace is kept: `network` is what there is to say, and is always so.
+pub(super) const EMPTY_NAMESPACE: Flag = value("empty-ns", None);
+
+/// `checkpoint`.
+pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
+    let images = images(words)?;
+    let work = work(words)?;
+    let after = match (words.has("pre-dump"), words.has("leave-running")) {
+        (true, _) => After::MemoryOnly,
+        (false, true) => After::GoesOn,
+        (false, false) => After::Ends,
+    };
+    let wanted = Checkpoint {
+        program: &program(globals)?,
+        folders: Folders { images: &images, work: work.as_deref() },
+        options: &options(words)?,
+        parent: parent(words, &images)?,
+        after,
+    };
+    let folder = globals.find(operand(words))?;
+    let id = folder.id().clone();
+    bundle::checkpoint(folder, &wanted)?;
+    if after == After::Ends {
+        // As runc: what was checkpointed is gone, and is restored under any id.
+        let deleted = bundle::delete(&globals.home()?, &id, Force::Kill)?;
+        log::hooks(globals, &deleted.failed);
+    }
+    Ok(0)
+}
+
+/// CRIU: the program that `--criu` names, or the one on the PATH.
+pub(super) fn program(globals: &Globals) -> Result<PathBuf, Failure> {
+    if let Some(program) = &globals.criu {
+        return Ok(program.clone());
+    }
+    environment::program("criu").ok_or_else(|| {
+        Failure::new(
+            "checkpoint and restore need CRIU, and no program \"criu\" is on the PATH: \
+             install it, or name it with --criu FILE",
+        )
+    })
+}
+
+/// The folder of images, made where it is missing.
+pub(super) fn images(words: &Words) -> Result<PathBuf, Failure> {
+    made(words.value("image-path").unwrap_or("checkpoint"))
+}
+
+/// The folder of CRIU's log, likewise.
+pub(super) fn work(words: &Words) -> Result<Option<PathBuf>, Failure> {
+    words.value("work-path").map(made).transpose()
+}
+
+fn made(path: &str) -> Result<PathBuf, Failure> {
+    let path = std::path::absolute(path)?;
+    let built = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    built.map_err(|error| Failure::new(format!("cannot make {}: {error}", path.display())))?;
+    Ok(path)
+}
+
+/// `--parent-path`, which CRIU takes relative to the images.
+fn parent<'w>(words: &'w Words, images: &Path) -> Result<Option<&'w str>, Failure> {
+    let Some(path) = words.value("parent-path") else { return Ok(None) };
+    if path.starts_with('/') {
+        return Err(Failure::new("--parent-path is not relative to the images"));
+    }
+    let stat = rustix::fs::stat(images.join(path));
+    let folder = stat.is_ok_and(|stat| {
+        rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory
+    });
+    if folder {
+        Ok(Some(path))
+    } else {
+        Err(Failure::new(format!("--parent-path: no folder {path}")))
+    }
+}
+
+/// What CRIU is told.
+pub(super) fn options(words: &Words) -> Result<Options, Failure> {
+    if let Some(other) = words.values("empty-ns").find(|name| *name != "network") {
+        return Err(Failure::new(format!("--empty-ns: {other:?} is not network")));
+    }
+    Ok(Options {
+        tcp_established: words.has("tcp-established"),
+        ext_unix_sk: words.has("ext-unix-sk"),
+        shell_job: words.has("shell-job"),
+        file_locks: words.has("file-locks"),
+        auto_dedup: words.has("auto-dedup"),
+        groups: groups(words.value("manage-cgroups-mode"))?,
+    })
+}
+
+fn groups(mode: Option<&str>) -> Result<Groups, Failure> {
+    Ok(match mode {
+        None | Some("soft" | "") => Groups::Soft,
+        Some("full") => Groups::Full,
+        Some("strict") => Groups::Strict,
+        Some("ignore") => Groups::Ignore,
+        Some(other) => {
+            let why =
+                format!("--manage-cgroups-mode: {other:?} is not soft, full, strict or ignore");
+            return Err(Failure::new(why));
+        }
+    })
 }

@@ -102,27 +102,40 @@ impl Wanted {
 
     /// Makes the container.
     pub(super) fn make(&self, globals: &Globals) -> Result<Made, Failure> {
+        let made = self.with(globals, |wanted| bundle::create(&wanted))?;
+        self.tell(globals, &made);
+        Ok(made)
+    }
+
+    /// Does `make` with what a container is made from.
+    pub(super) fn with<T>(
+        &self,
+        globals: &Globals,
+        make: impl FnOnce(Create<'_>) -> Result<T, BundleError>,
+    ) -> Result<T, Failure> {
         let admitted = Admitted::by_caller(format!("{NAME} was called with a bundle"));
         let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
         let Self { root_change, keyring, preserved, .. } = *self;
-        let admitted = &admitted;
-        let made = bundle::create(&Create {
+        let made = make(Create {
             home,
             id,
             bundle,
-            admitted,
+            admitted: &admitted,
             root_change,
             keyring,
             preserved,
             driver: &globals.groups,
             authority: globals.authority,
         });
-        let made = made.map_err(refused)?;
-        log::debug(globals, &format!("{id} waits at its gate as process {}", made.pid()));
+        made.map_err(refused)
+    }
+
+    fn tell(&self, globals: &Globals, made: &Made) {
+        let (id, pid) = (&self.id, made.pid());
+        log::debug(globals, &format!("{id} waits at its gate as process {pid}"));
         for warning in made.warnings() {
             log::warning(globals, &warning.to_string());
         }
-        Ok(made)
     }
 
     /// Tells the caller of the terminal and the pid.

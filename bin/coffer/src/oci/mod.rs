@@ -20,6 +20,7 @@ mod log;
 mod pause;
 mod process;
 mod ps;
+mod restore;
 mod run;
 mod spec;
 mod start;
@@ -64,7 +65,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "update", grammar: update::GRAMMAR, run: update::run },
     Verb { name: "events", grammar: events::GRAMMAR, run: events::run },
     Verb { name: "checkpoint", grammar: checkpoint::GRAMMAR, run: checkpoint::run },
-    Verb { name: "restore", grammar: checkpoint::GRAMMAR, run: checkpoint::run },
+    Verb { name: "restore", grammar: restore::GRAMMAR, run: restore::run },
     Verb { name: "features", grammar: features::GRAMMAR, run: features::run },
     Verb { name: "spec", grammar: spec::GRAMMAR, run: spec::run },
 ];
@@ -110,14 +111,13 @@ fn enter(globals: &Globals, rest: &[String]) -> Outcome {
     let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
         return Err(Failure::new(format!("there is no command {name:?}")));
     };
+    // podman asks so whether there is such a verb.
+    if matches!(rest.first().map(String::as_str), Some("--help" | "-h")) {
+        return version::overview();
+    }
     let words = verb.grammar.parse(verb.name, rest)?;
     let (subject, root) = (create::operand(&words), globals.root.display());
     log::debug(globals, &format!("{name} {subject:?}: states are in {root}"));
-    if let Some(criu) = &globals.criu {
-        // As runc says it: the option is kept for callers that still give it.
-        let criu = criu.display();
-        log::warning(globals, &format!("--criu {criu} is ignored: CRIU is not used"));
-    }
     let outcome = (verb.run)(globals, &words);
     if let Ok(status) = outcome {
         log::debug(globals, &format!("{name} {subject:?}: ends with status {status}"));

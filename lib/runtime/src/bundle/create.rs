@@ -52,12 +52,12 @@ pub struct Made {
 }
 
 /// All that was decided before anything is written.
-struct Decided {
-    plan: Plan,
+pub(super) struct Decided {
+    pub(super) plan: Plan,
     settings: Settings,
-    saved: Saved,
+    pub(super) saved: Saved,
     state: Draft,
-    warnings: Vec<Warning>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 /// A state without its process.
@@ -98,7 +98,7 @@ pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
 }
 
 /// Reads and checks everything. Writes nothing.
-fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
+pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let Create { bundle, admitted, .. } = wanted;
     let (spec, host) = (&bundle.spec, Host::read());
     let process = spec.process.clone().ok_or(plan::PlanError::Missing("process"))?;
@@ -127,6 +127,8 @@ fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         personality: spec.linux.as_ref().and_then(|linux| linux.personality.clone()),
         memory_policy: spec.linux.as_ref().and_then(|linux| linux.memory_policy.clone()),
         keyring: wanted.keyring,
+        outside: plan.outside().map(|(place, _)| place).collect(),
+        lost: crate::criu::lost(spec),
     };
     let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
     Ok(Decided { plan, settings, saved, state, warnings })
@@ -161,7 +163,7 @@ pub(super) fn authority() -> Authority {
 }
 
 /// Writes down what will be, and makes the groups, which are taken back where that fails.
-fn prepare(
+pub(super) fn prepare(
     wanted: &Create<'_>,
     decided: &Decided,
     locked: &Locked,
@@ -186,8 +188,7 @@ fn run(
     let calls = Calls {
         joined: &mut |pid| {
             cgroup.enter(pid).map_err(io::Error::other)?;
-            let init = ProcessId::of(pid, &decided.state.boot)?;
-            let state = decided.state(wanted, init);
+            let state = decided.state_of(wanted, pid)?;
             locked.save_state(&state).map_err(io::Error::other)?;
             *made.borrow_mut() = Some(state);
             Ok(())
@@ -203,15 +204,17 @@ fn run(
 }
 
 /// What the caller has run beside a container whose namespaces and mounts are made.
-fn run_hooks(state: &State) -> Result<(), HookError> {
+pub(super) fn run_hooks(state: &State) -> Result<(), HookError> {
     let told = HookState::new(state, Status::Creating);
     hooks::run("prestart", &state.hooks.prestart, &told)?;
     hooks::run("createRuntime", &state.hooks.create_runtime, &told)
 }
 
 impl Decided {
-    fn state(&self, wanted: &Create<'_>, init: ProcessId) -> State {
-        State {
+    /// The state of the container whose first process is `pid`.
+    pub(super) fn state_of(&self, wanted: &Create<'_>, pid: Pid) -> io::Result<State> {
+        let init = ProcessId::of(pid, &self.state.boot)?;
+        Ok(State {
             oci_version: self.state.oci_version.clone(),
             id: wanted.id.clone(),
             init,
@@ -222,7 +225,12 @@ impl Decided {
             owner: rustix::process::geteuid().as_raw(),
             cgroup: self.saved.cgroup.clone(),
             hooks: wanted.bundle.spec.hooks.clone().unwrap_or_default(),
-        }
+        })
+    }
+
+    /// Where its root file system is.
+    pub(super) fn rootfs(&self) -> &std::path::Path {
+        &self.state.rootfs
     }
 }
 

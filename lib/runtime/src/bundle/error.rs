@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::{BundleId, BundleIdError, Status};
 use crate::cgroup::CgroupError;
+use crate::criu::CriuError;
 use crate::gate::GateError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
@@ -150,6 +151,9 @@ pub enum BundleError {
     /// The gate.
     #[error(transparent)]
     Gate(#[from] GateError),
+    /// Checkpoint or restore.
+    #[error(transparent)]
+    Criu(#[from] CriuError),
     /// The new process failed behind the gate.
     #[error("{0}")]
     Behind(String),

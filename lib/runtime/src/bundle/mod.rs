@@ -19,6 +19,7 @@
 //!
 //! Nothing stays behind: the process is orphaned to the caller's subreaper on purpose.
 
+mod checkpoint;
 mod config;
 mod console;
 mod create;
@@ -33,10 +34,12 @@ mod kill;
 mod pause;
 mod pid_file;
 mod pids;
+mod restore;
 mod saved;
 mod start;
 
 pub use crate::plan::{Keyring, RootChange};
+pub use checkpoint::{After, Checkpoint, checkpoint};
 pub use config::{Bundle, parse as parse_document, read_document, read_process};
 pub use console::send as send_console;
 pub use create::{Create, Made, create};
@@ -51,5 +54,6 @@ pub use kill::{Audience, kill};
 pub use pause::{pause, resume, stats, update};
 pub use pid_file::write as write_pid_file;
 pub use pids::pids;
+pub use restore::{Restore, Restored, restore};
 pub use saved::{Saved, State, Status};
 pub use start::{Started, start};

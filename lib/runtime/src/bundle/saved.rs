@@ -36,6 +36,12 @@ pub struct Saved {
     /// Which session keyring they have.
     #[serde(default)]
     pub keyring: Keyring,
+    /// Where something from outside is mounted: a checkpoint must not look for it inside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+    /// The JSON path of what a checkpoint would lose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 /// Which process a container is, and what `state` prints. Source: runtime-spec runtime.md,

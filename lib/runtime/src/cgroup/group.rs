@@ -134,6 +134,16 @@ impl Cgroup {
         Ok(if tasks.is_empty() { Entry::Nowhere } else { Entry::Tasks(tasks) })
     }
 
+    /// Moves a process of the caller's in, which has not started to do anything.
+    ///
+    /// # Errors
+    /// What the kernel refuses, and as [`Cgroup::enter`].
+    pub fn take_in(&mut self, pid: Pid) -> Result<(), CgroupError> {
+        self.enter(pid)?;
+        let number = pid.as_raw_pid().to_string();
+        self.groups.iter().try_for_each(|group| group.write("cgroup.procs", &number))
+    }
+
     /// The group that has this controller.
     pub(super) fn with(&self, controller: Controller) -> Option<&Group> {
         self.groups.iter().find(|group| group.at.controllers.contains(&controller))

@@ -25,7 +25,7 @@ pub use error::{LaunchError, StepError};
 pub(crate) use helper::{ids_of, user_namespace_of};
 pub use program::program_of;
 pub use report::Cause;
-pub(crate) use report::{Fault, MAX_FDS, send_fds};
+pub(crate) use report::{Fault, MAX_FDS, pair, receive_fds, send_fds};
 
 use crate::cgroup::Entry;
 use crate::plan::Plan;
@@ -109,7 +109,7 @@ pub fn launch_with(
     launch: &Launch<'_>,
     calls: Calls<'_>,
 ) -> Result<Launched, LaunchError> {
-    let (report, theirs) = report::pair().map_err(LaunchError::Channel)?;
+    let (report, theirs) = pair().map_err(LaunchError::Channel)?;
     let raised = parent::raise_stdio(launch.stdio).map_err(LaunchError::Channel)?;
     let stdio = raised.as_ref().map(|fds| fds.each_ref().map(AsFd::as_fd));
     parent::give_pipes(plan, launch.stdio).map_err(LaunchError::Channel)?;
@@ -258,11 +258,10 @@ pub(crate) fn end(cloned: &Cloned) {
     collect(&cloned.pidfd);
 }
 
-/// Waits for a child that ends. It fails only where it has been waited for already.
-fn collect(pidfd: &OwnedFd) {
-    match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
-        Ok(_) | Err(_) => {}
-    }
+/// Waits for a child that ends, and gives its status. It fails only where it has been waited for
+/// already.
+pub(crate) fn collect(pidfd: &OwnedFd) -> Option<i32> {
+    waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).ok()??.exit_status()
 }
 
 /// Gives `fd` to `owner`, if it is a pipe; anything else belongs to somebody else.

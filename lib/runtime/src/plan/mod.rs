@@ -362,6 +362,23 @@ impl Plan {
         self.steps.iter().map(Step::doing)
     }
 
+    /// Where something from outside is mounted, and what.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = (String, String)> {
+        let text = |text: &CStr| text.to_string_lossy().into_owned();
+        self.steps.iter().filter_map(move |step| match step {
+            Step::Bind(bind) => {
+                Some((text(&bind.target.path), bind.subject.to_string_lossy().into_owned()))
+            }
+            Step::Device(device) if device.origin == Origin::Host => {
+                Some((format!("/dev/{}", text(device.name)), text(device.path)))
+            }
+            Step::Node(node) => {
+                node.host.as_deref().map(|host| (text(&node.target.path), text(host)))
+            }
+            _ => None,
+        })
+    }
+
     /// How many bytes the system call filter has, where there is one.
     pub fn filter_instructions(&self) -> Option<usize> {
         self.seccomp.as_ref().map(|program| program.instructions().len())
