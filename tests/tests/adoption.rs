@@ -71,9 +71,14 @@ fn root_a_program_at_a_full_fifo_goes_on_with_the_next_command() {
         return;
     }
     let (coffer, name) = Coffer::with(&BUSYBOX);
-    let line = "sleep 0.2; head -c 5000000 /dev/zero | tr '\\0' 'y'; echo; exit 3";
-    coffer.must(&["run", "-d", "--name", "box", &name, "sh", "-c", line]);
+    let host = tempfile::tempdir().unwrap();
+    let volume = format!("{}:/host", host.path().display());
+    let line = "while [ ! -e /host/go ]; do sleep 0.01; done; \
+                head -c 5000000 /dev/zero | tr '\\0' 'y'; echo; exit 3";
+    coffer.must(&["run", "-d", "--name", "box", "-v", &volume, &name, "sh", "-c", line]);
     coffer.kill_monitor();
+    // Not by a command of coffer's, which would give it the next monitor.
+    program::must("touch", [host.path().join("go")]);
     // Followed from here on: the log ends with the container.
     assert_eq!(coffer.must(&["logs", "-f", "box"]).trim_end().len(), 5_000_000);
     assert_eq!(coffer.must(&["wait", "box"]), "3\n");

@@ -34,7 +34,10 @@ pub(crate) fn parse<A: Parser>(
     flags: Flags,
     mut args: Vec<OsString>,
 ) -> Result<Parsed<A>, Failure> {
-    let mut command = A::command().name(verb).bin_name(format!("coffer {verb}"));
+    // Said twice, the last one counts, as with docker.
+    let command = A::command().name(verb).args_override_self(true);
+    let mut command = command.bin_name(format!("coffer {verb}"));
+    set_switches(&command, flags, &mut args);
     if flags == Flags::BeforeCommand {
         divide(&command, &mut args);
     }
@@ -47,6 +50,54 @@ pub(crate) fn parse<A: Parser>(
         Err(error) => return Err(failure(verb, &error)),
     };
     A::from_arg_matches(&matches).map(Parsed::Asked).map_err(|error| failure(verb, &error))
+}
+
+/// Docker's switches take a value in their own word: `--rm=true` is `--rm`, and `--rm=false` is as
+/// if neither it nor an earlier `--rm` stood there.
+fn set_switches(command: &Command, flags: Flags, args: &mut Vec<OsString>) {
+    let mut at = 0;
+    while let Some(arg) = args.get(at) {
+        match (arg.as_bytes(), switch(command, arg.as_bytes())) {
+            (b"--", _) => return,
+            (_, Some((name, true))) => {
+                args.splice(at..=at, [name]);
+            }
+            (_, Some((name, false))) => {
+                args.remove(at);
+                while let Some(earlier) = args.iter().take(at).position(|word| *word == name) {
+                    args.remove(earlier);
+                    at -= 1;
+                }
+            }
+            ([b'-', b'-', name @ ..], None) => {
+                at += 1 + usize::from(long_takes_next(command, name))
+            }
+            ([b'-', first, rest @ ..], None) => {
+                at += 1 + usize::from(cluster_takes_next(command, *first, rest));
+            }
+            _ if flags == Flags::BeforeCommand => return,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The switch that `word` sets, and to what. Source: Go's strconv.ParseBool.
+fn switch(command: &Command, word: &[u8]) -> Option<(OsString, bool)> {
+    let at = word.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = word.split_at(at);
+    let is_it = |arg: &&clap::Arg| match name {
+        [b'-', b'-', long @ ..] => arg.get_long().is_some_and(|known| known.as_bytes() == long),
+        [b'-', short] => arg.get_short() == Some(char::from(*short)),
+        _ => false,
+    };
+    let arg = command.get_arguments().find(is_it)?;
+    let value = match value.strip_prefix(b"=")? {
+        b"1" | b"t" | b"T" | b"TRUE" | b"true" | b"True" => true,
+        b"0" | b"f" | b"F" | b"FALSE" | b"false" | b"False" => false,
+        _ => return None,
+    };
+    let name = OsStr::from_bytes(name).to_owned();
+    matches!(arg.get_action(), clap::ArgAction::SetTrue).then_some((name, value))
 }
 
 /// Puts clap's own word for "no flags from here on" behind the first operand.
@@ -212,6 +263,29 @@ mod tests {
         assert_eq!((s.env, s.command.len()), (vec!["A=1".to_owned()], 0));
         let s = sample("-e A=1 -- busybox -x").unwrap();
         assert_eq!((s.image.as_str(), s.command), ("busybox", words("-x")));
+    }
+
+    #[test]
+    fn switches_take_a_value_as_with_docker() {
+        let set = |text: &str| {
+            let s = sample(text).unwrap();
+            (s.interactive, s.tty, s.env, s.command)
+        };
+        let (none, command) = (Vec::<String>::new(), Vec::new());
+        assert_eq!(set("-i=true --tty=1 x"), (true, true, none.clone(), command.clone()));
+        assert_eq!(set("-i --tty --tty=false -i=f x"), (false, false, none.clone(), command));
+        assert_eq!(set("--tty=false -t x"), (false, true, none, Vec::new()));
+        // Behind the image they are the command's own.
+        let (env, rest) = (vec!["A=true".to_owned()], words("--tty=true"));
+        assert_eq!(set("-e A=true x --tty=true"), (false, false, env, rest));
+        let text = sample("--tty=perhaps x").unwrap_err().render();
+        assert!(text.starts_with("error: unexpected value 'perhaps' for '--tty'"), "{text}");
+    }
+
+    #[test]
+    fn what_is_said_twice_counts_as_said_last() {
+        let s = sample("-it -i --cpus 1 --cpus 2 -e A -e B x").unwrap();
+        assert_eq!((s.interactive, s.cpus, s.env.len()), (true, Some(2.0), 2));
     }
 
     #[test]

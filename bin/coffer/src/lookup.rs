@@ -1,8 +1,8 @@
-//! Images by what a person types: a name, or the beginning of a digest.
+//! Images by what a person types: a name, the beginning of a digest, or a file.
 
 use std::collections::HashSet;
 
-use coffer_oci::{Descriptor, Digest, MediaType, Platform, Reference};
+use coffer_oci::{Descriptor, Digest, ImageName, ImageNameError, MediaType, Platform, Reference};
 use coffer_runtime::state::Containers;
 use coffer_store::{Entry, Image, Store};
 
@@ -11,10 +11,33 @@ use crate::failure::Failure;
 /// Fewer hex digits than this are too few to be meant as a digest.
 const FEWEST_DIGITS: usize = 4;
 
-/// The image that `word` means, in the store.
-pub(crate) fn image(store: &Store, word: &str) -> Result<Entry, Failure> {
-    let name = word.parse::<Reference>();
-    if let Ok(name) = &name
+/// The image that `word` means: one in the store, or one in a file, which is taken into the store
+/// without a name, as `run` does it.
+pub(crate) fn image(store: &Store, word: &str, platform: &Platform) -> Result<Entry, Failure> {
+    match word.parse::<ImageName>() {
+        Ok(ImageName::Registry(name)) => kept(store, word, Some(name)),
+        Ok(file) => {
+            let found = store.import(&file, platform)?;
+            let name = found.names.into_iter().next();
+            Ok(Entry { name, descriptor: found.descriptor })
+        }
+        Err(ImageNameError::Reference(_)) => kept(store, word, None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The image that `word` means in the store, and nowhere else: for those who take it from there.
+pub(crate) fn image_kept(store: &Store, word: &str) -> Result<Entry, Failure> {
+    match word.parse::<ImageName>() {
+        Ok(ImageName::Registry(name)) => kept(store, word, Some(name)),
+        Err(_) => kept(store, word, None),
+        Ok(file) => Err(Failure::new(format!("{file} is a file of yours, and not in the store"))
+            .help("coffer images lists what is")),
+    }
+}
+
+fn kept(store: &Store, word: &str, name: Option<Reference>) -> Result<Entry, Failure> {
+    if let Some(name) = &name
         && let Some(descriptor) = store.resolve(name)?
     {
         let name = name.digest().is_none().then(|| name.clone());
@@ -22,7 +45,7 @@ pub(crate) fn image(store: &Store, word: &str) -> Result<Entry, Failure> {
     }
     match by_digest(store, word)? {
         Some(entry) => Ok(entry),
-        None => Err(missing(word, name.ok())),
+        None => Err(missing(word, name)),
     }
 }
 

@@ -98,16 +98,34 @@ const TABLE: &[Missing] = &[
         help: "",
     },
     Missing {
-        verbs: &["ps", "images", "inspect", "info", "version"],
+        verbs: &["inspect", "info", "version"],
         flags: &["-f", "--format"],
         why: TEMPLATES,
         help: "take the data as JSON and choose with jq: --json | jq …",
     },
     Missing {
-        verbs: &["pull", "push", "images"],
-        flags: &["-a", "--all-tags", "--all"],
+        verbs: &["ps"],
+        flags: &["-s", "--size"],
+        why: "coffer does not count what a container has written",
+        help: "",
+    },
+    Missing {
+        verbs: &["top"],
+        flags: &["-o", "-e", "-f", "-A", "-a", "-x", "-u"],
+        why: "docker hands them to the host's ps; coffer reads /proc itself",
+        help: "coffer top --json CONTAINER",
+    },
+    Missing {
+        verbs: &["pull", "push"],
+        flags: &["-a", "--all-tags"],
         why: LATER,
         help: "name the tags one by one",
+    },
+    Missing {
+        verbs: &["images"],
+        flags: &["-a", "--all"],
+        why: "all images are listed: there are no hidden ones",
+        help: "leave the flag out",
     },
     Missing {
         verbs: &["pull", "push", "run", "create"],
@@ -117,9 +135,15 @@ const TABLE: &[Missing] = &[
     },
     Missing {
         verbs: &["exec"],
-        flags: &["--privileged", "--detach-keys"],
+        flags: &["--privileged"],
         why: "a command that enters a container stays behind the container's own fence",
         help: "",
+    },
+    Missing {
+        verbs: &["exec"],
+        flags: &["--detach-keys"],
+        why: "coffer holds the terminal of such a command, and both end together",
+        help: "leave it to itself from the start: coffer exec -d",
     },
     Missing {
         verbs: &["rm"],

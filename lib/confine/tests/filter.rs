@@ -109,18 +109,3 @@ fn sockets_are_had_by_family() {
         behind(|| socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::AUDIT)).map(drop));
     assert_eq!(audit, Err(Errno::PROTONOSUPPORT));
 }
-
-/// What it costs to make and load the program; printed, for the benches to be held against.
-#[test]
-fn making_and_loading_is_quick() {
-    let (made, loaded) = behind(|| {
-        let start = std::time::Instant::now();
-        let program = compile(&default::profile(CapSet::DEFAULT), Arch::HOST).unwrap();
-        let made = start.elapsed();
-        let start = std::time::Instant::now();
-        program.load().unwrap();
-        (made, start.elapsed())
-    });
-    println!("made in {made:?}, loaded in {loaded:?}");
-    assert!(loaded < std::time::Duration::from_millis(50));
-}

@@ -3,7 +3,7 @@
 use coffer_oci::{Descriptor, ImageName, Platform, Reference};
 use coffer_policy::{Admitted, Facts, Policy, Refusal};
 use coffer_registry::Client;
-use coffer_store::{Image, ImageError, IndexError, Store, StoreError};
+use coffer_store::{Found as InFile, Image, ImageError, IndexError, Store, StoreError};
 
 use crate::pull::platform_of;
 use crate::{Progress, PullError, Pulled, pull};
@@ -90,6 +90,9 @@ impl AdmitError {
                 Some(format!("fetch it first: coffer pull {}", name.familiar()))
             }
             Self::Pull(error) => error.help(),
+            Self::Platform { found, .. } => {
+                Some(format!("take another platform: --platform {found}"))
+            }
             _ => None,
         }
     }
@@ -110,12 +113,35 @@ pub fn admit(
     let found = match wanted.name {
         ImageName::Registry(name) => from_registry(store, name, wanted, client, progress)?,
         file => {
-            let target = store.import(file, wanted.platform)?.descriptor;
-            let manifest = store.choose(&target, wanted.platform)?;
-            Found { image: store.image(&manifest)?, target, pulled: None }
+            let (found, image) = import(store, file, wanted.platform)?;
+            Found { image, target: found.descriptor, pulled: None }
         }
     };
     decide(wanted.name.to_string(), wanted.platform, found)
+}
+
+/// Takes the image for `platform` from a file or folder into the store, where it has no name yet.
+///
+/// # Errors
+/// See [`AdmitError`].
+pub fn import(
+    store: &Store,
+    file: &ImageName,
+    platform: &Platform,
+) -> Result<(InFile, Image), AdmitError> {
+    let found = store.import(file, platform)?;
+    let image = store.image(&store.choose(&found.descriptor, platform)?)?;
+    check_platform(&file.to_string(), &image, platform)?;
+    Ok((found, image))
+}
+
+/// An image that has no choice of platforms must be for the one that is wanted, too.
+fn check_platform(name: &str, image: &Image, wanted: &Platform) -> Result<Platform, AdmitError> {
+    let found = platform_of(image);
+    if found.rank_for(wanted).is_some() {
+        return Ok(found);
+    }
+    Err(AdmitError::Platform { name: name.to_owned(), wanted: wanted.clone(), found })
 }
 
 /// Asks the policy about an image that is here and was found without a name: nothing is fetched.
@@ -135,10 +161,7 @@ pub fn admit_here(
 
 fn decide(name: String, wanted: &Platform, found: Found) -> Result<Intake, AdmitError> {
     let Found { image, target, pulled } = found;
-    let platform = platform_of(&image);
-    if platform.rank_for(wanted).is_none() {
-        return Err(AdmitError::Platform { name, wanted: wanted.clone(), found: platform });
-    }
+    let platform = check_platform(&name, &image, wanted)?;
     let facts =
         Facts { name, manifest: image.descriptor.digest.clone(), platform, host: Platform::host() };
     Ok(Intake { admitted: Policy.decide(facts)?, image, target, pulled })

@@ -214,7 +214,7 @@ fn root_bundle_runs_its_hooks_in_order() {
         let line = format!("{{ echo {name} $A; cat; echo; }} >> {}", log.display());
         json!({"path": "/bin/sh", "args": ["sh", "-c", line], "env": ["A=b"]})
     };
-    let inside = json!({"path": "/bin/sh", "timeout": 5,
+    let inside = json!({"path": "/bin/sh", "timeout": 60,
         "args": ["sh", "-c", "{ echo start; cat; echo; } >> /log"]});
     bundle.set("/annotations", json!({"key": "value"}));
     bundle.set(

@@ -162,6 +162,31 @@ fn root_the_working_folder_stays_inside() {
     }
 }
 
+/// containerd took such labels for its own (CVE-2026-53488), podman some of the others.
+#[test]
+fn root_the_images_labels_are_words_and_nothing_more() {
+    if !needs_root() {
+        return;
+    }
+    let mut bench = Bench::shell("true");
+    let host = coffer_confine::confinement::Host::read();
+    let (spec, confinement) = bench.spec(&host);
+    for (name, value) in [
+        ("containerd.io/restart.loguri", "binary:///bin/sh?-c=touch%20made"),
+        ("containerd.io/restart.status", "running"),
+        ("io.containerd.image.config.stop-signal", "SIGKILL"),
+        ("run.oci.hooks.stdout", "/tmp/made"),
+        ("io.podman.annotations.privileged", "TRUE"),
+        ("RUN", "podman run --privileged -v /:/host IMAGE"),
+    ] {
+        bench.image.config.labels.insert(name.to_owned(), value.to_owned());
+    }
+    let (labelled, fence) = bench.spec(&host);
+    let json = |spec| serde_json::to_value(spec).unwrap();
+    assert_eq!(json(labelled), json(spec));
+    assert_eq!(fence, confinement);
+}
+
 #[test]
 fn root_volumes_stay_inside() {
     if !needs_root() {

@@ -4,11 +4,12 @@ use coffer_oci::{Descriptor, Platform, Reference};
 use coffer_store::{Entry, Image, Store};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, Json};
+use crate::flags::{Common, Format, Json};
 use crate::lookup;
 use crate::ui::{self, Table};
 use crate::verb::Command;
@@ -31,6 +32,9 @@ pub(crate) struct Images {
     /// Show only images that match, as reference=NAME, dangling=true or label=NAME[=VALUE]
     #[arg(long, value_name = "FILTER", short = 'f')]
     filter: Vec<Filter>,
+    /// table, or json: docker's own fields, a line for each image
+    #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with_all = ["json", "quiet"])]
+    format: Format,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -104,6 +108,8 @@ impl Command for Images {
         } else if self.quiet {
             let text: String = rows.iter().map(|row| self.id(row) + "\n").collect();
             context.ui.data(text.as_bytes())?;
+        } else if self.format == Format::Json {
+            context.ui.data(self.docker(&rows)?.as_bytes())?;
         } else {
             context.ui.data(self.table(&rows).render().as_bytes())?;
         }
@@ -155,7 +161,7 @@ impl Images {
             let (repository, tag) = lookup::repository_and_tag(row.entry.name.as_ref());
             let created =
                 row.image.as_ref().and_then(|image| ui::moment(image.config.created.as_deref()?));
-            let created = created.map_or_else(|| "N/A".to_owned(), |at| ui::age(at, now) + " ago");
+            let created = since(created, now);
             let size = row.image.as_ref().map_or_else(|| "N/A".to_owned(), |i| ui::bytes(size(i)));
             let mut cells = vec![repository, tag];
             if self.digests {
@@ -166,6 +172,34 @@ impl Images {
         }
         table
     }
+}
+
+impl Images {
+    /// A line of JSON for each image, with docker's fields. Source: docker images, "Format the
+    /// output".
+    fn docker(&self, rows: &[Row]) -> Result<String, Failure> {
+        let now = Timestamp::now();
+        let line = |row: &Row| {
+            let (repository, tag) = lookup::repository_and_tag(row.entry.name.as_ref());
+            let created = row.image.as_ref().and_then(|i| ui::moment(i.config.created.as_deref()?));
+            let fields = json!({
+                "Repository": repository,
+                "Tag": tag,
+                "ID": self.id(row),
+                "Digest": row.entry.descriptor.digest,
+                "CreatedAt": created.map_or_else(|| "N/A".to_owned(), ui::docker_time),
+                "CreatedSince": since(created, now),
+                "Size": row.image.as_ref().map_or_else(|| "N/A".to_owned(), |i| ui::bytes(size(i))),
+            });
+            Ok(serde_json::to_string(&fields)? + "\n")
+        };
+        rows.iter().map(line).collect()
+    }
+}
+
+/// How long ago, if that is known.
+fn since(created: Option<Timestamp>, now: Timestamp) -> String {
+    created.map_or_else(|| "N/A".to_owned(), |at| ui::age(at, now) + " ago")
 }
 
 impl Item {
@@ -185,6 +219,7 @@ impl Item {
 /// Whether `name` is what a person wanted: the whole name, or its repository.
 fn answers(name: &Reference, wanted: &str) -> bool {
     let (repository, tag) = lookup::repository_and_tag(Some(name));
+    let wanted = wanted.strip_prefix("docker://").unwrap_or(wanted);
     match wanted.parse::<Reference>() {
         Ok(exact) if exact == *name => true,
         _ => wanted == repository || wanted == format!("{repository}:{tag}"),

@@ -118,12 +118,12 @@ fn import(
     file: &ImageName,
     platform: &Platform,
 ) -> Result<(Option<Reference>, Pulled), Failure> {
-    let found = store.import(file, platform)?;
+    let (found, image) = coffer_intake::import(store, file, platform)?;
     match found.names.first() {
         None => store.keep_untagged(&found.descriptor)?,
         Some(name) => store.tag(name, &found.descriptor)?,
     }
-    let manifest = store.choose(&found.descriptor, platform)?;
-    let pulled = Pulled { target: found.descriptor, manifest, layers: 0, bytes: 0 };
+    let (target, manifest) = (found.descriptor, image.descriptor);
+    let pulled = Pulled { target, manifest, layers: 0, bytes: 0 };
     Ok((found.names.into_iter().next(), pulled))
 }

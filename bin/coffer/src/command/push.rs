@@ -1,10 +1,13 @@
 //! `coffer push`.
 
+use std::io::BufWriter;
+use std::path::Path;
+
 use coffer_intake::{Extent, push};
-use coffer_oci::{ImageName, Platform, Reference};
+use coffer_oci::{Descriptor, ImageName, Platform, Reference};
 use coffer_store::{Entry, Format, Store};
 
-use super::save::Contents;
+use super::save::write_file;
 use crate::acquire::Shown;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -19,7 +22,7 @@ use crate::verb::Command;
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Push {
-    /// The image, by a name or digest
+    /// The image: its name or digest, oci:DIR, oci-archive:FILE or docker-archive:FILE
     image: String,
     /// Where to, if not where its name says: a registry name, oci:DIR, oci-archive:FILE or docker-archive:FILE
     destination: Option<ImageName>,
@@ -42,22 +45,17 @@ impl Command for Push {
             context.ui.set_detail(Detail::Quiet);
         }
         let store = context.store()?;
-        let entry = lookup::image(&store, &self.image)?;
+        let entry = lookup::image(&store, &self.image, &self.platform())?;
         match self.destination(&entry)? {
             ImageName::Registry(name) => self.send(&context, &store, &entry, &name)?,
             ImageName::OciDir(path, tag) => {
                 let platform = self.platform();
                 store.export_folder(&entry.descriptor, &platform, &path, tag.as_deref())?;
             }
-            ImageName::OciArchive(path, tag) => {
-                let name = tag.map(|tag| self.image_named(&entry, &tag)).transpose()?;
-                self.contents(&store, &[(name, entry.descriptor)], Format::Oci)
-                    .write_file(&path)?;
-            }
+            ImageName::OciArchive(path, tag) => self.write_oci(&store, &entry, &path, tag)?,
             ImageName::DockerArchive(path, name) => {
-                let name = name.or(entry.name);
-                self.contents(&store, &[(name, entry.descriptor)], Format::Docker)
-                    .write_file(&path)?;
+                let images = [(name.or(entry.name), entry.descriptor)];
+                self.write(&store, &images, Format::Docker, &path)?;
             }
         }
         Ok(Exit::DONE)
@@ -101,18 +99,38 @@ impl Push {
         self.flags.platform.clone().unwrap_or_else(Platform::host)
     }
 
-    fn contents<'a>(
+    fn write(
         &self,
-        store: &'a Store,
-        images: &'a [(Option<Reference>, coffer_oci::Descriptor)],
+        store: &Store,
+        images: &[(Option<Reference>, Descriptor)],
         format: Format,
-    ) -> Contents<'a> {
-        Contents { store, images, platform: self.platform(), format }
+        path: &Path,
+    ) -> Result<(), Failure> {
+        let platform = self.platform();
+        write_file(path, |file| Ok(store.save(images, &platform, format, BufWriter::new(file))?))
     }
 
-    /// The image's name with another tag, as archives hold it.
-    fn image_named(&self, entry: &Entry, tag: &str) -> Result<Reference, Failure> {
-        let repository = lookup::repository_and_tag(entry.name.as_ref()).0;
-        Ok(format!("{repository}:{tag}").parse()?)
+    /// The tag is any word, as in a folder.
+    fn write_oci(
+        &self,
+        store: &Store,
+        entry: &Entry,
+        path: &Path,
+        tag: Option<String>,
+    ) -> Result<(), Failure> {
+        let Some(tag) = tag else {
+            return self.write(store, &[(None, entry.descriptor.clone())], Format::Oci, path);
+        };
+        let name = renamed(entry, &tag);
+        let (label, platform) = ((tag.as_str(), name.as_ref()), self.platform());
+        write_file(path, |file| {
+            Ok(store.save_tagged(label, &entry.descriptor, &platform, BufWriter::new(file))?)
+        })
     }
+}
+
+/// The image's own name with another tag, where the word is one.
+fn renamed(entry: &Entry, tag: &str) -> Option<Reference> {
+    let (repository, _) = lookup::repository_and_tag(Some(entry.name.as_ref()?));
+    format!("{repository}:{tag}").parse().ok()
 }

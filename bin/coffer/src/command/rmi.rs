@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use coffer_oci::{Descriptor, Digest, Reference};
+use coffer_oci::{Descriptor, Digest, ImageName, Reference};
 use coffer_runtime::state::Status;
 use coffer_store::{Entry, Store};
 
@@ -64,7 +64,7 @@ impl Rmi {
         word: &str,
         gone: &mut Vec<Descriptor>,
     ) -> Result<(), Failure> {
-        let entry = match lookup::image(store, word) {
+        let entry = match lookup::image_kept(store, word) {
             Err(_) if self.force => return Ok(()),
             entry => entry?,
         };
@@ -124,7 +124,7 @@ fn free(context: &Context, store: &mut Store, gone: &[Descriptor]) -> Result<(),
 
 /// Whether a person typed a name and not a digest.
 fn is_name(word: &str) -> bool {
-    word.parse::<Reference>().is_ok_and(|name| name.digest().is_none())
+    matches!(word.parse(), Ok(ImageName::Registry(name)) if name.digest().is_none())
 }
 
 /// All names of the image.

@@ -18,7 +18,7 @@ use crate::verb::Command;
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Save {
-    /// Names or digests of images
+    /// The images: names or digests, oci:DIR, oci-archive:FILE or docker-archive:FILE
     #[arg(required = true)]
     images: Vec<String>,
     /// Write to FILE instead of stdout
@@ -57,9 +57,11 @@ impl Command for Save {
 
     fn run(self, context: Context) -> Outcome {
         let store = context.store()?;
-        let find = |word: &String| lookup::image(&store, word).map(|e| (e.name, e.descriptor));
-        let images: Vec<_> = self.images.iter().map(find).collect::<Result<_, _>>()?;
         let platform = self.platform.clone().unwrap_or_else(Platform::host);
+        let find = |word: &String| {
+            lookup::image(&store, word, &platform).map(|entry| (entry.name, entry.descriptor))
+        };
+        let images: Vec<_> = self.images.iter().map(find).collect::<Result<_, _>>()?;
         let what = Contents { store: &store, images: &images, platform, format: self.format.0 };
         match &self.output {
             Some(path) => what.write_file(path)?,
@@ -74,11 +76,11 @@ impl Command for Save {
 }
 
 /// What goes into an archive.
-pub(super) struct Contents<'a> {
-    pub(super) store: &'a Store,
-    pub(super) images: &'a [(Option<Reference>, Descriptor)],
-    pub(super) platform: Platform,
-    pub(super) format: Format,
+struct Contents<'a> {
+    store: &'a Store,
+    images: &'a [(Option<Reference>, Descriptor)],
+    platform: Platform,
+    format: Format,
 }
 
 impl Contents<'_> {
@@ -86,26 +88,27 @@ impl Contents<'_> {
         Ok(self.store.save(self.images, &self.platform, self.format, BufWriter::new(to))?)
     }
 
-    /// Writes a file whole or not at all: under a name of its own, then renamed.
-    pub(super) fn write_file(&self, path: &Path) -> Result<(), Failure> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let fail = |error: io::Error| Failure::from(error).at(path.display().to_string());
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a file of the caller's, named by the caller"
-        )]
-        let file = File::create(&part).map_err(fail)?;
-        let written = self.write(&file).and_then(|()| file.sync_all().map_err(fail));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a file of the caller's, named by the caller"
-        )]
-        let named = written.and_then(|()| std::fs::rename(&part, path).map_err(fail));
-        if named.is_err() {
-            #[expect(clippy::disallowed_methods, reason = "the part that was written above")]
-            std::fs::remove_file(&part).unwrap_or_default();
-        }
-        named
+    fn write_file(&self, path: &Path) -> Result<(), Failure> {
+        write_file(path, |file| self.write(file))
     }
+}
+
+/// Writes a file whole or not at all: under a name of its own, then renamed.
+pub(super) fn write_file(
+    path: &Path,
+    write: impl FnOnce(&File) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let fail = |error: io::Error| Failure::from(error).at(path.display().to_string());
+    #[expect(clippy::disallowed_methods, reason = "a file of the caller's, named by the caller")]
+    let file = File::create(&part).map_err(fail)?;
+    let written = write(&file).and_then(|()| file.sync_all().map_err(fail));
+    #[expect(clippy::disallowed_methods, reason = "a file of the caller's, named by the caller")]
+    let named = written.and_then(|()| std::fs::rename(&part, path).map_err(fail));
+    if named.is_err() {
+        #[expect(clippy::disallowed_methods, reason = "the part that was written above")]
+        std::fs::remove_file(&part).unwrap_or_default();
+    }
+    named
 }

@@ -1,6 +1,6 @@
 //! `coffer tag`.
 
-use coffer_oci::Reference;
+use coffer_oci::{Platform, Reference};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -13,7 +13,7 @@ use crate::verb::Command;
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Tag {
-    /// A name or digest of the image
+    /// The image: its name or digest, oci:DIR, oci-archive:FILE or docker-archive:FILE
     image: String,
     /// Its new name
     name: Reference,
@@ -33,7 +33,7 @@ impl Command for Tag {
                 .help("name a tag: coffer tag IMAGE NAME:TAG"));
         }
         let store = context.store()?;
-        let entry = lookup::image(&store, &self.image)?;
+        let entry = lookup::image(&store, &self.image, &Platform::host())?;
         store.tag(&self.name, &entry.descriptor)?;
         Ok(Exit::DONE)
     }

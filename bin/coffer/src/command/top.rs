@@ -1,12 +1,13 @@
 //! `coffer top`.
 
-use coffer_runtime::state::{ContainerId, Status};
+use coffer_runtime::state::Status;
 use rustix::fs::{Mode, OFlags};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::Common;
+use crate::flags::{Common, Json};
 use crate::ui::Table;
 use crate::verb::Command;
 
@@ -20,6 +21,8 @@ pub(crate) struct Top {
     /// The container, by name or id
     container: String,
     #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -31,15 +34,22 @@ impl Command for Top {
     fn run(self, context: Context) -> Outcome {
         let containers = context.containers()?;
         let folder = containers.find(&self.container)?;
-        let (Some(record), Status::Running(running)) = folder.status(containers.boot())? else {
-            return Err(not_running(folder.id()));
+        let (record, status) = folder.status(containers.boot())?;
+        let name = record.as_ref().map_or(folder.id().short(), |record| record.name.as_str());
+        let (Some(record), Status::Running(running)) = (&record, &status) else {
+            return Err(not_running(name));
         };
         let pids = match record.cgroup.open()?.pids()? {
             none if none.is_empty() => same_namespace(running.init.pid)?,
             pids => pids,
         };
+        let processes: Vec<_> = pids.into_iter().filter_map(Process::read).collect();
+        if self.json.json {
+            context.ui.json(&Listing { version: 1, processes })?;
+            return Ok(Exit::DONE);
+        }
         let mut table = Table::new(&["UID", "PID", "PPID", "STATE", "CMD"]);
-        for process in pids.into_iter().filter_map(Process::read) {
+        for process in processes {
             let Process { uid, pid, ppid, state, command } = process;
             table.row([uid, pid.to_string(), ppid, state, command]);
         }
@@ -48,12 +58,19 @@ impl Command for Top {
     }
 }
 
-fn not_running(id: &ContainerId) -> Failure {
-    Failure::new(format!("container {} is not running", id.short()))
-        .help(format!("coffer start {}", id.short()))
+fn not_running(name: &str) -> Failure {
+    Failure::new(format!("container {name} is not running")).help(format!("coffer start {name}"))
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Listing {
+    version: u32,
+    processes: Vec<Process>,
 }
 
 /// One process, as the host sees it.
+#[derive(Serialize)]
 struct Process {
     uid: String,
     pid: i32,

@@ -17,5 +17,5 @@ pub(crate) use container::ContainerFlags;
 pub(crate) use environment_file::{read, variables};
 pub(crate) use request::{console_size, profile, utf8};
 pub(crate) use value::{
-    Cpus, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit,
+    Cpus, Format, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit,
 };

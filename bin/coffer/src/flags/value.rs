@@ -51,6 +51,9 @@ pub(crate) enum ValueError {
     /// One of a few words.
     #[error("it is one of: {0}")]
     OneOf(&'static str),
+    /// `--format`.
+    #[error("it is table or json; Go templates are not supported: --format json | jq …")]
+    Format,
     /// A signal.
     #[error("it is a signal's name, such as TERM, or its number")]
     Signal,
@@ -275,6 +278,27 @@ words!(
     /// Namespaces and a fence on the host's kernel.
     #[default] Native = "native"
 );
+
+/// How a list is printed (`--format`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// Docker's fields, an object on each line.
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            _ => Err(ValueError::Format),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

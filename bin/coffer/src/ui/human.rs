@@ -48,6 +48,11 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A time as docker writes it beside others: `2026-11-27 22:02:37 +0000 UTC`.
+pub(crate) fn docker_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
+}
+
 /// How long ago, in docker's words: `3 minutes`, `About an hour`, `2 weeks`.
 ///
 /// Source: docker's go-units, `HumanDuration`; scripts and people expect these very words.

@@ -54,9 +54,27 @@ fn go_templates() {
     fails(
         "images --format {{.ID}}",
         125,
-        "error: `coffer images` does not have docker's --format\n\
+        "error: \"{{.ID}}\" is not a value for --format <FORMAT>\n\
+         \x20  = it is table or json; Go templates are not supported: --format json | jq …\n",
+    );
+    fails(
+        "inspect --format {{.Id}} web",
+        125,
+        "error: `coffer inspect` does not have docker's --format\n\
          \x20  = Go templates are not supported\n\
          help: take the data as JSON and choose with jq: --json | jq …\n\
+         help: coffer inspect --help lists the flags\n",
+    );
+}
+
+#[test]
+fn flags_that_docker_has_and_nobody_needs() {
+    fails(
+        "images --all",
+        125,
+        "error: `coffer images` does not have docker's --all\n\
+         \x20  = all images are listed: there are no hidden ones\n\
+         help: leave the flag out\n\
          help: coffer images --help lists the flags\n",
     );
 }

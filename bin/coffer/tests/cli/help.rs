@@ -38,7 +38,7 @@ fn one_verb_word_by_word() {
          Usage: coffer tag [OPTIONS] <IMAGE> <NAME>\n\
          \n\
          Arguments:\n\
-         \x20 <IMAGE>  A name or digest of the image\n\
+         \x20 <IMAGE>  The image: its name or digest, oci:DIR, oci-archive:FILE or docker-archive:FILE\n\
          \x20 <NAME>   Its new name\n\
          \n\
          Everywhere:\n\

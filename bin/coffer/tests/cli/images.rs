@@ -7,7 +7,7 @@ use coffer_oci::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
 /// Writes an image layout with one image, tagged `v1`: one empty layer.
-fn layout(folder: &Path) {
+pub(crate) fn layout(folder: &Path) {
     let layer = vec![0; 1024];
     let config = json!({
         "architecture": "amd64", "os": "linux", "created": "2026-01-02T03:04:05Z",

@@ -6,4 +6,6 @@ mod containers;
 mod errors;
 mod help;
 mod images;
+mod lists;
+mod references;
 mod seccomp;

@@ -190,8 +190,9 @@ impl Session<'_> {
         let mut packet = [0u8; PACKET];
         let (n, lent) = match receive(self.socket, &mut packet) {
             Ok(got) => got,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(None),
-            Err(Errno::CONNRESET) => (0, None),
+            // The last is said once, before what lies in the socket, where a monitor has ended
+            // without having read all that was sent to it: how it ended may still be there.
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNRESET) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
         match Tell::decode(&packet[..n]) {
@@ -278,7 +279,31 @@ impl Drop for Raw<'_> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
     use super::*;
+
+    /// A monitor that ended at once, before it had read what was typed.
+    #[test]
+    fn the_end_is_heard_though_the_monitor_did_not_read_on() {
+        let (ours, monitors) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .unwrap();
+        send(&ours, &Ask::EndOfInput.encode(), SendFlags::empty()).unwrap();
+        send(&monitors, &Tell::Ended { code: 7 }.encode(), SendFlags::empty()).unwrap();
+        drop(monitors);
+        let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
+        let (stdin, stdout, stderr) = (null.as_fd(), null.as_fd(), null.as_fd());
+        let how = Attach {
+            console: Console { stdin, stdout, stderr },
+            stdin: Stdin::Closed,
+            screen: Screen::Terminal,
+            proxy: SignalProxy::Off,
+            detach_keys: Vec::new(),
+        };
+        assert_eq!(attach(&ours, &how, None, &mut None).unwrap(), Attached::Ended(7));
+    }
 
     #[test]
     fn keys_are_found_whole_and_one_by_one() {

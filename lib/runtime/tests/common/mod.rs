@@ -162,7 +162,7 @@ impl Bench {
         .unwrap()
     }
 
-    fn spec(&self, host: &Host) -> (Spec, Confinement) {
+    pub(crate) fn spec(&self, host: &Host) -> (Spec, Confinement) {
         let ids = (self.request.userns == Userns::Private).then(|| self.ids.clone());
         let facts = Facts {
             identity: &self.identity,

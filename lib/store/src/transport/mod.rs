@@ -218,6 +218,18 @@ impl Store {
         save::write(self, images, platform, format, archive)
     }
 
+    /// Writes one image as an OCI layout to an archive, with the word `tag` by which
+    /// `oci-archive:FILE:TAG` finds it again, and the name that loading it gives, if any.
+    pub fn save_tagged(
+        &self,
+        label: (&str, Option<&Reference>),
+        image: &Descriptor,
+        platform: &Platform,
+        archive: impl Write,
+    ) -> Result<(), TransportError> {
+        save::write_tagged(self, label, image, platform, archive)
+    }
+
     /// Adds an image to the OCI layout in the folder `path`, which is made where there is none.
     /// In the layout it gets the name `tag`, if any; another image of that name loses it.
     pub fn export_folder(

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use coffer_oci::{Descriptor, Digest, Hasher, Platform, Reference};
+use coffer_oci::{Descriptor, Digest, Hasher, Platform, REF_NAME, Reference};
 use coffer_tar::{END, Kind};
 
 use super::TransportError;
@@ -51,13 +51,45 @@ pub(super) fn write(
             None => image.descriptor,
         });
     }
+    let items = (format == Format::Docker).then_some(items);
+    pack(store, entries, items, &blobs, archive)
+}
+
+/// Writes an OCI layout with one image, which has the word `tag` there as skopeo and umoci would
+/// write it, and `name` for those who look for containerd's.
+pub(super) fn write_tagged(
+    store: &Store,
+    (tag, name): (&str, Option<&Reference>),
+    target: &Descriptor,
+    platform: &Platform,
+    archive: impl Write,
+) -> Result<(), TransportError> {
+    let image = store.image(&store.choose(target, platform)?)?;
+    let stored = |blob: &Descriptor| (layout::blob(&blob.digest), Content::Stored(blob.clone()));
+    let blobs = image.blobs().chain([&image.descriptor]).map(stored).collect();
+    let mut entry = match name {
+        Some(name) => oci::named(image.descriptor, name),
+        None => image.descriptor,
+    };
+    entry.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
+    pack(store, vec![entry], None, &blobs, archive)
+}
+
+/// The documents first, then the blobs.
+fn pack(
+    store: &Store,
+    entries: Vec<Descriptor>,
+    items: Option<Vec<Item>>,
+    blobs: &BTreeMap<String, Content>,
+    archive: impl Write,
+) -> Result<(), TransportError> {
     let mut tar = Tar(archive);
     tar.bytes(layout::LAYOUT, layout::LAYOUT_CONTENT)?;
     tar.bytes(oci::INDEX, &json(oci::INDEX, &new_index(entries))?)?;
-    if format == Format::Docker {
+    if let Some(items) = items {
         tar.bytes(docker::MANIFEST, &json(docker::MANIFEST, &items)?)?;
     }
-    for (path, content) in &blobs {
+    for (path, content) in blobs {
         match content {
             Content::Stored(blob) => tar.blob(store, path, blob)?,
             Content::Plain(blob, id) => tar.plain(store, path, blob, id)?,

@@ -67,6 +67,27 @@ fn skopeo_reads_our_archives() {
     }
 }
 
+/// The tag is the very word that was given, as in skopeo's own archives.
+#[test]
+fn an_archive_is_found_by_its_tag() {
+    let (folder, store) = scratch();
+    let image = put_gzipped(&store, &layers());
+    let ours = store.image(&image).unwrap();
+    let file = folder.path().join("archive.tar");
+    for (number, tag) in ["v1", "shop/web:1.4"].into_iter().enumerate() {
+        let (label, written) = (name("shop/web:v1"), std::fs::File::create(&file).unwrap());
+        store.save_tagged((tag, Some(&label)), &image, &platform(), written).unwrap();
+        let from = format!("oci-archive:{}:{tag}", file.display());
+        assert_eq!(import(&from).config.rootfs, ours.config.rootfs);
+        let loaded = scratch().1.load(std::fs::File::open(&file).unwrap()).unwrap();
+        assert_eq!(loaded[0].names, [label]);
+        let to = format!("oci:{}:t", folder.path().join(number.to_string()).display());
+        if copy(&from, &to).is_some() {
+            assert_eq!(import(&to).config.rootfs, ours.config.rootfs);
+        }
+    }
+}
+
 #[test]
 fn we_read_archives_of_skopeo() {
     let (folder, store) = scratch();

@@ -6,6 +6,7 @@ use coffer_confine::Confinement;
 use coffer_confine::confinement::{Control, Gap, Host};
 use coffer_confine::posture::{Limited, Limits, Posture};
 use coffer_confine::process::Process;
+use coffer_oci::Platform;
 use coffer_oci::runtime::{Mount, Resources, Spec};
 use coffer_policy::Admission;
 use coffer_runtime::container::Config;
@@ -37,7 +38,7 @@ pub(super) fn subject(context: &Context, name: &str) -> Result<Subject, Failure>
     if let Ok(pid) = name.parse::<u32>() {
         return process(pid);
     }
-    let entry = lookup::image(&store, name)?;
+    let entry = lookup::image(&store, name, &Platform::host())?;
     image::subject(name, &entry.descriptor.digest)
 }
 

@@ -2,7 +2,7 @@
 
 mod process;
 
-use coffer_oci::{Platform, Reference};
+use coffer_oci::{ImageName, Platform, Reference};
 use coffer_runtime::state::{Containers, Listed, StateError, Status};
 use coffer_store::{Entry, Store};
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub(super) use process::{limits_of, lines};
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Inspect {
-    /// Names or ids
+    /// Names or ids; images also as oci:DIR, oci-archive:FILE or docker-archive:FILE
     #[arg(required_unless_present = "process")]
     names: Vec<String>,
     /// Show a process instead: its capabilities, namespaces, ids, control groups and labels
@@ -82,13 +82,21 @@ impl Inspect {
                 Err(error) => return Err(error.into()),
             }
         }
-        let entry = lookup::image(store, name).map_err(|failure| match self.r#type {
-            None => Failure::new(format!("there is no container or image {name:?}"))
-                .help("coffer ps --all and coffer images list those that are"),
-            Some(_) => failure,
-        })?;
+        let entry =
+            lookup::image(store, name, &Platform::host()).map_err(|failure| match self.r#type {
+                None if !is_file(name) => {
+                    Failure::new(format!("there is no container or image {name:?}"))
+                        .help("coffer ps --all and coffer images list those that are")
+                }
+                _ => failure,
+            })?;
         image(store, &entry)
     }
+}
+
+/// Whether a person has named a file, so that nothing else was meant.
+fn is_file(name: &str) -> bool {
+    name.parse::<ImageName>().is_ok_and(|name| !matches!(name, ImageName::Registry(_)))
 }
 
 /// docker's `State`.

@@ -1,5 +1,8 @@
 //! `coffer ps`.
 
+mod docker;
+mod filter;
+
 use coffer_runtime::state::{Listed, Record, Status};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,9 +10,10 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::flags::{Common, Json};
+use crate::flags::{Common, Format, Json};
 use crate::ui::{self, Table, Ui};
 use crate::verb::Command;
+use filter::Filter;
 
 /// The longest command that is shown whole. Source: docker ps.
 const COMMAND: usize = 20;
@@ -27,55 +31,23 @@ pub(crate) struct Ps {
     /// Do not shorten ids and commands
     #[arg(long)]
     no_trunc: bool,
-    /// Show the N made last, whether they run or not
-    #[arg(short = 'n', long, value_name = "N")]
-    last: Option<usize>,
+    /// Show the N made last, whether they run or not; -1 for all that run
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
+    last: Option<i64>,
     /// Show the one made last, whether it runs or not
     #[arg(short, long)]
     latest: bool,
     /// Show only what matches: name=, id=, status=, label=NAME[=VALUE], ancestor=IMAGE, exited=CODE
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<Filter>,
+    /// table, or json: docker's own fields, a line for each container
+    #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with_all = ["json", "quiet"])]
+    format: Format,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
     common: Common,
 }
-
-/// What a container must be to be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Filter {
-    Name(String),
-    Id(String),
-    Status(String),
-    Label(String),
-    Ancestor(String),
-    Exited(u8),
-}
-
-impl std::str::FromStr for Filter {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let owned = str::to_owned;
-        match text.split_once('=') {
-            Some(("name", name)) => Ok(Self::Name(owned(name))),
-            Some(("id", id)) => Ok(Self::Id(owned(id))),
-            Some(("status", status)) if STATUSES.contains(&status) => {
-                Ok(Self::Status(owned(status)))
-            }
-            Some(("status", _)) => Err(format!("a status is one of {}", STATUSES.join(", "))),
-            Some(("label", label)) => Ok(Self::Label(owned(label))),
-            Some(("ancestor", image)) => Ok(Self::Ancestor(owned(image))),
-            Some(("exited", code)) => {
-                code.parse().map(Self::Exited).map_err(|_| "a code is from 0 to 255".to_owned())
-            }
-            _ => Err("filters are name=, id=, status=, label=, ancestor= and exited=".to_owned()),
-        }
-    }
-}
-
-const STATUSES: [&str; 5] = ["created", "running", "exited", "removing", "dead"];
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -121,6 +93,8 @@ impl Command for Ps {
         } else if self.quiet {
             let text: String = list.iter().map(|listed| self.id(listed) + "\n").collect();
             context.ui.data(text.as_bytes())?;
+        } else if self.format == Format::Json {
+            context.ui.data(docker::lines(&self, &list)?.as_bytes())?;
         } else {
             let table = self.table(&list).render();
             context.ui.data(marked(&context.ui, &table, &list).as_bytes())?;
@@ -131,13 +105,11 @@ impl Command for Ps {
 
 impl Ps {
     fn choose(&self, list: &mut Vec<Listed>) {
-        let last = if self.latest { Some(1) } else { self.last };
-        let asks_status =
-            self.filter.iter().any(|f| matches!(f, Filter::Status(_) | Filter::Exited(_)));
-        let all = self.all || last.is_some() || asks_status;
+        let last = if self.latest { Some(1) } else { self.last.and_then(|n| n.try_into().ok()) };
+        let all = self.all || last.is_some() || self.filter.iter().any(Filter::is_of_status);
         list.retain(|listed| {
             (all || matches!(listed.status, Status::Running(_)))
-                && self.filter.iter().all(|filter| filter.matches(listed))
+                && filter::all_match(&self.filter, listed)
         });
         list.truncate(last.unwrap_or(usize::MAX));
     }
@@ -173,26 +145,6 @@ impl Ps {
         }
         let start: String = whole.chars().take(COMMAND - 1).collect();
         format!("\"{start}…\"")
-    }
-}
-
-impl Filter {
-    fn matches(&self, listed: &Listed) -> bool {
-        let Some(record) = &listed.record else { return false };
-        match self {
-            Self::Name(part) => record.name.as_str().contains(part.as_str()),
-            Self::Id(start) => listed.id.as_str().starts_with(start.as_str()),
-            Self::Status(wanted) => word(&listed.status) == wanted,
-            Self::Label(wanted) => match wanted.split_once('=') {
-                Some((name, value)) => record.labels.get(name).is_some_and(|found| found == value),
-                None => record.labels.contains_key(wanted),
-            },
-            Self::Ancestor(image) => record.image == *image,
-            Self::Exited(code) => match &listed.status {
-                Status::Stopped(exit) => exit.outcome.code() == *code,
-                _ => false,
-            },
-        }
     }
 }
 

@@ -1,0 +1,56 @@
+//! What lists of containers and images show, in docker's words.
+
+use serde_json::Value;
+
+use crate::common::{coffer_at, good};
+use crate::images::layout;
+
+#[test]
+fn root_lists_are_filtered_and_printed_as_docker_does() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    layout(&folder.path().join("from"));
+    let root = folder.path().join("root");
+    let ps = |args: &[&str]| good(coffer_at(&root, &[&["ps", "--format", "json"], args].concat()));
+    let names = |args: &[&str]| {
+        let lines: Vec<Value> =
+            ps(args).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.iter().map(|line| line["Names"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let image = format!("oci:{}:v1", folder.path().join("from").display());
+    good(coffer_at(&root, &["tag", &image, "shop/web"]));
+    for (name, labels) in [("one", ["a=1", "b=2"]), ("two", ["a=1", "c=3"])] {
+        let [first, second] = labels;
+        let line = ["create", "--name", name, "-l", first, "-l", second, "shop/web"];
+        good(coffer_at(&root, &line));
+    }
+
+    assert_eq!(names(&[]), [""; 0]);
+    assert_eq!(names(&["-a"]), ["two", "one"]);
+    assert_eq!(names(&["-n", "1"]), ["two"]);
+    assert_eq!(names(&["-n", "-1"]), [""; 0]);
+    // Of one kind one is enough; of labels all are wanted.
+    assert_eq!(names(&["-a", "-f", "name=one", "-f", "name=two"]), ["two", "one"]);
+    assert_eq!(names(&["-f", "status=created", "-f", "status=exited"]), ["two", "one"]);
+    assert_eq!(names(&["-f", "status=exited"]), [""; 0]);
+    assert_eq!(names(&["-a", "-f", "label=a=1", "-f", "label=c"]), ["two"]);
+    assert_eq!(names(&["-a", "-f", "name=one", "-f", "label=c"]), [""; 0]);
+    for image in ["shop/web", "shop/web:latest", "docker.io/shop/web"] {
+        assert_eq!(names(&["-a", "-f", &format!("ancestor={image}")]), ["two", "one"], "{image}");
+    }
+    assert_eq!(names(&["-a", "-f", "ancestor=shop/web:2"]), [""; 0]);
+
+    let line: Value = serde_json::from_str(&ps(&["-a", "-f", "name=one"])).unwrap();
+    let of = |field: &str| line[field].as_str().unwrap().to_owned();
+    assert_eq!((of("Image"), of("State")), ("shop/web:latest".to_owned(), "created".to_owned()));
+    assert_eq!(of("Command"), "\"/bin/true\"");
+    assert_eq!(of("Labels"), "a=1,b=2,who=\u{1b}[31mred");
+    assert_eq!((of("ID").len(), of("Status")), (12, "Created".to_owned()));
+
+    let line = good(coffer_at(&root, &["images", "--format", "json", "shop/web"]));
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["Repository"], &line["Tag"]), (&"shop/web".into(), &"latest".into()));
+    assert_eq!(line["CreatedAt"], "2026-01-02 03:04:05 +0000 UTC");
+}
