@@ -91,13 +91,16 @@ pub fn set_memory_policy(mode: u32, nodes: &[u64; NODE_WORDS]) -> rustix::io::Re
     check(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) })
 }
 
-/// Gives this process a new session keyring of this name: it has none of its caller's keys.
+/// Gives this process a new session keyring of this name, or without one, by which nobody else
+/// finds it: it has none of its caller's keys.
 ///
 /// # Errors
 /// `EDQUOT` where the user has too many keys, `ENOSYS` where the kernel has no keyrings.
-pub fn join_session_keyring(name: &CStr) -> rustix::io::Result<()> {
-    // SAFETY: the name is a C string, which the kernel copies; nothing else is read or written.
-    check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION, name.as_ptr()) })
+pub fn join_session_keyring(name: Option<&CStr>) -> rustix::io::Result<()> {
+    let name = name.map_or(std::ptr::null(), CStr::as_ptr);
+    // SAFETY: the name is null or a C string, which the kernel copies; nothing else is read or
+    // written.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION, name) })
 }
 
 fn check(result: i64) -> rustix::io::Result<()> {

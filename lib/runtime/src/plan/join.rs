@@ -70,6 +70,8 @@ impl Plan {
             plan.domain_steps(joined.personality, joined.memory_policy)?;
             let (words, pid) = (joined.annotations, Some(joined.pid));
             plan.find_listener(confinement, words, &joined.bundle, pid)?;
+        } else {
+            plan.steps.push(Step::SessionKeyring(None));
         }
         plan.stdio_step(process, identity)?;
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };

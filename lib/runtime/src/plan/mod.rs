@@ -259,6 +259,8 @@ impl Plan {
             )?;
             plan.time_step(spec)?;
             plan.find_listener(confinement, &spec.annotations, bundle, None)?;
+        } else {
+            plan.steps.push(Step::SessionKeyring(None));
         }
         plan.stdio_step(process, &confinement.identity)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;

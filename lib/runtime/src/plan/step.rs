@@ -76,8 +76,8 @@ pub(crate) enum Step {
     EnterFolder,
     /// Sets a resource limit.
     Limit(Resource, Rlimit),
-    /// Takes a session keyring of this name.
-    SessionKeyring(CString),
+    /// Takes a session keyring, of this name where it has one.
+    SessionKeyring(Option<CString>),
     /// Sets how it is scheduled.
     Schedule(SchedAttr),
     /// Sets the I/O priority: class and level.

@@ -26,7 +26,7 @@ impl Plan {
     ) -> Result<(), PlanError> {
         if bundle.keyring == Keyring::Own {
             let name = text("the container's id", &format!("_ses.{}", bundle.id))?;
-            self.steps.push(Step::SessionKeyring(name));
+            self.steps.push(Step::SessionKeyring(Some(name)));
         }
         if let Some(scheduler) = &process.scheduler {
             let attr = attributes(scheduler).map_err(|error| error.at("process.scheduler"))?;

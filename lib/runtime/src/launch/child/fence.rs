@@ -20,7 +20,7 @@ impl Child<'_> {
     pub(super) fn fence(&mut self, step: &Step) -> Result<(), Fault> {
         match step {
             Step::Limit(resource, limit) => Ok(rustix::process::setrlimit(*resource, *limit)?),
-            Step::SessionKeyring(name) => match process::join_session_keyring(name) {
+            Step::SessionKeyring(name) => match process::join_session_keyring(name.as_deref()) {
                 // A kernel without keyrings has none to keep from the container.
                 Err(Errno::NOSYS) => Ok(()),
                 joined => Ok(joined?),
