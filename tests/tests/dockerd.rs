@@ -168,3 +168,46 @@ fn settings(coffer: &Coffer) -> serde_json::Value {
     let image: serde_json::Value = serde_json::from_str(&coffer.must(&["inspect", IMAGE])).unwrap();
     image[0]["Config"].clone()
 }
+
+/// What `coffer explain` says of a container of docker's own, by the number of its process.
+fn explained(docker: &Dockerd, coffer: &Coffer, flags: &[&str]) -> serde_json::Value {
+    let run = [&["run", "-d"], flags, &[IMAGE, "sleep", "1000"]].concat();
+    let id = docker.run(Runtime::Runc, &run).success();
+    let pid = docker.must(&["inspect", "-f", "{{.State.Pid}}", id.trim()]);
+    let report = coffer.run(&["explain", "--json", pid.trim()]).stdout;
+    docker.must(&["rm", "-f", id.trim()]);
+    serde_json::from_str(&report).unwrap()
+}
+
+#[test]
+fn root_containers_of_dockers_are_explained_by_their_process() {
+    if !program::root() {
+        return;
+    }
+    let (docker, coffer) = both(&BUSYBOX);
+    let reaches = |report: &serde_json::Value, does: &str| {
+        let nodes = report["graph"]["nodes"].as_array().unwrap();
+        nodes.iter().any(|node| node["id"] == does)
+    };
+    let plain = explained(&docker, &coffer, &["--memory", "64m"]);
+    assert!(reaches(&plain, "do-make-nodes-of-the-host-s-devices"), "MKNOD: {plain}");
+    assert!(reaches(&plain, "do-forge-packets-on-the-container-s-network"), "NET_RAW: {plain}");
+    assert!(!reaches(&plain, "take-over") && !reaches(&plain, "do-take-all-memory"), "{plain}");
+    let strict = ["--cap-drop", "ALL", "--user", "7", "--security-opt", "no-new-privileges"];
+    let strict = explained(&docker, &coffer, &strict);
+    assert!(!reaches(&strict, "others") && reaches(&strict, "do-take-all-memory"), "{strict}");
+    // Not `--privileged`: a host's root may lack a capability that runc then cannot give.
+    let open = ["--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--pid=host"];
+    let open = [&open[..], &["--security-opt", "seccomp=unconfined"]].concat();
+    let open = explained(&docker, &coffer, &open);
+    for does in ["mount-the-host-s-disks-and-file-systems", "trace-processes-of-the-host-s-root"] {
+        assert!(reaches(&open, &format!("do-{does}")), "{does}: {open}");
+    }
+    // Whatever it is called inside, and although nothing can be written there.
+    let socket = coffer.home().with_file_name("docker.sock");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let volume = format!("{}:/s:ro", socket.display());
+    let asks = explained(&docker, &coffer, &["-v", &volume]);
+    let ask = "do-ask-an-engine-on-the-host-for-a-container-with-everything";
+    assert!(reaches(&asks, ask), "{asks}");
+}

@@ -147,6 +147,11 @@ fn root_the_hosts_ids_are_shared_on_request() {
     let script = "head -c 3 /dev/nil | wc -c";
     let ran = coffer.run(&[&less[..], &["sh", "-c", script]].concat());
     assert_eq!(ran.stdout.trim(), "3", "{ran}");
+    // Docker's own `--privileged`: all that coffer has itself, and no more.
+    let all = [&run[..], &["--privileged", "--yes-really", &name]].concat();
+    let inside = coffer.must(&[&all[..], &["grep", "CapPrm", "/proc/self/status"]].concat());
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert!(own.contains(&inside), "{inside} in {own}");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
@@ -168,6 +173,13 @@ fn root_privileged_has_to_be_meant_and_is_seen() {
     coffer.must(&["run", "-d", "--name", "shut", &name, "sleep", "1000"]);
     let plain = coffer.must(&["ps"]);
     assert!(plain.contains("(privileged)") && !plain.contains('\x1b'), "{plain}");
+    let explained = coffer.run(&["explain", "open"]).stdout;
+    let holds = explained.split("NOT PROTECTED").next().unwrap_or_default();
+    assert!(!holds.contains("--allow-setuid"), "nobody said so: {explained}");
+    for control in ["capabilities", "new privileges", "system calls", "masked paths"] {
+        let by = |line: &&str| line.starts_with(control) && line.ends_with("--privileged");
+        assert!(explained.lines().any(|line| by(&line)), "{control}: {explained}");
+    }
     let mut terminal = Terminal::start(&coffer.command(&["ps"]));
     terminal.expects("\x1b[1;31m");
     terminal.ends();

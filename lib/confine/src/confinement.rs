@@ -207,6 +207,11 @@ impl Confinement {
             let missing = self.granted.minus(host.capabilities);
             return Err(ConfinementError::KernelLacks(missing));
         }
+        // A bundle's maker may name sets that its runtime cuts down.
+        let on_host = self.sets.is_none() && !self.has_own(NamespaceKind::User);
+        if on_host && !self.granted.is_subset(host.held) {
+            return Err(ConfinementError::CallerLacks(self.granted.minus(host.held)));
+        }
         for limit in &self.rlimits {
             limit.check(&host.limits)?;
         }

@@ -8,6 +8,8 @@
 
 mod of_confinement;
 mod of_process;
+mod path;
+mod remedy;
 pub mod rules;
 mod score;
 
@@ -17,6 +19,9 @@ use crate::capability::{CapSet, Capability};
 use crate::seccomp::Profile;
 use rules::{Need, RULES, Rule};
 
+pub(crate) use path::is_socket_of_engine;
+pub use path::{Access, HostPath};
+pub use remedy::{Remedy, Words};
 pub use score::{Consequence, Reached, Score};
 
 /// What is known of a fence.
@@ -36,8 +41,10 @@ pub struct Posture {
     pub system_paths: Covers,
     /// Whether a security module holds it.
     pub label: Label,
-    /// What it can write on the host, as paths of the host.
-    pub host_paths: Vec<String>,
+    /// What it is given of the host's files.
+    pub host_paths: Vec<HostPath>,
+    /// Whether it is given a token for the API of a cluster.
+    pub token: Token,
     /// Devices of the host that it has beside the harmless ones.
     pub devices: Vec<String>,
     /// Limits of its control group.
@@ -53,6 +60,17 @@ pub enum Root {
     Range,
     /// The user who started it.
     Caller,
+    /// Nobody: it runs as another user of the host's, and nothing makes it root.
+    Nobody,
+}
+
+/// Whether there is a token for the API of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// There is none.
+    None,
+    /// It is mounted.
+    Mounted,
 }
 
 /// Whether executing a file may give more rights.
@@ -139,12 +157,16 @@ impl Posture {
             Need::Call(call) => self.may_call(call),
             Need::HostIds => self.root == Root::Host,
             Need::CallersId => self.root == Root::Caller,
+            Need::HostUser => self.root == Root::Nobody,
             Need::Shared(kind) => !self.own.contains(kind),
             Need::NoCovers => self.system_paths == Covers::None,
             Need::NoLabel => self.label == Label::None,
             Need::SetId => self.set_id == SetId::Works,
-            Need::HostPath => !self.host_paths.is_empty(),
-            Need::EngineSocket => self.host_paths.iter().any(|path| is_engine(path)),
+            Need::HostPath => self.host_paths.iter().any(HostPath::writable),
+            Need::ReadPath => !self.host_paths.is_empty(),
+            Need::SystemPath => self.host_paths.iter().any(HostPath::is_system),
+            Need::EngineSocket => self.host_paths.iter().any(HostPath::has_engine),
+            Need::Token => self.token == Token::Mounted,
             Need::Device => !self.devices.is_empty(),
             Need::NoMemoryLimit => self.limits.memory == Limited::No,
             Need::NoTaskLimit => self.limits.tasks == Limited::No,
@@ -171,12 +193,6 @@ impl Posture {
     }
 }
 
-/// Whether a path is the socket of an engine, which starts containers for whoever asks.
-fn is_engine(path: &str) -> bool {
-    let names = ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "dockershim.sock"];
-    names.iter().any(|name| path.ends_with(name)) || matches!(path, "/run" | "/var/run" | "/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +209,7 @@ mod tests {
             system_paths: Covers::There,
             label: Label::Held("coffer".to_owned()),
             host_paths: Vec::new(),
+            token: Token::None,
             devices: Vec::new(),
             limits: Limits { memory: Limited::Yes, tasks: Limited::Yes },
         }
@@ -216,11 +233,23 @@ mod tests {
         assert!(!reaches(&mapped).contains(&Consequence::TakeOver));
     }
 
+    /// A mount that cannot be written does not keep anybody from connecting.
     #[test]
     fn the_socket_of_an_engine_is_the_host() {
-        let paths = vec!["/run/docker.sock".to_owned()];
-        let weak = Posture { host_paths: paths, ..strict() };
-        assert!(reaches(&weak).contains(&Consequence::TakeOver));
+        for access in [Access::Write, Access::Read] {
+            let paths = vec![HostPath { path: "/run/docker.sock".to_owned(), access }];
+            let weak = Posture { host_paths: paths, ..strict() };
+            assert!(reaches(&weak).contains(&Consequence::TakeOver));
+        }
+    }
+
+    #[test]
+    fn a_user_without_a_way_to_root_writes_no_units() {
+        let paths = vec![HostPath { path: "/etc/cron.d".to_owned(), access: Access::Write }];
+        let root = Posture { root: Root::Host, host_paths: paths, ..strict() };
+        assert!(reaches(&root).contains(&Consequence::TakeOver));
+        let user = Posture { root: Root::Nobody, ..root };
+        assert!(!reaches(&user).contains(&Consequence::TakeOver));
     }
 
     /// Each thing more that is opened never makes the score better.

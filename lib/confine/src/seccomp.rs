@@ -16,6 +16,7 @@ pub mod diff;
 pub mod docker;
 pub mod drift;
 mod emit;
+pub mod engine;
 mod oci;
 pub mod since;
 mod table;

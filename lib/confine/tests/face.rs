@@ -62,6 +62,21 @@ fn a_record_gives_the_same_fence_back() {
     again.check(&Host::read()).unwrap();
 }
 
+/// With the host's ids, what a caller has not got cannot be given, and is named.
+#[test]
+fn nobody_gives_more_than_the_caller_has() {
+    let none = BTreeMap::new();
+    let add = ["NET_ADMIN".to_owned()];
+    let host = Host { held: CapSet::DEFAULT, ..Host::read() };
+    let wishes = Wishes { ids: None, namespaces: Vec::new(), ..wishes("0", &add, &none) };
+    let missing = CapSet::of(&[Capability::NetAdmin]);
+    let error = Confinement::new(wishes.clone(), &host).unwrap_err();
+    assert_eq!(error, ConfinementError::CallerLacks(missing));
+    assert!(error.help().is_some());
+    let all = Wishes { cap_add: &[], privilege: Privilege::Privileged, ..wishes };
+    assert_eq!(Confinement::new(all, &host).unwrap().granted, CapSet::DEFAULT);
+}
+
 #[test]
 fn wishes_that_cannot_be_had_are_named() {
     let none = BTreeMap::new();

@@ -16,6 +16,9 @@ pub enum ConfinementError {
     /// A capability is newer than the kernel.
     #[error("this kernel does not know capability {0}")]
     KernelLacks(CapSet),
+    /// A capability holds on the host, and the caller has not got it.
+    #[error("{0} cannot be given on the host's ids: coffer was started without")]
+    CallerLacks(CapSet),
     /// A capability is both added and dropped.
     #[error("{0} is both added (--cap-add) and dropped (--cap-drop)")]
     BothWays(CapWord),
@@ -105,6 +108,7 @@ impl ConfinementError {
             Self::UnknownCall { .. } => {
                 "correct the name in the profile, or take it out; coffer seccomp calls lists all"
             }
+            Self::CallerLacks(_) => "leave out --userns host, or the capability",
             Self::SetIdOnHost => "leave out --allow-setuid, or --userns host",
             Self::NoUserNamespace => {
                 "leave out --userns host: an ordinary user's container has ids of its own"

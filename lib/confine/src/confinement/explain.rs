@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Confinement, NewPrivileges, SetBy, SystemCalls};
+use super::weaken::SHARED;
+use super::{Confinement, NewPrivileges, Privilege, SetBy, SystemCalls};
 use crate::capability::{CapSet, CapWord};
 use crate::ids::Range;
 use crate::landlock::Landlock;
@@ -112,13 +113,9 @@ impl Confinement {
             line("capabilities", self.granted.to_string(), &self.capability_flags()),
             self.new_privileges(),
             self.system_calls(),
-            line("namespaces", self.namespace_names(), "default"),
-            line("masked paths", self.masked_paths.len().to_string(), paths_by(&self.masked_paths)),
-            line(
-                "read-only paths",
-                self.readonly_paths.len().to_string(),
-                paths_by(&self.readonly_paths),
-            ),
+            line("namespaces", self.namespace_names(), &self.namespace_flags()),
+            self.paths("masked paths", &self.masked_paths),
+            self.paths("read-only paths", &self.readonly_paths),
         ];
         let landlock = self.landlock.iter().flat_map(Landlock::words);
         lines.extend(
@@ -149,7 +146,36 @@ impl Confinement {
         ranges.join(" ")
     }
 
+    /// `--privileged`, or what the fence of everybody else says.
+    fn unless_privileged<'a>(&self, else_by: &'a str) -> &'a str {
+        match self.privilege {
+            Privilege::Privileged => "--privileged",
+            Privilege::Fenced => else_by,
+        }
+    }
+
+    fn paths(&self, control: &'static str, paths: &[String]) -> Control {
+        let set_by = match paths.is_empty() {
+            true => self.unless_privileged("--security-opt systempaths=unconfined"),
+            false => "default",
+        };
+        Control { control, value: paths.len().to_string(), set_by: set_by.to_owned() }
+    }
+
+    /// The flags by which namespaces are shared.
+    fn namespace_flags(&self) -> String {
+        let shared = SHARED.iter().filter(|(kind, ..)| !self.has_own(*kind));
+        let mut flags: Vec<&str> = shared.map(|(_, _, flag)| *flag).collect();
+        if self.ids.is_none() {
+            flags.push("--userns host");
+        }
+        if flags.is_empty() { "default".to_owned() } else { flags.join(" ") }
+    }
+
     fn capability_flags(&self) -> String {
+        if self.privilege == Privilege::Privileged {
+            return "--privileged".to_owned();
+        }
         let flag = |name: &str, words: &[CapWord]| -> Vec<String> {
             words.iter().map(|word| format!("{name} {word}")).collect()
         };
@@ -160,7 +186,9 @@ impl Confinement {
     fn new_privileges(&self) -> Control {
         let (value, set_by) = match self.privileges {
             NewPrivileges::Never => ("never", "default"),
-            NewPrivileges::ByFile => ("by set-id programs", "--allow-setuid"),
+            NewPrivileges::ByFile => {
+                ("by set-id programs", self.unless_privileged("--allow-setuid"))
+            }
         };
         let control = "new privileges";
         Control { control, value: value.to_owned(), set_by: set_by.to_owned() }
@@ -168,7 +196,9 @@ impl Confinement {
 
     fn system_calls(&self) -> Control {
         let (value, set_by) = match &self.seccomp {
-            SystemCalls::Unconfined => ("all".to_owned(), "--security-opt seccomp=unconfined"),
+            SystemCalls::Unconfined => {
+                ("all".to_owned(), self.unless_privileged("--security-opt seccomp=unconfined"))
+            }
             SystemCalls::Default => (allowed(&seccomp::default::profile(self.granted)), "default"),
             SystemCalls::Profile(profile) => (allowed(profile), "--security-opt seccomp=FILE"),
         };
@@ -196,10 +226,6 @@ fn allowed(profile: &seccomp::Profile) -> String {
     };
     let rest = if profile.default == Action::Allow { "all others" } else { "no others" };
     format!("{} allowed, {} with conditions, {rest}", count(true), count(false))
-}
-
-fn paths_by(paths: &[String]) -> &'static str {
-    if paths.is_empty() { "--security-opt systempaths=unconfined" } else { "default" }
 }
 
 impl SetBy {

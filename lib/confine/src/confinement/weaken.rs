@@ -8,7 +8,7 @@ use crate::capability::{CapSet, Capability};
 use crate::seccomp::{self, diff};
 
 /// Namespaces that a container shares only when told to.
-const SHARED: [(NamespaceKind, &str, &str); 4] = [
+pub(super) const SHARED: [(NamespaceKind, &str, &str); 4] = [
     (
         NamespaceKind::Network,
         "the host's network and its abstract sockets can be reached",

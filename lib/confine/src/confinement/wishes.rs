@@ -73,6 +73,8 @@ pub enum SystemPaths {
 pub struct Host {
     /// The capabilities that the kernel knows; all of them are there in a new user namespace.
     pub capabilities: CapSet,
+    /// The capabilities of the calling process: nobody has more without ids of its own.
+    pub held: CapSet,
     /// The hard limits of the calling process.
     pub limits: HostLimits,
 }
@@ -87,7 +89,14 @@ impl Host {
         };
         let newest = Capability::ALL.iter().rev().find(|capability| known(capability));
         let capabilities = newest.map_or(CapSet::EMPTY, |newest| CapSet::up_to(*newest));
-        Self { capabilities, limits: HostLimits::Own }
+        let held = rustix::thread::capabilities(None).map(|sets| sets.permitted.bits());
+        let held = CapSet::from_bits(held.unwrap_or_default());
+        Self { capabilities, held, limits: HostLimits::Own }
+    }
+
+    /// What `ALL` stands for where a container shares the host's ids.
+    fn all_on_host(&self) -> CapSet {
+        self.capabilities.minus(self.capabilities.minus(self.held))
     }
 }
 
@@ -100,9 +109,10 @@ impl Confinement {
         let cap_add = words(wishes.cap_add)?;
         let cap_drop = words(wishes.cap_drop)?;
         check_words(&cap_add, &cap_drop)?;
+        let all = wishes.ids.as_ref().map_or(host.all_on_host(), |_| host.capabilities);
         let granted = match wishes.privilege {
-            Privilege::Privileged => host.capabilities,
-            Privilege::Fenced => tweak(CapSet::DEFAULT, host.capabilities, &cap_add, &cap_drop),
+            Privilege::Privileged => all,
+            Privilege::Fenced => tweak(CapSet::DEFAULT, all, &cap_add, &cap_drop),
         };
         let own: Vec<NamespaceKind> = wishes.namespaces.iter().map(|n| n.kind).collect();
         let (masked_paths, readonly_paths) = match wishes.system_paths {

@@ -1,6 +1,7 @@
 //! What is known of the fence around a process, whoever has put it up.
 
-use super::{Calls, Covers, Label, Limits, Posture, Root, SetId};
+use super::{Access, Calls, Covers, HostPath, Label, Limits, Posture, Root, SetId, Token};
+use crate::capability::CapSet;
 use crate::process::{FilterMode, Process};
 
 impl Posture {
@@ -15,7 +16,10 @@ impl Posture {
         Self {
             own: process.own_namespaces(),
             root: match process.uid_map.iter().find(|range| range.container == 0) {
-                Some(range) if range.host == 0 => Root::Host,
+                Some(range) if range.host == 0 => match becomes_root(process, capabilities) {
+                    true => Root::Host,
+                    false => Root::Nobody,
+                },
                 Some(range) if range.size == 1 => Root::Caller,
                 _ => Root::Range,
             },
@@ -30,9 +34,20 @@ impl Posture {
                 None | Some("" | "unconfined") => Label::None,
                 Some(name) => Label::Held(name.to_owned()),
             },
-            host_paths: process.host_paths.clone(),
+            host_paths: process.host_paths.iter().map(|path| writable(path)).collect(),
+            token: Token::None,
             devices: Vec::new(),
             limits,
         }
     }
+}
+
+/// Whether it is root, or can be.
+fn becomes_root(process: &Process, capabilities: CapSet) -> bool {
+    let status = &process.status;
+    status.uids.contains(&0) || !status.no_new_privs || capabilities != CapSet::EMPTY
+}
+
+fn writable(path: &str) -> HostPath {
+    HostPath { path: path.to_owned(), access: Access::Write }
 }

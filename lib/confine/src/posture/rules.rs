@@ -7,6 +7,7 @@ use std::fmt;
 
 use coffer_oci::runtime::NamespaceKind;
 
+use super::remedy::Remedy;
 use super::score::Consequence;
 use crate::capability::Capability;
 
@@ -23,6 +24,8 @@ pub enum Need {
     HostIds,
     /// Its root is the user who started it.
     CallersId,
+    /// It runs as a user of the host's that is not root.
+    HostUser,
     /// The host's namespace of this kind.
     Shared(NamespaceKind),
     /// No covers in `/proc` and `/sys`.
@@ -33,6 +36,12 @@ pub enum Need {
     SetId,
     /// A path of the host that it can write.
     HostPath,
+    /// A path of the host that it can read.
+    ReadPath,
+    /// A path that it can write where the host keeps what it runs.
+    SystemPath,
+    /// A token for the API of a cluster.
+    Token,
     /// The socket of an engine.
     EngineSocket,
     /// A device of the host.
@@ -55,14 +64,14 @@ pub struct Rule {
     /// What comes of it.
     pub consequence: Consequence,
     /// What closes it.
-    pub stronger: &'static str,
+    pub stronger: Remedy,
 }
 
 const fn rule(
     needs: &'static [Need],
     primitive: &'static str,
     consequence: Consequence,
-    stronger: &'static str,
+    stronger: Remedy,
 ) -> Rule {
     Rule { needs, primitive, consequence, stronger }
 }
@@ -70,16 +79,16 @@ const fn rule(
 use Consequence::{AttackKernel, Disturb, Learn, Others, RiseInside, TakeOver};
 use NamespaceKind::{Cgroup, Ipc, Network, Pid};
 use Need::{
-    Call, CallersId, Device, EngineSocket, HostIds, HostPath, NewUserNamespace, NoCovers, NoLabel,
-    NoMemoryLimit, NoTaskLimit, Nothing, SetId, Shared,
+    Call, CallersId, Device, EngineSocket, HostIds, HostPath, HostUser, NewUserNamespace, NoCovers,
+    NoLabel, NoMemoryLimit, NoTaskLimit, Nothing, ReadPath, SetId, Shared, SystemPath, Token,
 };
+use Remedy::{Drop, Filter, Leave, Private, StrictFilter};
 
 const fn cap(capability: Capability) -> Need {
     Need::Capability(capability)
 }
 
-const OWN_IDS: &str = "ids of its own: leave out --userns host";
-const LEAVE: &str = "leave the flag out";
+const OWN_IDS: Remedy = Remedy::OwnIds;
 
 /// The rules.
 #[rustfmt::skip]
@@ -87,53 +96,57 @@ pub const RULES: &[Rule] = &[
     // The host is the container's.
     rule(&[HostIds, cap(Capability::SysAdmin), Call("mount")], "mount the host's disks and file systems", TakeOver, OWN_IDS),
     rule(&[HostIds, cap(Capability::SysAdmin), Call("mount"), NoLabel], "set release_agent of a control group (CVE-2022-0492)", TakeOver, OWN_IDS),
-    rule(&[HostIds, cap(Capability::SysModule), Call("finit_module")], "load a kernel module", TakeOver, "--cap-drop SYS_MODULE"),
-    rule(&[HostIds, cap(Capability::SysRawio)], "write raw disks and I/O ports", TakeOver, "--cap-drop SYS_RAWIO"),
-    rule(&[HostIds, cap(Capability::DacReadSearch), Call("open_by_handle_at")], "open files of the host by handle (shocker)", TakeOver, "--cap-drop DAC_READ_SEARCH"),
-    rule(&[HostIds, cap(Capability::SysPtrace), Shared(Pid), Call("ptrace")], "trace processes of the host's root", TakeOver, "--pid private"),
-    rule(&[HostIds, NoCovers], "set core_pattern and other helpers that the kernel runs as root", TakeOver, LEAVE),
-    rule(&[HostIds, cap(Capability::Bpf), Call("bpf")], "program the kernel", TakeOver, "--cap-drop BPF"),
-    rule(&[EngineSocket], "ask an engine on the host for a container with everything", TakeOver, "leave the socket out"),
+    rule(&[HostIds, cap(Capability::SysModule), Call("finit_module")], "load a kernel module", TakeOver, Drop(Capability::SysModule)),
+    rule(&[HostIds, cap(Capability::SysRawio)], "write raw disks and I/O ports", TakeOver, Drop(Capability::SysRawio)),
+    rule(&[HostIds, cap(Capability::DacReadSearch), Call("open_by_handle_at")], "open files of the host by handle (shocker)", TakeOver, Drop(Capability::DacReadSearch)),
+    rule(&[HostIds, cap(Capability::SysPtrace), Shared(Pid), Call("ptrace")], "trace processes of the host's root", TakeOver, Private(Pid)),
+    rule(&[HostIds, NoCovers], "set core_pattern and other helpers that the kernel runs as root", TakeOver, Leave),
+    rule(&[HostIds, cap(Capability::Bpf), Call("bpf")], "program the kernel", TakeOver, Drop(Capability::Bpf)),
+    rule(&[EngineSocket], "ask an engine on the host for a container with everything", TakeOver, Remedy::NoSocket),
     rule(&[HostIds, SetId, HostPath], "leave a set-id program of root's on a volume", TakeOver, OWN_IDS),
+    rule(&[HostIds, SystemPath], "plant what the host runs as root: units, cron's tables, programs, pods", TakeOver, Remedy::NoPath),
     // What belongs to others.
-    rule(&[HostIds, cap(Capability::Mknod)], "make nodes of the host's devices", Others, "--cap-drop MKNOD"),
+    rule(&[HostIds, cap(Capability::Mknod)], "make nodes of the host's devices", Others, Drop(Capability::Mknod)),
     rule(&[HostIds, cap(Capability::DacOverride), HostPath], "write files of anybody's on volumes", Others, OWN_IDS),
-    rule(&[HostPath], "change files of the host", Others, "volumes with :ro"),
-    rule(&[CallersId], "act as the user who started it, wherever that user can be reached", Others, "run as root: each container then has a range of its own"),
-    rule(&[Device], "use devices of the host", Others, LEAVE),
-    rule(&[Shared(Network)], "reach services that listen on the host's loopback, and abstract sockets (CVE-2020-15257)", Others, "--network none"),
-    rule(&[Shared(Network), cap(Capability::NetRaw)], "read and forge the host's packets", Others, "--cap-drop NET_RAW"),
-    rule(&[Shared(Network), HostIds, cap(Capability::NetAdmin)], "reconfigure the host's network", Others, "--cap-drop NET_ADMIN"),
-    rule(&[Shared(Ipc)], "reach shared memory of others", Others, "--ipc private"),
-    rule(&[Shared(Pid), HostIds, cap(Capability::Kill)], "signal any process of the host", Disturb, "--pid private"),
-    rule(&[Call("keyctl")], "read keyrings that no namespace separates", Others, "coffer's own filter"),
+    rule(&[HostPath], "change files of the host", Others, Remedy::ReadOnly),
+    rule(&[Token], "ask the API of the cluster in the name of its service account", Others, Remedy::NoToken),
+    rule(&[CallersId], "act as the user who started it, wherever that user can be reached", Others, Remedy::AsRoot),
+    rule(&[Device], "use devices of the host", Others, Leave),
+    rule(&[Shared(Network)], "reach services that listen on the host's loopback, and abstract sockets (CVE-2020-15257)", Others, Private(Network)),
+    rule(&[Shared(Network), cap(Capability::NetRaw)], "read and forge the host's packets", Others, Drop(Capability::NetRaw)),
+    rule(&[Shared(Network), HostIds, cap(Capability::NetAdmin)], "reconfigure the host's network", Others, Drop(Capability::NetAdmin)),
+    rule(&[Shared(Ipc)], "reach shared memory of others", Others, Private(Ipc)),
+    rule(&[Shared(Pid), HostIds, cap(Capability::Kill)], "signal any process of the host", Disturb, Private(Pid)),
+    rule(&[Call("keyctl")], "read keyrings that no namespace separates", Others, Filter),
     // The kernel.
-    rule(&[Nothing], "make the calls that it needs", AttackKernel, "a virtual machine; coffer has no such tier yet"),
-    rule(&[NewUserNamespace], "have every capability in a user namespace, and the code behind them", AttackKernel, "coffer's own filter"),
-    rule(&[cap(Capability::NetAdmin)], "reach netfilter, routing and traffic control", AttackKernel, "--cap-drop NET_ADMIN"),
-    rule(&[cap(Capability::SysAdmin), Call("mount")], "reach the parsers of file systems", AttackKernel, "--cap-drop SYS_ADMIN"),
-    rule(&[cap(Capability::Bpf), Call("bpf")], "reach the verifier of BPF", AttackKernel, "--cap-drop BPF"),
-    rule(&[Call("io_uring_setup")], "queue calls that no filter sees", AttackKernel, "coffer's own filter"),
-    rule(&[Call("userfaultfd")], "hold the kernel inside a page fault, which makes races easy", AttackKernel, "coffer's own filter"),
-    rule(&[Call("perf_event_open")], "reach the performance counters' code", AttackKernel, "coffer's own filter"),
-    rule(&[Call("modify_ldt")], "make 16-bit segments", AttackKernel, "coffer's own filter"),
-    rule(&[Call("ptrace")], "trace processes of the container's own", AttackKernel, "coffer's own filter"),
+    rule(&[Nothing], "make the calls that it needs", AttackKernel, Remedy::Machine),
+    rule(&[NewUserNamespace], "have every capability in a user namespace, and the code behind them", AttackKernel, Filter),
+    rule(&[cap(Capability::NetAdmin)], "reach netfilter, routing and traffic control", AttackKernel, Drop(Capability::NetAdmin)),
+    rule(&[cap(Capability::SysAdmin), Call("mount")], "reach the parsers of file systems", AttackKernel, Drop(Capability::SysAdmin)),
+    rule(&[cap(Capability::Bpf), Call("bpf")], "reach the verifier of BPF", AttackKernel, Drop(Capability::Bpf)),
+    rule(&[Call("io_uring_setup")], "queue calls that no filter sees", AttackKernel, Filter),
+    rule(&[Call("userfaultfd")], "hold the kernel inside a page fault, which makes races easy", AttackKernel, Filter),
+    rule(&[Call("perf_event_open")], "reach the performance counters' code", AttackKernel, Filter),
+    rule(&[Call("modify_ldt")], "make 16-bit segments", AttackKernel, StrictFilter),
+    rule(&[Call("ptrace")], "trace processes of the container's own", AttackKernel, StrictFilter),
     // The host or others suffer.
-    rule(&[NoMemoryLimit], "take all memory", Disturb, "--memory SIZE"),
-    rule(&[NoTaskLimit], "take all process numbers", Disturb, "--pids-limit NUMBER"),
-    rule(&[HostIds, cap(Capability::SysTime), Call("clock_settime")], "set the host's clock", Disturb, "--cap-drop SYS_TIME"),
-    rule(&[HostIds, cap(Capability::SysBoot), Shared(Pid), Call("reboot")], "restart the host", Disturb, "--cap-drop SYS_BOOT"),
+    rule(&[NoMemoryLimit], "take all memory", Disturb, Remedy::Memory),
+    rule(&[NoTaskLimit], "take all process numbers", Disturb, Remedy::Tasks),
+    rule(&[HostIds, cap(Capability::SysTime), Call("clock_settime")], "set the host's clock", Disturb, Drop(Capability::SysTime)),
+    rule(&[HostIds, cap(Capability::SysBoot), Shared(Pid), Call("reboot")], "restart the host", Disturb, Drop(Capability::SysBoot)),
     rule(&[HostIds], "use up quotas of the host's root: inotify, keys, processes", Disturb, OWN_IDS),
+    rule(&[HostUser], "use up quotas of the host's user of the same number: inotify, keys, processes", Disturb, OWN_IDS),
     // The host is learnt about.
-    rule(&[NoCovers], "read the host's timers, interrupts, command line and addresses", Learn, LEAVE),
-    rule(&[Shared(Pid)], "see the host's processes and their arguments", Learn, "--pid private"),
-    rule(&[Shared(Cgroup)], "see where on the host its control groups are", Learn, "a control group namespace of its own"),
-    rule(&[Nothing], "read memory, load and processors of the host in /proc", Learn, "none yet"),
-    rule(&[HostIds, cap(Capability::Syslog), Call("syslog")], "read the kernel's log", Learn, "--cap-drop SYSLOG"),
+    rule(&[ReadPath], "read files of the host", Learn, Remedy::NoPath),
+    rule(&[NoCovers], "read the host's timers, interrupts, command line and addresses", Learn, Leave),
+    rule(&[Shared(Pid)], "see the host's processes and their arguments", Learn, Private(Pid)),
+    rule(&[Shared(Cgroup)], "see where on the host its control groups are", Learn, Private(Cgroup)),
+    rule(&[Nothing], "read memory, load and processors of the host in /proc", Learn, Remedy::NoneYet),
+    rule(&[HostIds, cap(Capability::Syslog), Call("syslog")], "read the kernel's log", Learn, Drop(Capability::Syslog)),
     // Inside.
-    rule(&[SetId], "use set-id programs of the image", RiseInside, "leave out --allow-setuid"),
-    rule(&[cap(Capability::Setuid)], "become any user inside", RiseInside, "--cap-drop SETUID, --user NAME"),
-    rule(&[cap(Capability::NetRaw)], "forge packets on the container's network", RiseInside, "--cap-drop NET_RAW"),
+    rule(&[SetId], "use set-id programs of the image", RiseInside, Remedy::NoSetId),
+    rule(&[cap(Capability::Setuid)], "become any user inside", RiseInside, Remedy::OtherUser),
+    rule(&[cap(Capability::NetRaw)], "forge packets on the container's network", RiseInside, Drop(Capability::NetRaw)),
 ];
 
 impl fmt::Display for Need {
@@ -144,6 +157,7 @@ impl fmt::Display for Need {
             Self::Call(call) => write!(f, "system call {call}"),
             Self::HostIds => f.write_str("the host's ids"),
             Self::CallersId => f.write_str("the caller's own id"),
+            Self::HostUser => f.write_str("an id of the host's"),
             Self::Shared(kind) => {
                 write!(f, "the host's {} namespace", format!("{kind:?}").to_ascii_lowercase())
             }
@@ -151,6 +165,9 @@ impl fmt::Display for Need {
             Self::NoLabel => f.write_str("no security module"),
             Self::SetId => f.write_str("working set-id programs"),
             Self::HostPath => f.write_str("a writable path of the host"),
+            Self::ReadPath => f.write_str("a path of the host"),
+            Self::SystemPath => f.write_str("a writable path where the host keeps what it runs"),
+            Self::Token => f.write_str("a token of the cluster"),
             Self::EngineSocket => f.write_str("the socket of an engine"),
             Self::Device => f.write_str("a device of the host"),
             Self::NoMemoryLimit => f.write_str("no limit of memory"),

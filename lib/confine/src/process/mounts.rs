@@ -1,12 +1,15 @@
 //! `/proc/PID/mountinfo`: what covers its `/proc`, and what it can write that is not its own.
 //! Source: man 5 proc_pid_mountinfo.
 
+use crate::posture::is_socket_of_engine;
+
 /// What the mounts of a process say about its fence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mounts {
     /// Whether something is mounted over files of `/proc`.
     pub covers: bool,
-    /// Where a part of another file system is mounted writable.
+    /// Where a part of another file system is mounted writable, and sockets of engines, by the
+    /// names that they have outside: those can be connected to however they are mounted.
     pub writable: Vec<String>,
 }
 
@@ -37,13 +40,15 @@ pub fn mounts(text: &str) -> Mounts {
     for line in text.lines() {
         let Some((left, right)) = line.split_once(" - ") else { continue };
         let words: Vec<&str> = left.split(' ').collect();
-        let (Some(point), Some(options)) = (words.get(4), words.get(5)) else { continue };
+        let [_, _, _, root, point, options, ..] = words[..] else { continue };
         let kind = right.split(' ').next().unwrap_or_default();
         // More than the read-only binds of its own parts.
         found.covers |= point.starts_with("/proc/") && kind != "binfmt_misc" && kind != "autofs";
         let writable = options.split(',').any(|option| option == "rw");
-        if writable && !HARMLESS.contains(&kind) && !OWN.contains(point) {
-            found.writable.push((*point).to_owned());
+        if is_socket_of_engine(root) {
+            found.writable.push(root.to_owned());
+        } else if writable && !HARMLESS.contains(&kind) && !OWN.contains(&point) {
+            found.writable.push(point.to_owned());
         }
     }
     found
@@ -66,6 +71,12 @@ mod tests {
         let found = mounts(TEXT);
         assert_eq!((found.covers, found.writable), (true, vec!["/data".to_owned()]));
         assert!(!mounts("2 1 0:2 / /proc rw - proc proc rw\n").covers);
+    }
+
+    #[test]
+    fn the_socket_of_an_engine_is_seen_wherever_it_is_mounted() {
+        let text = "4 1 0:9 /docker.sock /s ro,nosuid - tmpfs tmpfs rw\n";
+        assert_eq!(mounts(text).writable, ["/docker.sock"]);
     }
 
     proptest! {

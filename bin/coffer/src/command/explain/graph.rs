@@ -92,7 +92,8 @@ pub(super) fn report(subject: &Subject) -> Value {
         .iter()
         .map(|reached| {
             let ways = reached.ways.iter().map(|way| {
-                json!({ "has": way.cause(), "does": way.primitive, "stronger": way.stronger })
+                let stronger = way.stronger.say(subject.words);
+                json!({ "has": way.cause(), "does": way.primitive, "stronger": stronger })
             });
             json!({
                 "consequence": reached.consequence,
@@ -108,6 +109,11 @@ pub(super) fn report(subject: &Subject) -> Value {
     report.insert("score".to_owned(), json!({ "points": score.points, "reached": reached }));
     report.insert("graph".to_owned(), json!(Graph::of(&score)));
     Value::Object(report)
+}
+
+/// What `--json` prints of a manifest.
+pub(super) fn reports(subjects: &[Subject]) -> Value {
+    json!({ "version": 1, "containers": subjects.iter().map(report).collect::<Vec<Value>>() })
 }
 
 #[cfg(test)]

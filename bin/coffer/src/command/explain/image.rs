@@ -4,7 +4,7 @@
 use coffer_confine::Confinement;
 use coffer_confine::confinement::{Control, Gap, Host};
 use coffer_confine::ids::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap};
-use coffer_confine::posture::{Limited, Limits, Posture};
+use coffer_confine::posture::{Limited, Limits, Posture, Words};
 use coffer_confine::user::Identity;
 use coffer_oci::Digest;
 use coffer_runtime::spec::{self, Request};
@@ -60,5 +60,6 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
         controls,
         gaps,
         posture: Posture::of(&confinement, Vec::new(), limits),
+        words: Words::Coffer,
     })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use coffer_confine::Confinement;
 use coffer_confine::confinement::{Control, Gap, Host};
-use coffer_confine::posture::{Limited, Limits, Posture};
+use coffer_confine::posture::{Access as PathAccess, HostPath, Limited, Limits, Posture, Words};
 use coffer_confine::process::Process;
 use coffer_oci::Platform;
 use coffer_oci::runtime::{Mount, Resources, Spec};
@@ -15,15 +15,26 @@ use jiff::Timestamp;
 use rustix::fs::Access;
 use serde_json::{Map, json};
 
-use super::{Subject, image};
+use super::{Found, Subject, image, manifest};
 use crate::command::{inspect, ps};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::{flags, limits, lookup, ui};
 
-/// What `name` names. Containers come first, then bundles (which have a slash in them), then
-/// processes, then images.
+/// What `name` names: a manifest, or one thing that has a fence.
+pub(super) fn find(context: &Context, name: &str) -> Result<Found, Failure> {
+    match manifest::file(name) {
+        Some((file, None)) => manifest::subjects(context, file, None).map(Found::Many),
+        _ => Ok(Found::One(Box::new(subject(context, name)?))),
+    }
+}
+
+/// The one thing that `name` names. Manifests come first, then bundles (which have a slash in
+/// them), then containers, processes and images.
 pub(super) fn subject(context: &Context, name: &str) -> Result<Subject, Failure> {
+    if let Some((file, part)) = manifest::file(name) {
+        return manifest::one(context, file, part);
+    }
     let config = Path::new(name).join("config.json");
     if name.contains('/') && rustix::fs::access(&config, Access::EXISTS).is_ok() {
         return bundle(context, Path::new(name));
@@ -52,7 +63,7 @@ fn container(containers: &Containers, folder: &Folder) -> Result<Subject, Failur
     controls.extend(limits::controls(&config.limits, &record.cgroup));
     gaps.extend(limits::gaps(&config.limits, &record.cgroup));
     let files = folder.id().as_str();
-    let paths = writable(&config.spec.mounts, |source| !source.contains(files));
+    let paths = given(&config.spec.mounts, |source| !source.contains(files));
     Ok(Subject {
         headline: headline(&record, &status),
         facts: Map::from_iter([
@@ -69,6 +80,7 @@ fn container(containers: &Containers, folder: &Folder) -> Result<Subject, Failur
             paths,
             limits::limited(&config.limits, &record.cgroup),
         ),
+        words: Words::Coffer,
     })
 }
 
@@ -91,14 +103,16 @@ fn headline(record: &Record, status: &Status) -> String {
     format!("{}  {}  {}{since}  native tier", record.name, record.image, ps::word(status))
 }
 
-/// The host's side of writable bind mounts that `counts`.
-fn writable(mounts: &[Mount], counts: impl Fn(&str) -> bool) -> Vec<String> {
-    let bound = |mount: &&Mount| {
-        let has = |word: &str| mount.options.iter().any(|option| option == word);
-        (mount.kind == "bind" || has("bind") || has("rbind")) && !has("ro")
+/// The host's side of bind mounts that `counts`.
+fn given(mounts: &[Mount], counts: impl Fn(&str) -> bool) -> Vec<HostPath> {
+    let has = |mount: &Mount, word: &str| mount.options.iter().any(|option| option == word);
+    let bound = |mount: &&Mount| mount.kind == "bind" || has(mount, "bind") || has(mount, "rbind");
+    let counted = mounts.iter().filter(bound).filter(|mount| counts(&mount.source));
+    let path = |mount: &Mount| HostPath {
+        path: mount.source.clone(),
+        access: if has(mount, "ro") { PathAccess::Read } else { PathAccess::Write },
     };
-    let sources = mounts.iter().filter(bound).map(|mount| mount.source.clone());
-    sources.filter(|source| counts(source)).collect()
+    counted.map(path).collect()
 }
 
 /// A bundle's folder, whoever has made it.
@@ -119,7 +133,8 @@ fn bundle(context: &Context, folder: &Path) -> Result<Subject, Failure> {
         facts: Map::from_iter([("bundle".to_owned(), json!(folder))]),
         controls: explanation.controls.into_iter().map(|c| by(c, "config.json")).collect(),
         gaps: explanation.gaps.into_iter().map(without_flag).collect(),
-        posture: Posture::of(&confinement, writable(&spec.mounts, |_| true), of(resources)),
+        posture: Posture::of(&confinement, given(&spec.mounts, |_| true), of(resources)),
+        words: Words::Coffer,
     })
 }
 
@@ -160,6 +175,7 @@ fn process(pid: u32) -> Result<Subject, Failure> {
         controls: inspect::lines(&process).into_iter().map(control).collect(),
         gaps: unknown(&posture),
         posture,
+        words: Words::Coffer,
     })
 }
 

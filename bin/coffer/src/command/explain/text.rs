@@ -1,6 +1,6 @@
 //! The explanation as a person reads it.
 
-use coffer_confine::posture::Score;
+use coffer_confine::posture::{Score, Words};
 
 use super::Subject;
 use crate::failure::Failure;
@@ -23,11 +23,11 @@ pub(super) fn print(ui: &Ui, subject: &Subject) -> Result<(), Failure> {
         gaps.row([format!("  {}", gap.what), note.join("; ")]);
     }
     ui.data(gaps.render().as_bytes())?;
-    ui.data(reached(&subject.posture.score()).as_bytes())
+    ui.data(reached(&subject.posture.score(), subject.words).as_bytes())
 }
 
 /// Each consequence with the ways that lead to it: what there is → what can be done.
-fn reached(score: &Score) -> String {
+fn reached(score: &Score, words: Words) -> String {
     let mut text = format!("WHAT CAN COME OF IT ({} of 100 points)\n", score.points);
     let mut table = Table::bare();
     for reached in &score.reached {
@@ -35,7 +35,7 @@ fn reached(score: &Score) -> String {
         table.row([format!("  {consequence}"), format!("-{}", consequence.cost()), String::new()]);
         for way in &reached.ways {
             let way_to = format!("    {} → {}", way.cause(), way.primitive);
-            table.row([way_to, String::new(), format!("stronger: {}", way.stronger)]);
+            table.row([way_to, String::new(), format!("stronger: {}", way.stronger.say(words))]);
         }
     }
     text.push_str(&table.render());
