@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use coffer_confine::confinement::{Confinement, Host, OfBundle};
 use coffer_oci::runtime::Spec;
 use coffer_runtime::plan::{
-    Authority, Bundle, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs,
+    Authority, Bundle, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
 use libfuzzer_sys::fuzz_target;
@@ -36,6 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
             authority,
             cgroups: CgroupView::None,
             init: Init::Program,
+            given: Given::default(),
             bundle: Some(bundle),
         });
         if let Ok(plan) = plan {

@@ -70,6 +70,9 @@ pub struct Confinement {
     pub masked_paths: Vec<String>,
     /// Paths that cannot be written.
     pub readonly_paths: Vec<String>,
+    /// Files of the kernel's that are made up for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_up: Vec<String>,
     /// Limits of each of its processes.
     pub rlimits: Vec<Limit>,
     /// Kernel parameters of its namespaces.

@@ -23,23 +23,33 @@ const fn closed(path: &'static str, why: &'static str) -> Closed {
 pub const MASKED: &[Closed] = &[
     closed("/proc/acpi", "the host's hardware; writes can suspend it"),
     closed("/proc/asound", "the host's sound cards"),
+    closed("/proc/buddyinfo", "how the host's memory is used, a help for attacks on it"),
+    closed("/proc/bus", "the host's buses and devices"),
     closed("/proc/cmdline", "how the host was started, its disks and sometimes secrets"),
     closed("/proc/config.gz", "how the host's kernel was built, a help for attacks on it"),
     closed("/proc/diskstats", "the host's disks and what they do"),
+    closed("/proc/fs", "the host's disks and settings of their file systems"),
     closed("/proc/interrupts", "timing of the host's devices, a side channel on keystrokes"),
+    closed("/proc/iomem", "the host's devices"),
+    closed("/proc/ioports", "the host's devices"),
     closed("/proc/kallsyms", "addresses of the kernel"),
     closed("/proc/kcore", "the host's memory"),
     closed("/proc/key-users", "whose keyrings there are on the host"),
     closed("/proc/keys", "keyrings, not all of them namespaced"),
     closed("/proc/latency_stats", "what the host waits for"),
     closed("/proc/modules", "what the host's kernel has loaded"),
+    closed("/proc/pagetypeinfo", "how the host's memory is used, a help for attacks on it"),
     closed("/proc/partitions", "the host's disks"),
+    closed("/proc/pressure", "what the whole host waits for"),
     closed("/proc/sched_debug", "all processes of the host"),
+    closed("/proc/schedstat", "what the host's processors do, a side channel"),
     closed("/proc/scsi", "the host's disks; writes can remove them"),
     closed("/proc/slabinfo", "what the host's kernel has allocated, a help for attacks on it"),
     closed("/proc/softirqs", "timing of the host's devices"),
     closed("/proc/timer_list", "all timers of the host, a side channel"),
     closed("/proc/timer_stats", "all timers of the host"),
+    closed("/proc/vmallocinfo", "addresses of the kernel"),
+    closed("/proc/zoneinfo", "how the host's memory is used"),
     closed("/sys/devices/virtual/dmi", "the host's board and serial numbers"),
     closed("/sys/devices/virtual/powercap", "power meters, a side channel (CVE-2020-8694)"),
     closed("/sys/firmware", "the host's firmware tables and variables"),
@@ -49,12 +59,31 @@ pub const MASKED: &[Closed] = &[
 /// Paths that cannot be written.
 #[rustfmt::skip]
 pub const READ_ONLY: &[Closed] = &[
-    closed("/proc/bus", "the host's buses"),
-    closed("/proc/fs", "settings of the host's file systems"),
     closed("/proc/irq", "which CPU serves which interrupt"),
     closed("/proc/sys", "kernel parameters; those of --sysctl are set before"),
     closed("/proc/sysrq-trigger", "restarts the host"),
 ];
+
+/// What a limit says how much there is of, so that files are made up that say it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeUp {
+    /// Memory and swap.
+    Memory,
+    /// Processors, and what they do.
+    Processors,
+}
+
+impl MadeUp {
+    /// The files that are made up.
+    pub fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Memory => &["/proc/meminfo", "/proc/swaps"],
+            Self::Processors => {
+                &["/proc/cpuinfo", "/proc/loadavg", "/proc/stat", "/sys/devices/system/cpu/online"]
+            }
+        }
+    }
+}
 
 /// The paths of a list, as runtime-spec has them.
 pub fn list(closed: &[Closed]) -> Vec<String> {
@@ -87,7 +116,10 @@ mod tests {
         }
         let docker_protects =
             ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-        assert_eq!(list(READ_ONLY), docker_protects);
+        for path in docker_protects {
+            let mut closed = MASKED.iter().chain(READ_ONLY);
+            assert!(closed.any(|entry| entry.path == path), "{path}");
+        }
     }
 
     #[test]

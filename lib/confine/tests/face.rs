@@ -30,7 +30,7 @@ fn wishes<'a>(
         cap_add,
         cap_drop: &[],
         filter: Filter::Default,
-        system_paths: SystemPaths::Confined,
+        system_paths: SystemPaths::Confined(Vec::new()),
         rlimits: &[],
         sysctls,
         landlock: None,

@@ -1,54 +1,34 @@
-//! `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` of a container: files of ours in its
-//! folder, mounted over the image's. Sources: man 5 hosts, hostname, resolv.conf; docker's `run`
+//! `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` of a container: files of ours, mounted
+//! over the image's. Sources: man 5 hosts, hostname, resolv.conf; docker's `run`
 //! reference, "Network settings".
 
-use std::io;
-use std::os::fd::BorrowedFd;
-
 use rustix::fs::{CWD, Mode, OFlags};
+use serde::{Deserialize, Serialize};
 
-use crate::spec::{FILES, Network, Request};
+use crate::spec::{Network, Request};
+
+/// The files, by their names in `/etc`.
+pub const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
 /// The most bytes of the host's resolv.conf that are taken over.
 const RESOLV_LIMIT: usize = 64 << 10;
 
-/// Why the three files cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {name} of the container")]
-pub struct HostsError {
-    /// Which file.
-    pub name: &'static str,
-    /// What the system said.
-    #[source]
-    pub source: io::Error,
+/// A file of coffer's own that a container sees in place of the image's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnFile {
+    /// Its path in the container.
+    pub path: String,
+    /// What it says when the container starts.
+    pub text: String,
 }
 
-/// Writes the three files into the container's folder. They are made anew at each start, so they
-/// need not outlive a crash.
-///
-/// # Errors
-/// A [`HostsError`].
-pub fn write(folder: BorrowedFd<'_>, request: &Request, hostname: &str) -> Result<(), HostsError> {
+/// The three files of a container. They are made anew at each start, in memory of its own: what
+/// is written to them ends with it, and where they come from says nothing of the host.
+pub fn files(request: &Request, hostname: &str) -> Vec<OwnFile> {
     let host = if needs_host_resolver(request) { host_resolv_conf() } else { Vec::new() };
-    let [hosts_name, hostname_name, resolv_name] = FILES;
-    write_file(folder, hosts_name, hosts(request, hostname).as_bytes())?;
-    write_file(folder, hostname_name, format!("{hostname}\n").as_bytes())?;
-    write_file(folder, resolv_name, resolv_conf(request, &host).as_bytes())
-}
-
-fn write_file(folder: BorrowedFd<'_>, name: &'static str, bytes: &[u8]) -> Result<(), HostsError> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(0o644);
-    let written = rustix::fs::openat(folder, name, flags, mode).and_then(|file| {
-        rustix::fs::fchmod(&file, mode)?;
-        rustix::io::write(&file, bytes)
-    });
-    match written {
-        Ok(count) if count == bytes.len() => Ok(()),
-        Ok(_) => Err(HostsError { name, source: io::ErrorKind::WriteZero.into() }),
-        Err(errno) => Err(HostsError { name, source: errno.into() }),
-    }
+    let texts = [hosts(request, hostname), format!("{hostname}\n"), resolv_conf(request, &host)];
+    let file = |(name, text)| OwnFile { path: format!("/etc/{name}"), text };
+    FILES.into_iter().zip(texts).map(file).collect()
 }
 
 /// The names that are always there, the container's own, and the caller's.

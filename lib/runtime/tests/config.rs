@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use coffer_confine::confinement::{Confinement, Host, OfBundle};
 use coffer_runtime::bundle::Bundle;
 use coffer_runtime::plan::{
-    self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs,
+    self, Authority, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
 use proptest::prelude::*;
@@ -182,6 +182,7 @@ fn plan(folder: &Path) -> Result<usize, String> {
         authority: Authority::Root,
         cgroups: CgroupView::None,
         init: Init::Program,
+        given: Given::default(),
         bundle: Some(plan::Bundle {
             id: "damaged",
             folder: &bundle.path,

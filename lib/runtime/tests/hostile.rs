@@ -114,7 +114,7 @@ fn root_our_files_do_not_follow_the_images_links_out() {
         return;
     }
     let host = Host::new();
-    for name in coffer_runtime::spec::FILES {
+    for name in coffer_runtime::hosts::FILES {
         let bench = Bench::shell(&format!("cat /etc/{name}"));
         relink(&bench, &format!("etc/{name}"), &host.path().join("made"));
         let ended = bench.run().unwrap();

@@ -32,6 +32,11 @@ pub fn unshare_time() -> rustix::io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWTIME) }
 }
 
+/// Whether the kernel has time namespaces (`CONFIG_TIME_NS`).
+pub fn has_time() -> bool {
+    rustix::fs::access(c"/proc/self/ns/time_for_children", rustix::fs::Access::EXISTS).is_ok()
+}
+
 /// The kind of the namespace that `fd` stands for, as the flag that makes one.
 ///
 /// # Errors

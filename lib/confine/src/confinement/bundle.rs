@@ -95,6 +95,7 @@ impl Confinement {
             listener: None,
             masked_paths: linux.masked_paths.clone(),
             readonly_paths: linux.readonly_paths.clone(),
+            made_up: Vec::new(),
             rlimits: Vec::new(),
             sysctls: sysctls(linux, &own)?,
             landlock: None,

@@ -9,6 +9,7 @@ use super::{Confinement, NewPrivileges, Privilege, SetBy, SystemCalls};
 use crate::capability::{CapSet, CapWord};
 use crate::ids::Range;
 use crate::landlock::Landlock;
+use crate::paths::MadeUp;
 use crate::seccomp::{self, Action};
 
 /// A fence in words.
@@ -60,8 +61,8 @@ impl Confinement {
         let mut gaps = vec![
             gap("shares the host kernel", Some("a virtual machine; coffer has no such tier yet")),
             self.modules_gap(),
-            gap("host memory, load and CPUs can be read in /proc", None),
         ];
+        gaps.extend(self.size_gaps().map(|(what, stronger)| gap(what, stronger)));
         if self.granted != CapSet::EMPTY {
             let stronger = "--cap-drop ALL, for programs that start as their own user";
             gaps.push(gap(
@@ -83,6 +84,22 @@ impl Confinement {
         let stronger = "run as root: each container then gets a range of its own";
         gaps.extend(what.map(|what| gap(what, Some(stronger))));
         gaps
+    }
+
+    /// What of the host's size and load is seen inside.
+    fn size_gaps(&self) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+        let shown = |kind: MadeUp| !kind.paths().iter().all(|path| self.makes_up(path));
+        let memory = ("host memory can be read in /proc", Some("--memory SIZE"));
+        let load = ("host load and processors can be read in /proc", Some("--cpus NUMBER"));
+        let asked = ("host memory, load and processors can be asked of the kernel", None);
+        let memory = Some(memory).filter(|_| shown(MadeUp::Memory));
+        let load = Some(load).filter(|_| shown(MadeUp::Processors));
+        memory.into_iter().chain(load).chain([asked])
+    }
+
+    /// Whether this file of the kernel's is made up for the container.
+    fn makes_up(&self, path: &str) -> bool {
+        self.made_up.iter().any(|made_up| made_up == path)
     }
 
     /// Which security modules hold nothing of it.
@@ -117,6 +134,10 @@ impl Confinement {
             self.paths("masked paths", &self.masked_paths),
             self.paths("read-only paths", &self.readonly_paths),
         ];
+        if !self.made_up.is_empty() {
+            let value = self.made_up.join(" ");
+            lines.push(line("made-up files", value, "--memory, --cpus, --cpuset-cpus"));
+        }
         let landlock = self.landlock.iter().flat_map(Landlock::words);
         lines.extend(
             landlock.map(|(what, value)| line(what, value, "--security-opt landlock=FILE")),

@@ -11,7 +11,7 @@ use super::{
 use crate::capability::{CapSet, CapWord, Capability, tweak, words};
 use crate::ids::IdMap;
 use crate::landlock::Landlock;
-use crate::paths::{self, MASKED, READ_ONLY};
+use crate::paths::{self, MASKED, MadeUp, READ_ONLY};
 use crate::rlimit::{self, HostLimits};
 use crate::seccomp::{Profile, ProfileError};
 use crate::sysctl;
@@ -60,10 +60,10 @@ pub enum Filter<'a> {
 }
 
 /// Whether `/proc` and `/sys` have their masked and read-only paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SystemPaths {
-    /// They have.
-    Confined,
+    /// They have, and files for these are made up.
+    Confined(Vec<MadeUp>),
     /// They have not.
     Unconfined,
 }
@@ -115,9 +115,13 @@ impl Confinement {
             Privilege::Fenced => tweak(CapSet::DEFAULT, all, &cap_add, &cap_drop),
         };
         let own: Vec<NamespaceKind> = wishes.namespaces.iter().map(|n| n.kind).collect();
-        let (masked_paths, readonly_paths) = match wishes.system_paths {
-            SystemPaths::Confined => (paths::list(MASKED), paths::list(READ_ONLY)),
-            SystemPaths::Unconfined => (Vec::new(), Vec::new()),
+        let (masked_paths, readonly_paths, made_up) = match &wishes.system_paths {
+            SystemPaths::Confined(made_up) => {
+                let files = made_up.iter().flat_map(|made_up| made_up.paths());
+                let files = files.map(|path| (*path).to_owned()).collect();
+                (paths::list(MASKED), paths::list(READ_ONLY), files)
+            }
+            SystemPaths::Unconfined => (Vec::new(), Vec::new(), Vec::new()),
         };
         let confinement = Self {
             ids: wishes.ids,
@@ -135,6 +139,7 @@ impl Confinement {
             listener: None,
             masked_paths,
             readonly_paths,
+            made_up,
             rlimits: rlimit::choose(wishes.rlimits, &host.limits)?,
             sysctls: sysctl::choose(wishes.sysctls, &own)?,
             namespaces: wishes.namespaces,

@@ -32,7 +32,7 @@ impl OverlayPlan {
         // What /proc/mounts shows as the device.
         fsconfig_set_string(&fs, c"source", c"overlay")?;
         // One mapped mount serves all layers, and another the container's own folder.
-        let layers = seen(below(root.as_fd(), LAYERS)?, idmap)?;
+        let layers = alone(below(root.as_fd(), LAYERS)?, idmap)?;
         for lower in &self.lowers {
             fsconfig_set_fd(&fs, c"lowerdir+", below(layers.as_fd(), lower)?)?;
         }
@@ -40,7 +40,7 @@ impl OverlayPlan {
         let container = match &self.upper {
             None => None,
             Some(Paths { folder, upper, work }) => {
-                let folder = seen(below(root.as_fd(), folder)?, idmap)?;
+                let folder = alone(below(root.as_fd(), folder)?, idmap)?;
                 fsconfig_set_fd(&fs, c"upperdir", below(folder.as_fd(), upper)?)?;
                 fsconfig_set_fd(&fs, c"workdir", below(folder.as_fd(), work)?)?;
                 Some(folder)
@@ -73,8 +73,14 @@ impl OverlayPlan {
 
 /// A folder of the host as it is, or through a mapped mount of its own.
 pub(super) fn seen(folder: OwnedFd, idmap: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
-    let Some(userns) = idmap else { return Ok(folder) };
+    if idmap.is_none() { Ok(folder) } else { alone(folder, idmap) }
+}
+
+/// A folder of the host through a mount of its own, mapped where that is asked for. Overlay shows
+/// what its layers are called in `/proc/self/mountinfo`: by such a mount, not where they are.
+fn alone(folder: OwnedFd, idmap: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
     let mount = open_tree(folder, c"", CLONE | OpenTreeFlags::AT_EMPTY_PATH)?;
+    let Some(userns) = idmap else { return Ok(mount) };
     let set = MountAttrFlags::empty();
     set_attributes(&mount, Change { idmap: Some(userns), ..Change::set(set, Reach::One) })?;
     Ok(mount)

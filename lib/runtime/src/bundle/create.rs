@@ -151,7 +151,9 @@ fn plan(
         preserved: wanted.preserved,
     });
     let spec = &wanted.bundle.spec;
-    Ok(Plan::new(Inputs { spec, confinement, host, root, authority, cgroups, init, bundle })?)
+    let given = plan::Given::default();
+    let inputs = Inputs { spec, confinement, host, root, authority, cgroups, init, given, bundle };
+    Ok(Plan::new(inputs)?)
 }
 
 /// Whose rights the runtime has: those of the caller, who may be root.

@@ -9,6 +9,7 @@ use coffer_policy::Admission;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Limits;
+use crate::hosts::OwnFile;
 use crate::monitor::Stdin;
 use crate::spec::{Init, Terminal};
 
@@ -22,6 +23,9 @@ pub struct Config {
     pub admission: Admission,
     /// What was asked for.
     pub spec: Spec,
+    /// Files of coffer's own that it sees.
+    #[serde(default)]
+    pub files: Vec<OwnFile>,
     /// Its fence.
     pub confinement: Confinement,
     /// What it may use.

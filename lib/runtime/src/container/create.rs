@@ -1,7 +1,5 @@
 //! From an admitted image to a container that can be started.
 
-use std::path::Path;
-
 use coffer_confine::Confinement;
 use coffer_confine::confinement::Host;
 use coffer_confine::ids::{self, IdMap};
@@ -46,12 +44,8 @@ pub struct Creation<'a> {
 pub fn create<'r>(root: &'r DataRoot, creation: Creation<'_>) -> Result<Ready<'r>, ContainerError> {
     let identity = identity(&creation)?;
     let (locked, record) = reserve(root, &creation)?;
-    let request = creation.request;
     match prepare(root, &locked, record, &creation, identity) {
-        Ok((record, config)) => {
-            hosts::write(locked.dir(), request, &config.spec.hostname)?;
-            Ok(Ready::fresh(root, locked, record, config, creation.stack))
-        }
+        Ok((record, config)) => Ok(Ready::fresh(root, locked, record, config, creation.stack)),
         Err(error) => {
             root.remove(locked, None)?;
             Err(error)
@@ -101,14 +95,12 @@ fn prepare(
 ) -> Result<(Record, Config), ContainerError> {
     let Creation { admitted, image, request, stdin, .. } = creation;
     let ids = map(root, locked, request)?;
-    let folder = root.path().join("containers").join(locked.id().as_str());
     let devices = spec::devices(&request.devices, ids.as_ref())?;
     let facts = Facts {
         identity: &identity,
         ids: ids.as_ref(),
         devices: &devices,
         id: locked.id().as_str(),
-        files: Path::new(&folder),
     };
     let spec = spec::build(image, request, facts)?;
     let wishes = spec::wishes(request, identity.clone(), ids.clone(), devices.clone());
@@ -124,6 +116,7 @@ fn prepare(
             .ok_or_else(|| ContainerError::Signal(stop_signal.to_owned()))?,
         stop_timeout_seconds: request.stop_timeout.map(|limit| limit.as_secs()),
         layers: image.chain_ids(),
+        files: hosts::files(request, &spec.hostname),
         spec,
         confinement,
         limits,

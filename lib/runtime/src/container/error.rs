@@ -9,7 +9,6 @@ use coffer_rootfs::{LayersError, LookupError, UpperError};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CgroupError;
-use crate::hosts::HostsError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
 use crate::spec::{DeviceError, SpecError};
@@ -42,9 +41,6 @@ pub enum ContainerError {
     /// The specification.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The files for names and resolving.
-    #[error(transparent)]
-    Hosts(#[from] HostsError),
     /// The image's unpacked layers.
     #[error(transparent)]
     Layers(#[from] LayersError),

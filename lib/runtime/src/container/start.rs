@@ -12,7 +12,7 @@ use super::{ContainerError, Ready};
 use crate::cgroup::{Cgroup, Entry};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
 use crate::monitor::Inside;
-use crate::plan::{Authority, CgroupView, Inputs, MountRoot, Plan, RootFs};
+use crate::plan::{Authority, CgroupView, Given, Inputs, MountRoot, Plan, RootFs};
 use crate::state::{Phase, ProcessId, Running};
 
 /// A container that has started.
@@ -111,6 +111,7 @@ fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
         authority: root.authority(),
         cgroups: CgroupView::of(&record.cgroup),
         init: config.init,
+        given: Given { files: &config.files, limits: Some(&config.limits) },
         bundle: None,
     })?)
 }

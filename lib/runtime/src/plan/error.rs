@@ -100,6 +100,15 @@ pub enum PlanError {
     /// Coffer cannot look at its own namespaces.
     #[error("cannot look at coffer's own namespaces in /proc")]
     OwnNamespaces(#[source] Errno),
+    /// A file of the host's that is made up for the container cannot be read.
+    #[error("cannot read /proc/{name}")]
+    HostFile {
+        /// Its name.
+        name: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Coffer cannot look at its own binary.
     #[error("cannot look at coffer's own binary in /proc")]
     OwnBinary(#[source] Errno),

@@ -10,6 +10,7 @@ mod hooks;
 mod join;
 mod landlock;
 mod listener;
+mod made_up;
 mod mounts;
 mod namespaces;
 mod options;
@@ -41,6 +42,8 @@ pub(crate) use hooks::HookProgram;
 pub use join::{JoinInputs, Joined};
 pub(crate) use landlock::Landlocked;
 pub(crate) use listener::Notify;
+pub use made_up::Given;
+pub(crate) use made_up::MadeUp;
 pub(crate) use namespaces::{Entered, Mapping};
 pub(crate) use options::Contents;
 pub use options::{OptionError, knows_option};
@@ -70,6 +73,8 @@ pub struct Inputs<'a> {
     pub cgroups: CgroupView,
     /// Who is process 1.
     pub init: crate::spec::Init,
+    /// What it is given beside `spec`.
+    pub given: Given<'a>,
     /// The bundle that `spec` came from, where it is not one that coffer has made itself.
     pub bundle: Option<Bundle<'a>>,
 }
@@ -238,16 +243,17 @@ impl Plan {
     /// # Errors
     /// A [`PlanError`] for the first thing that coffer cannot or must not do.
     pub fn new(inputs: Inputs<'_>) -> Result<Self, PlanError> {
-        let Inputs { spec, confinement, host, root, authority, cgroups, init, bundle } = inputs;
+        let Inputs { spec, confinement, host, root, authority, cgroups, init, given, bundle } =
+            inputs;
         process::check_supported(spec, bundle.as_ref())?;
         let process = spec.process.as_ref().ok_or(PlanError::Missing("process"))?;
         let mut plan = Self::empty(confinement, authority)?;
         plan.take_namespaces(confinement)?;
         plan.pipe_owner = plan.host_owner(&confinement.identity)?;
         plan.oom_score_adj = process.oom_score_adj;
-        plan.open_steps(spec, bundle.as_ref())?;
+        plan.open_steps(spec, confinement, bundle.as_ref())?;
         plan.root_steps(root, spec, bundle.as_ref())?;
-        plan.mount_steps(spec, &cgroups, bundle.as_ref())?;
+        plan.mount_steps(spec, &cgroups, given, bundle.as_ref())?;
         plan.given_steps(&confinement.devices)?;
         if let Some(bundle) = &bundle {
             plan.created_steps(spec, bundle)?;
@@ -263,6 +269,7 @@ impl Plan {
             plan.steps.push(Step::SessionKeyring(None));
         }
         plan.stdio_step(process, &confinement.identity)?;
+        plan.made_up_steps(confinement, given)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;
         let preserved = bundle.as_ref().map_or(0, |bundle| bundle.preserved);
         plan.fence_steps(confinement, host, process, Own { init, preserved })?;
@@ -301,11 +308,19 @@ impl Plan {
     }
 
     /// The steps up to where the container's ids exist.
-    fn open_steps(&mut self, spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
+    fn open_steps(
+        &mut self,
+        spec: &Spec,
+        confinement: &Confinement,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
         self.steps.push(Step::Session);
         let travel = if bundle.is_some() { Travel::Slave } else { Travel::Private };
         self.steps.push(Step::CutMounts(travel));
         self.own_steps(spec)?;
+        if bundle.is_none() {
+            self.uptime_step(confinement)?;
+        }
         self.steps.push(Step::Receive);
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);

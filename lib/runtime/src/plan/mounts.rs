@@ -16,8 +16,8 @@ use rustix::thread::{Uid, UnshareFlags};
 
 use super::options::{self, Contents, Options, Shows};
 use super::{
-    Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Device, Filesystem, Handed, Keep,
-    Look, Plan, PlanError, Step, Target, TargetKind, Terminal, bundle, text, tuning,
+    Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Device, Filesystem, Given, Handed,
+    Keep, Look, Plan, PlanError, Step, Target, TargetKind, Terminal, bundle, made_up, text, tuning,
 };
 
 /// Attributes of the kernel's own file systems: no program, no device, no set-user-id.
@@ -36,6 +36,7 @@ impl Plan {
         &mut self,
         spec: &Spec,
         cgroups: &CgroupView,
+        given: Given<'_>,
         bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
         self.mount_label = tuning::mount_label(spec)?;
@@ -43,12 +44,20 @@ impl Plan {
         if bundle.is_some() && !dev {
             self.own_dev()?;
         }
+        let kernels = made_up::first_of_caller(&spec.mounts);
         for (place, mount) in spec.mounts.iter().enumerate() {
+            if place == kernels {
+                self.own_file_steps(given.files)?;
+            }
+            self.place_step(mount, bundle);
             let made = self.mount(mount, cgroups, bundle);
             made.map_err(|error| match bundle {
                 Some(_) => error.at(&format!("mounts[{place}]")),
                 None => error,
             })?;
+        }
+        if kernels == spec.mounts.len() {
+            self.own_file_steps(given.files)?;
         }
         self.check_mounts(spec, bundle)?;
         self.node_steps(spec)?;

@@ -13,7 +13,7 @@ use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, Gid, ThreadNameSpaceType, Uid, UnshareFlags};
 
-use super::{Contents, Entered, HookProgram, Landlocked, Look, Notify, Target};
+use super::{Contents, Entered, HookProgram, Landlocked, Look, MadeUp, Notify, Target};
 
 /// One thing that the child does. All strings and numbers are ready; the child adds only the
 /// descriptors that it gets on the way.
@@ -32,6 +32,13 @@ pub(crate) enum Step {
     CgroupNamespace,
     /// Puts the root file system where it can be pivoted to.
     Root(RootSource),
+    /// Makes a file system for what is made up, where devpts will cover it.
+    PlaceMadeUp,
+    /// Writes a file of coffer's own and puts it over the image's.
+    OwnFile(MadeUp),
+    /// Writes files that follow limits and puts them over the kernel's. One that the kernel does
+    /// not have is no error.
+    MadeUp(Vec<MadeUp>),
     /// Mounts a file system of the kernel's.
     Filesystem(Filesystem),
     /// Mounts a file or folder of the host.
@@ -91,6 +98,13 @@ pub(crate) enum Step {
         /// The host's proc.
         proc: OwnedFd,
         /// What is written into `timens_offsets`, where it is something.
+        offsets: String,
+    },
+    /// Makes a time namespace and enters it, with these offsets.
+    Uptime {
+        /// The host's proc.
+        proc: OwnedFd,
+        /// What is written into `timens_offsets`.
         offsets: String,
     },
     /// Says to a security module what the program is to be called.
@@ -325,6 +339,12 @@ impl Step {
             Self::ContainerRoot => "become root of the user namespace".to_owned(),
             Self::CgroupNamespace => "make a cgroup namespace".to_owned(),
             Self::Root(_) => "mount the root file system".to_owned(),
+            Self::PlaceMadeUp => "make a place for files of coffer's own".to_owned(),
+            Self::OwnFile(file) => format!("put a file of coffer's own on {}", file.target),
+            Self::MadeUp(files) => {
+                let paths: Vec<String> = files.iter().map(|f| f.target.to_string()).collect();
+                format!("make up {}", paths.join(", "))
+            }
             Self::Filesystem(fs) => format!("mount {} on {}", show(&fs.kind), fs.target),
             Self::Bind(bind) => format!("mount {} on {}", bind.subject.display(), bind.target),
             Self::Device(device) => format!("put {} into the container", show(device.path)),
@@ -353,6 +373,7 @@ impl Step {
             Self::Personality(_) => "set the personality".to_owned(),
             Self::MemoryPolicy(..) => "set the memory policy".to_owned(),
             Self::TimeNamespace { .. } => "make a time namespace".to_owned(),
+            Self::Uptime { .. } => "make and enter a time namespace".to_owned(),
             Self::Label { value, .. } => format!("take the label {}", show(value)),
             Self::Umask(_) => "set the umask".to_owned(),
             Self::Bounding(_) => "drop capabilities from the bounding set".to_owned(),

@@ -111,6 +111,14 @@ impl Target {
         Self::of(path, &parts, kind)
     }
 
+    /// The kernel's own file at `path`, to be covered by a file that coffer makes up.
+    ///
+    /// # Errors
+    /// A [`TargetError`] where it is no such path.
+    pub(crate) fn of_kernel(path: &str) -> Result<Self, TargetError> {
+        Self::of(path, &components(path)?, TargetKind::Kernel)
+    }
+
     /// The folder `path`, which may be the root, to be started in.
     ///
     /// # Errors

@@ -4,10 +4,10 @@
 //! image may wish, its conversion.md for how the two meet.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use coffer_confine::confinement::{Filter, HostDevice, SystemPaths as Paths, Wishes};
 use coffer_confine::ids::{ContainerGid, IdMap};
+use coffer_confine::paths::MadeUp;
 use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
 use coffer_oci::runtime::{
@@ -15,8 +15,8 @@ use coffer_oci::runtime::{
 };
 
 use super::{
-    Entrypoint, MissingError, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
-    Terminal, Userns, devices, env, limits, make_missing, mounts,
+    Entrypoint, Limits, MissingError, Network, Request, RootAccess, SeccompChoice, Sharing,
+    SystemPaths, Terminal, Userns, devices, env, limits, make_missing, mounts,
 };
 
 /// What a specification needs beside image and flags.
@@ -30,8 +30,6 @@ pub struct Facts<'a> {
     pub devices: &'a [HostDevice],
     /// The container's id; its first twelve characters are the host name where none is given.
     pub id: &'a str,
-    /// The folder with `hosts`, `hostname` and `resolv.conf`, on the host.
-    pub files: &'a Path,
 }
 
 /// Why no specification can be made.
@@ -90,7 +88,7 @@ pub fn wishes<'a>(
             SeccompChoice::Profile(profile) => Filter::Profile(profile),
         },
         system_paths: match request.system_paths {
-            SystemPaths::Confined => Paths::Confined,
+            SystemPaths::Confined => Paths::Confined(made_up(&request.limits)),
             SystemPaths::Unconfined => Paths::Unconfined,
         },
         rlimits: &request.ulimits,
@@ -100,6 +98,14 @@ pub fn wishes<'a>(
         privileges: request.privileges,
         privilege: request.privilege,
     }
+}
+
+/// Which files follow the limits.
+fn made_up(limits: &Limits) -> Vec<MadeUp> {
+    let memory = limits.memory.map(|_| MadeUp::Memory);
+    let time = limits.millicpus.map(|_| MadeUp::Processors);
+    let processors = time.or(limits.cpuset_cpus.as_ref().map(|_| MadeUp::Processors));
+    memory.into_iter().chain(processors).collect()
 }
 
 /// Which namespaces the container has of its own.
@@ -116,6 +122,10 @@ fn namespaces(request: &Request) -> Vec<Namespace> {
     }
     if request.network == Network::None {
         kinds.push(NamespaceKind::Network);
+    }
+    // Made up, as the files are: `/proc/uptime` counts from the container's start.
+    if request.system_paths == SystemPaths::Confined && coffer_sys::namespace::has_time() {
+        kinds.push(NamespaceKind::Time);
     }
     kinds.into_iter().map(|kind| Namespace { kind, path: String::new() }).collect()
 }
@@ -144,7 +154,6 @@ pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result
         linux: Some(linux(request, facts.devices)),
         ..Spec::default()
     };
-    spec.mounts.extend(mounts::of_files(facts.files)?);
     spec.mounts.extend(mounts::of_image(image, request));
     spec.mounts.extend(mounts::of_request(request)?);
     Ok(spec)

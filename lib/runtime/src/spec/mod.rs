@@ -17,7 +17,6 @@ pub use build::{Facts, SpecError, build, labels, stop_signal, user, wishes};
 pub use devices::{DeviceError, DeviceRequest, devices};
 pub use exec::ExecRequest;
 pub use missing::{MissingError, make_missing};
-pub use mounts::FILES;
 pub use request::{
     Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
     Terminal, Userns,

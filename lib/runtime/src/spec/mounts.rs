@@ -1,6 +1,4 @@
-//! The mounts of a container: the kernel's, our three files, the image's, the caller's.
-
-use std::path::Path;
+//! The mounts of a container: the kernel's, the image's, the caller's.
 
 use coffer_oci::ImageConfig;
 use coffer_oci::runtime::Mount;
@@ -11,9 +9,6 @@ use super::{
 
 /// How much `/dev/shm` holds. Source: docker's default for `--shm-size`.
 const SHM_SIZE: u64 = 64 << 20;
-
-/// Files of ours that a container sees, by their names in `/etc`.
-pub const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
 fn mount(destination: &str, kind: &str, options: &[&str]) -> Mount {
     Mount {
@@ -42,19 +37,6 @@ pub(super) fn of_kernel(shm_size: Option<u64>, tty_group: bool) -> Vec<Mount> {
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
         mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "ro"]),
     ]
-}
-
-/// Our files in `/etc`, from the container's folder.
-pub(super) fn of_files(folder: &Path) -> Result<Vec<Mount>, SpecError> {
-    let folder = folder.to_str().ok_or_else(|| SpecError::NotUtf8(folder.to_owned()))?;
-    let file = |name: &&str| Mount {
-        destination: format!("/etc/{name}"),
-        kind: "bind".to_owned(),
-        source: format!("{folder}/{name}"),
-        options: ["nosuid", "noexec", "nodev"].map(str::to_owned).to_vec(),
-        ..Mount::default()
-    };
-    Ok(FILES.iter().map(file).collect())
 }
 
 /// The image's volumes. They are folders of the container's own writable layer; only where the

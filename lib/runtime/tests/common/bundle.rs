@@ -7,7 +7,7 @@ use coffer_oci::runtime::{Process, Spec};
 use coffer_runtime::cgroup::Entry;
 use coffer_runtime::launch::{Calls, Gate, Launch, LaunchError, Launched, Stdio, launch_with};
 use coffer_runtime::plan::{
-    Authority, Bundle, CgroupView, Inputs, JoinInputs, Joined, Keyring, Plan, PlanError,
+    Authority, Bundle, CgroupView, Given, Inputs, JoinInputs, Joined, Keyring, Plan, PlanError,
     RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
@@ -116,6 +116,7 @@ impl TestBundle {
             authority: Authority::Root,
             cgroups: CgroupView::None,
             init: Init::Program,
+            given: Given::default(),
             bundle: Some(self.bundle()),
         })
     }

@@ -18,8 +18,9 @@ use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
 use coffer_oci::runtime::Spec;
 use coffer_runtime::cgroup::Entry;
+use coffer_runtime::hosts::{FILES, OwnFile};
 use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch, program_of};
-use coffer_runtime::plan::{Authority, CgroupView, Inputs, JoinInputs, Plan, RootFs};
+use coffer_runtime::plan::{Authority, CgroupView, Given, Inputs, JoinInputs, Plan, RootFs};
 use coffer_runtime::spec::{ExecRequest, Facts, Init, Request, Userns, build, wishes};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -52,6 +53,7 @@ pub(crate) struct Bench {
     pub(crate) ids: IdMap,
     pub(crate) authority: Authority,
     pub(crate) cgroups: CgroupView,
+    pub(crate) files: Vec<OwnFile>,
 }
 
 /// How a container ended.
@@ -80,9 +82,6 @@ impl Bench {
         for applet in APPLETS {
             symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
-        for file in coffer_runtime::spec::FILES {
-            std::fs::write(folder.path().join(file), format!("ours: {file}\n")).unwrap();
-        }
         let root = ContainerUid::ROOT;
         Self {
             folder,
@@ -97,6 +96,7 @@ impl Bench {
             ids: IdMap::contiguous(FIRST_ID, 65536),
             authority: Authority::Root,
             cgroups: CgroupView::None,
+            files: FILES.map(of_ours).to_vec(),
         }
     }
 
@@ -137,6 +137,7 @@ impl Bench {
             authority: self.authority,
             cgroups: self.cgroups.clone(),
             init: self.request.init,
+            given: Given { files: &self.files, limits: None },
             bundle: None,
         })
         .unwrap()
@@ -169,7 +170,6 @@ impl Bench {
             ids: ids.as_ref(),
             devices: &[],
             id: "0123456789abcdef",
-            files: self.folder.path(),
         };
         let spec = build(&self.image, &self.request, facts).unwrap();
         let wishes = wishes(&self.request, self.identity.clone(), ids, Vec::new());
@@ -186,6 +186,10 @@ impl Bench {
     pub(crate) fn start(&self, gate: Gate<'_>) -> Result<(OwnedFd, Launched), LaunchError> {
         start(&self.plan(), gate)
     }
+}
+
+fn of_ours(name: &str) -> OwnFile {
+    OwnFile { path: format!("/etc/{name}"), text: format!("ours: {name}\n") }
 }
 
 /// Starts a process, with its output in a pipe.

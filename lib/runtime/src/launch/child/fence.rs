@@ -36,6 +36,7 @@ impl Child<'_> {
                     offsets => write_own(proc, c"self/timens_offsets", offsets),
                 }
             }
+            Step::Uptime { proc, offsets } => enter_time(proc, offsets),
             Step::Label { proc, file, value } => write_own(proc, file, value.to_bytes()),
             Step::Umask(mask) => {
                 rustix::process::umask(Mode::from_bits_retain(*mask));
@@ -130,6 +131,16 @@ fn write_own(proc: &OwnedFd, file: &CStr, value: &[u8]) -> Result<(), Fault> {
         written if written == value.len() => Ok(()),
         _ => Err(Errno::IO.into()),
     }
+}
+
+/// Makes a time namespace and goes into it at once: an init never executes anything, and who joins
+/// the container looks at its.
+fn enter_time(proc: &OwnedFd, offsets: &str) -> Result<(), Fault> {
+    coffer_sys::namespace::unshare_time()?;
+    write_own(proc, c"self/timens_offsets", offsets.as_bytes())?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let made = rustix::fs::openat(proc, c"self/ns/time_for_children", flags, Mode::empty())?;
+    Ok(thread::move_into_link_name_space(made.as_fd(), None)?)
 }
 
 /// Puts in force what is permitted: the change of ids has taken it out of force.

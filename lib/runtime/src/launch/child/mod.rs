@@ -10,6 +10,7 @@ mod held;
 mod hook;
 mod join;
 mod landlock;
+mod made_up;
 mod mounts;
 mod walk;
 
@@ -55,6 +56,10 @@ pub(crate) struct Child<'a> {
     /// A copy of the null device's mount that was not needed for a mask.
     cover: Option<OwnedFd>,
     empty: Option<OwnedFd>,
+    /// A mask that is in place, to be copied.
+    mask: Option<OwnedFd>,
+    /// What files are made up in.
+    made_up: Option<OwnedFd>,
     folder: Option<OwnedFd>,
     /// The Landlock policy that is being made.
     ruleset: Option<Ruleset>,
@@ -74,7 +79,8 @@ impl<'a> Child<'a> {
     ) -> Self {
         let handed = Vec::with_capacity(plan.handed.len());
         let held = Held::with_room_for(plan.steps.len());
-        let (root, null, cover, empty, folder) = (None, None, None, None, None);
+        let (root, null, cover, empty, mask) = (None, None, None, None, None);
+        let (made_up, folder) = (None, None);
         Self {
             plan,
             socket,
@@ -89,6 +95,8 @@ impl<'a> Child<'a> {
             null,
             cover,
             empty,
+            mask,
+            made_up,
             folder,
             ruleset: None,
             passed: None,
@@ -115,6 +123,9 @@ impl<'a> Child<'a> {
             Step::Receive => self.receive(),
             Step::ContainerRoot => fence::set_ids(Uid::ROOT, Gid::ROOT),
             Step::CgroupNamespace => Ok(coffer_sys::namespace::unshare_cgroup()?),
+            Step::PlaceMadeUp => self.place_made_up(),
+            Step::OwnFile(file) => self.put_own_file(file),
+            Step::MadeUp(files) => self.put_made_up(files),
             Step::Root(source) => self.attach_root(source),
             Step::Filesystem(fs) => self.mount_filesystem(fs),
             Step::Bind(bind) => self.bind(bind),

@@ -90,7 +90,7 @@ impl<'a> Child<'a> {
 
     /// Attaches a mount at its target: by name where that is directly in the root or in a mount of
     /// our own, else where a walk leads.
-    fn attach_at(&mut self, mount: &OwnedFd, target: &Target) -> Result<(), Fault> {
+    pub(super) fn attach_at(&mut self, mount: &OwnedFd, target: &Target) -> Result<(), Fault> {
         if target.kind == TargetKind::Plain && self.attach_by_name(mount, target)? {
             return Ok(());
         }
@@ -168,7 +168,7 @@ impl<'a> Child<'a> {
         let name = &path[c"/proc/".count_bytes()..];
         match move_mount(&cover, c"", self.held.must(c"/proc")?, name, FROM_FD) {
             Ok(()) => {
-                self.leave(cover);
+                self.keep_mask(cover);
                 Ok(())
             }
             Err(Errno::NOENT) => {
@@ -193,20 +193,32 @@ impl<'a> Child<'a> {
         };
         attach(&cover, &point)?;
         self.leave(point);
-        let spent = match folder {
-            FileType::Directory => self.empty.replace(cover),
-            _ => Some(cover),
-        };
-        if let Some(spent) = spent {
-            self.leave(spent);
+        match folder {
+            FileType::Directory => {
+                if let Some(spent) = self.empty.replace(cover) {
+                    self.leave(spent);
+                }
+            }
+            _ => self.keep_mask(cover),
         }
         Ok(())
+    }
+
+    /// The first mask is kept to be copied; it is sealed already.
+    fn keep_mask(&mut self, mask: OwnedFd) {
+        match self.mask {
+            Some(_) => self.leave(mask),
+            None => self.mask = Some(mask),
+        }
     }
 
     /// A sealed copy of the null device's mount: that in our own `/dev`, or else the host's, which
     /// is looked at as every device is. It is taken from where it is attached: Linux before 6.15
     /// copies no mount that is attached nowhere.
     fn null_cover(&self) -> Result<OwnedFd, Fault> {
+        if let Some(mask) = &self.mask {
+            return clone_of(mask.as_fd(), Reach::One);
+        }
         let null = match &self.null {
             Some(null) => clone_of(null.as_fd(), Reach::One)?,
             None => {
@@ -310,7 +322,7 @@ impl<'a> Child<'a> {
 
     /// What is at `path`, where there is such a thing. It is reached without links: what coffer
     /// masks lies in its own mounts of proc and sysfs, and a mask on a link would hide nothing.
-    fn existing(&self, path: &CStr) -> Result<Option<OwnedFd>, Fault> {
+    pub(super) fn existing(&self, path: &CStr) -> Result<Option<OwnedFd>, Fault> {
         let resolve =
             ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
