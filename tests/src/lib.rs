@@ -17,6 +17,7 @@
 pub mod bed;
 pub mod coffer;
 pub mod containerd;
+pub mod cri;
 pub mod daemon;
 pub mod dockerd;
 pub mod engines;

@@ -13,6 +13,7 @@ use crate::bed::apt::{Archive, output};
 use crate::package::{self, FOR_PEERS};
 use crate::room;
 
+const CRICTL: &str = "sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0";
 const RUNC: &str = "github.com/opencontainers/runc@v1.5.1";
 /// crun, and what it needs of the suite.
 const CRUN: [&str; 7] =
@@ -96,17 +97,30 @@ fn crun(bin: &Path) -> Result<()> {
     debian(bin, "sid", &CRUN, "usr/bin/crun")
 }
 
-/// Puts CRIU there, where it is not yet: what checkpoints are tested with.
-///
-/// # Errors
-/// It cannot be had.
-pub(crate) fn criu() -> Result<()> {
+/// Puts there what checkpoints and containerd's CRI are tested with, where it is not yet. What
+/// cannot be had is named; the tests that want it say that they were skipped.
+pub(crate) fn for_tests() {
+    let builders: [(&str, Builder); 2] = [("criu", criu), ("crictl", crictl)];
     let bin = folder();
-    if bin.join("criu").exists() {
-        return Ok(());
+    for (name, build) in builders.iter().filter(|(name, _)| !bin.join(name).exists()) {
+        eprintln!("building {name}");
+        let built = fs::create_dir_all(&bin).map_err(Into::into).and_then(|()| build(&bin));
+        if let Err(error) = built {
+            eprintln!("error: {name}: {error:#}");
+        }
     }
-    fs::create_dir_all(&bin)?;
-    debian(&bin, "trixie", &CRIU, "usr/sbin/criu")
+}
+
+fn criu(bin: &Path) -> Result<()> {
+    debian(bin, "trixie", &CRIU, "usr/sbin/criu")
+}
+
+/// A proxy that stalls would hold up all tests.
+fn crictl(bin: &Path) -> Result<()> {
+    let mut go = Command::new("timeout");
+    go.args(["900", "go", "install", CRICTL]).env("GOBIN", bin);
+    output(&mut go)?;
+    Ok(())
 }
 
 /// A program of another suite, by the name of its first package. Its interpreter and its libraries

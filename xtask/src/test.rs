@@ -22,7 +22,7 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
         && stages
             .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;
     if built && rustix::process::geteuid().is_root() {
-        stages.step("CRIU", peers::criu)?;
+        peers::for_tests();
         stages.step("the bed", || bed::run(&["build", "plain", "systemd", "apparmor"]))?;
         stages.step("the bed, newer kernel", || {
             bed::run(&["build", "--kernel", "13", "plain", "systemd"])

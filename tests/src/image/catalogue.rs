@@ -30,6 +30,14 @@ pub const BUSYBOX: Recipe = Recipe {
     start: Start::command(&["sh"]),
 };
 
+/// What holds a pod's namespaces.
+pub const PAUSE: Recipe = Recipe {
+    name: "pause",
+    base: Some(&BUSYBOX),
+    layers: &[gzip(Content::Files(&[file("srv/pause", "")]))],
+    start: Start::command(&["sleep", "1000000"]),
+};
+
 /// busybox and two small layers on it, one of which deletes.
 pub const LAYERED: Recipe = Recipe {
     name: "layered",

@@ -104,7 +104,11 @@ impl Confinement {
         };
         confinement.listener = listener(linux, &confinement.seccomp)?;
         confinement.take_process(process, host, &mut warnings)?;
-        confinement.check_ids().map_err(|error| error.at("linux.uidMappings"))?;
+        let ids = match linux.uid_mappings.is_empty() {
+            true => "linux.gidMappings",
+            false => "linux.uidMappings",
+        };
+        confinement.check_ids().map_err(|error| error.at(ids))?;
         Ok(OfBundle { confinement, warnings })
     }
 

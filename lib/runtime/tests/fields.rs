@@ -1,0 +1,316 @@
+//! Every field of runtime-spec 1.3.0's schema for Linux: it is refused by its JSON path, or
+//! something of what will be done is another for it. None is dropped.
+#![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
+#![expect(clippy::unwrap_used, reason = "a bundle that cannot be made fails the test")]
+
+use std::fs;
+use std::path::Path;
+
+use coffer_confine::confinement::{Confinement, Host, OfBundle};
+use coffer_runtime::bundle::Bundle;
+use coffer_runtime::cgroup::Settings;
+use coffer_runtime::plan::{
+    self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs,
+};
+use coffer_runtime::spec::Init;
+use serde_json::{Value, json};
+
+/// A bundle in which each of the fields makes a difference.
+fn config() -> Value {
+    json!({
+        "ociVersion": "1.3.0",
+        "process": {"user": {"uid": 0, "gid": 0}, "args": ["/bin/sh"], "cwd": "/"},
+        "root": {"path": "rootfs"},
+        "mounts": [{"destination": "/data", "type": "bind", "source": "data", "options": ["rbind"]}],
+        "linux": {"namespaces": [
+            {"type": "mount"}, {"type": "pid"}, {"type": "network"}, {"type": "uts"},
+            {"type": "time"}, {"type": "ipc"},
+        ]},
+    })
+}
+
+/// What is asked of a listener.
+fn notify() -> Value {
+    json!({"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"})
+}
+
+/// Fields by their JSON pointers, each with a value that a bundle may have. Where others have to
+/// be there for it, the outermost of them is named. Source: runtime-spec 1.3.0, schema/.
+fn fields() -> Vec<(&'static str, Value)> {
+    let hook = json!([{"path": "/bin/true", "args": ["true"], "env": ["A=B"], "timeout": 3}]);
+    let device = |more: Value| {
+        merged(json!([{"path": "/dev/x", "type": "c", "major": 1, "minor": 3}]), more)
+    };
+    let throttle = json!([{"major": 8, "minor": 0, "rate": 1000}]);
+    let map = json!([{"containerID": 0, "hostID": 5000, "size": 9}]);
+    let mapped = |more: Value| {
+        merged(json!({"destination": "/data", "source": "data", "options": ["rbind"]}), more)
+    };
+    let deadline = json!({
+        "policy": "SCHED_DEADLINE", "runtime": 10_000, "deadline": 20_000, "period": 30_000,
+        "flags": ["SCHED_FLAG_RECLAIM"],
+    });
+    let seccomp = |more: Value| merged(json!({"defaultAction": "SCMP_ACT_ALLOW"}), more);
+    let rule = |more: Value| {
+        let rule = merged(json!({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}), more);
+        seccomp(json!({"syscalls": [rule]}))
+    };
+    let cpu = |more: Value| json!({"cpu": more});
+    let memory = |more: Value| json!({"memory": more});
+    let block = |more: Value| json!({"blockIO": more});
+    vec![
+        ("/process/terminal", json!(true)),
+        ("/process/user/uid", json!(7)),
+        ("/process/user/gid", json!(7)),
+        ("/process/user/umask", json!(63)),
+        ("/process/user/additionalGids", json!([5, 6])),
+        ("/process/args", json!(["/bin/other"])),
+        ("/process/env", json!(["A=B"])),
+        ("/process/cwd", json!("/other")),
+        ("/process/capabilities", json!({"bounding": ["CAP_KILL"]})),
+        ("/process/capabilities", json!({"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"]})),
+        ("/process/capabilities", json!({"permitted": ["CAP_KILL"], "effective": ["CAP_KILL"]})),
+        ("/process/capabilities", json!({"inheritable": ["CAP_KILL"]})),
+        (
+            "/process/capabilities",
+            json!({
+                "inheritable": ["CAP_KILL"], "permitted": ["CAP_KILL"], "ambient": ["CAP_KILL"],
+            }),
+        ),
+        ("/process/rlimits", json!([{"type": "RLIMIT_CORE", "soft": 1, "hard": 2}])),
+        ("/process/noNewPrivileges", json!(true)),
+        ("/process/apparmorProfile", json!("some")),
+        ("/process/selinuxLabel", json!("a:b:c:s0")),
+        ("/process/oomScoreAdj", json!(9)),
+        ("/process/scheduler", json!({"policy": "SCHED_BATCH", "nice": 5})),
+        ("/process/scheduler", json!({"policy": "SCHED_FIFO", "priority": 5})),
+        ("/process/scheduler", deadline),
+        ("/process/ioPriority", json!({"class": "IOPRIO_CLASS_BE", "priority": 5})),
+        ("/root/path", json!("data")),
+        ("/root/readonly", json!(true)),
+        ("/hostname", json!("other")),
+        ("/domainname", json!("other")),
+        ("/mounts/0/destination", json!("/other")),
+        ("/mounts/0", json!({"destination": "/data", "type": "tmpfs", "source": "data"})),
+        ("/mounts/0/source", json!("rootfs")),
+        ("/mounts/0/options", json!(["rbind", "rro"])),
+        ("/mounts/0", mapped(json!({"uidMappings": map, "gidMappings": map}))),
+        ("/mounts/0", mapped(json!({"uidMappings": map}))),
+        ("/mounts/0", mapped(json!({"gidMappings": map}))),
+        ("/hooks", json!({"createContainer": hook})),
+        ("/hooks", json!({"startContainer": hook})),
+        ("/linux/devices", device(json!([{}]))),
+        ("/linux/devices", device(json!([{"type": "b"}]))),
+        ("/linux/devices", device(json!([{"path": "/dev/y"}]))),
+        ("/linux/devices", device(json!([{"fileMode": 384}]))),
+        ("/linux/devices", device(json!([{"uid": 5}]))),
+        ("/linux/devices", device(json!([{"gid": 5}]))),
+        ("/linux/uidMappings", map.clone()),
+        ("/linux/gidMappings", map),
+        ("/linux/namespaces", json!([{"type": "mount"}])),
+        (
+            "/linux/namespaces",
+            json!([{"type": "mount"}, {"type": "uts", "path": "/proc/self/ns/uts"}]),
+        ),
+        ("/linux/netDevices", json!({"eth0": {"name": "other"}})),
+        ("/linux/sysctl", json!({"net.ipv4.ip_forward": "1"})),
+        ("/linux/rootfsPropagation", json!("shared")),
+        ("/linux/maskedPaths", json!(["/proc/kcore"])),
+        ("/linux/readonlyPaths", json!(["/proc/sys"])),
+        ("/linux/mountLabel", json!("a:b:c:s0")),
+        ("/linux/intelRdt", json!({"closID": "x"})),
+        ("/linux/intelRdt", json!({"schemata": ["L3:0=f"]})),
+        ("/linux/intelRdt", json!({"l3CacheSchema": "L3:0=f"})),
+        ("/linux/intelRdt", json!({"memBwSchema": "MB:0=20"})),
+        ("/linux/intelRdt", json!({"enableMonitoring": true})),
+        ("/linux/memoryPolicy", json!({"mode": "MPOL_INTERLEAVE", "nodes": "0"})),
+        (
+            "/linux/memoryPolicy",
+            json!({
+                "mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"],
+            }),
+        ),
+        ("/linux/personality", json!({"domain": "LINUX32"})),
+        ("/linux/personality", json!({"domain": "LINUX", "flags": ["X"]})),
+        ("/linux/timeOffsets", json!({"monotonic": {"secs": 5, "nanosecs": 1}})),
+        ("/linux/timeOffsets", json!({"boottime": {"secs": 5, "nanosecs": 1}})),
+        ("/linux/seccomp", seccomp(json!({}))),
+        (
+            "/linux/seccomp",
+            seccomp(json!({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 5})),
+        ),
+        ("/linux/seccomp", seccomp(json!({"architectures": ["SCMP_ARCH_X86"]}))),
+        ("/linux/seccomp", seccomp(json!({"flags": ["SECCOMP_FILTER_FLAG_LOG"]}))),
+        ("/linux/seccomp", seccomp(json!({"syscalls": [notify()], "listenerPath": "/some"}))),
+        (
+            "/linux/seccomp",
+            seccomp(json!({
+                "syscalls": [notify()], "listenerPath": "/some", "listenerMetadata": "x",
+            })),
+        ),
+        ("/linux/seccomp", rule(json!({}))),
+        ("/linux/seccomp", rule(json!({"errnoRet": 7}))),
+        (
+            "/linux/seccomp",
+            rule(json!({
+                "args": [{"index": 1, "value": 5, "valueTwo": 4, "op": "SCMP_CMP_MASKED_EQ"}],
+            })),
+        ),
+        (
+            "/linux/resources",
+            json!({"devices": [
+                {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+            ]}),
+        ),
+        ("/linux/resources", json!({"pids": {"limit": 9}})),
+        ("/linux/resources", block(json!({"weight": 100}))),
+        ("/linux/resources", block(json!({"leafWeight": 100}))),
+        (
+            "/linux/resources",
+            block(json!({"weightDevice": [
+                {"major": 8, "minor": 0, "weight": 100, "leafWeight": 90},
+            ]})),
+        ),
+        ("/linux/resources", block(json!({"throttleReadBpsDevice": throttle}))),
+        ("/linux/resources", block(json!({"throttleWriteBpsDevice": throttle}))),
+        ("/linux/resources", block(json!({"throttleReadIOPSDevice": throttle}))),
+        ("/linux/resources", block(json!({"throttleWriteIOPSDevice": throttle}))),
+        ("/linux/resources", cpu(json!({"shares": 100}))),
+        ("/linux/resources", cpu(json!({"quota": 10_000}))),
+        ("/linux/resources", cpu(json!({"burst": 1000}))),
+        ("/linux/resources", cpu(json!({"period": 100_000}))),
+        ("/linux/resources", cpu(json!({"realtimeRuntime": 1000}))),
+        ("/linux/resources", cpu(json!({"realtimePeriod": 100_000}))),
+        ("/linux/resources", cpu(json!({"cpus": "0"}))),
+        ("/linux/resources", cpu(json!({"mems": "0"}))),
+        ("/linux/resources", cpu(json!({"idle": 1}))),
+        ("/linux/resources", memory(json!({"limit": 10_000_000}))),
+        ("/linux/resources", memory(json!({"reservation": 10_000_000}))),
+        ("/linux/resources", memory(json!({"limit": 10_000_000, "swap": 20_000_000}))),
+        ("/linux/resources", memory(json!({"kernel": 10_000_000}))),
+        ("/linux/resources", memory(json!({"kernelTCP": 10_000_000}))),
+        ("/linux/resources", memory(json!({"swappiness": 50}))),
+        ("/linux/resources", memory(json!({"disableOOMKiller": true}))),
+        ("/linux/resources", memory(json!({"useHierarchy": true}))),
+        ("/linux/resources", memory(json!({"limit": 10_000_000, "checkBeforeUpdate": true}))),
+        ("/linux/resources", json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}]})),
+        ("/linux/resources", json!({"network": {"classID": 5}})),
+        ("/linux/resources", json!({"network": {"priorities": [{"name": "lo", "priority": 5}]}})),
+        ("/linux/resources", json!({"rdma": {"mlx": {"hcaHandles": 3}}})),
+        ("/linux/resources", json!({"rdma": {"mlx": {"hcaObjects": 3}}})),
+        ("/linux/resources", json!({"unified": {"memory.high": "10000000"}})),
+    ]
+}
+
+/// `base` with what `more` names in place of its own.
+fn merged(base: Value, more: Value) -> Value {
+    match (base, more) {
+        (Value::Object(mut base), Value::Object(more)) => {
+            base.extend(more);
+            Value::Object(base)
+        }
+        (Value::Array(base), Value::Array(more)) => {
+            base.into_iter().zip(more).map(|(base, more)| merged(base, more)).collect()
+        }
+        (_, more) => more,
+    }
+}
+
+/// `config` with `value` at `pointer`, and the objects on the way.
+fn with(mut config: Value, pointer: &str, value: Value) -> Value {
+    let mut place = &mut config;
+    for part in pointer.split('/').skip(1) {
+        place = match part.parse::<usize>() {
+            Ok(number) => &mut place[number],
+            Err(_) => &mut place[part],
+        };
+    }
+    *place = value;
+    config
+}
+
+/// All that would be done; the error's words where it is refused.
+fn decided(config: &Value) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["rootfs", "data"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    let said = decide(folder.path())?;
+    Ok(plain(&said.replace(&*folder.path().to_string_lossy(), "FOLDER")))
+}
+
+fn decide(folder: &Path) -> Result<String, String> {
+    let words = |error: &dyn std::error::Error| {
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(error) = next {
+            text = format!("{text}: {error}");
+            next = error.source();
+        }
+        text
+    };
+    let bundle = Bundle::open(folder).map_err(|error| words(&error))?;
+    let (spec, host) = (&bundle.spec, Host::read());
+    let OfBundle { confinement, warnings } =
+        Confinement::of_bundle(spec, &host).map_err(|error| words(&error))?;
+    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
+    let settings = Settings::of_bundle(&resources.unwrap_or_default()).map_err(|e| words(&e))?;
+    let root = RootFs::Folder(bundle.rootfs().map_err(|error| words(&error))?);
+    let (id, folder, keyring) = ("fields", &*bundle.path, Keyring::Own);
+    let bundle = plan::Bundle { id, folder, root_change: RootChange::Pivot, keyring, preserved: 0 };
+    let plan = Plan::new(Inputs {
+        spec,
+        confinement: &confinement,
+        host: &host,
+        root,
+        authority: Authority::Root,
+        cgroups: CgroupView::None,
+        init: Init::Program,
+        bundle: Some(bundle),
+    });
+    let plan = plan.map_err(|error| words(&error))?;
+    Ok(format!("{plan:?} {settings:?} {warnings:?}"))
+}
+
+/// Without the numbers of descriptors and the addresses, which are others each time.
+fn plain(text: &str) -> String {
+    let without = |text: &str, mark: &str, radix| {
+        let mut parts = text.split(mark);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.trim_start_matches(|c: char| c.is_digit(radix)))
+    };
+    without(&without(text, "fd: ", 10), "0x", 16)
+}
+
+#[test]
+fn root_every_field_is_refused_by_its_path_or_changes_what_is_done() {
+    if !coffer_tests::program::root() {
+        return;
+    }
+    let base = decided(&config()).unwrap();
+    assert!(decided(&config()).as_ref() == Ok(&base), "it is the same twice");
+    let mut silent = Vec::new();
+    for (pointer, value) in fields() {
+        let path = pointer.trim_start_matches('/').replace("/0", "[0]").replace('/', ".");
+        match decided(&with(config(), pointer, value.clone())) {
+            Ok(other) if other == base => silent.push(format!("{pointer} {value}: dropped")),
+            Ok(_) => {}
+            Err(words) if words.contains(&path) => {}
+            Err(words) => silent.push(format!("{pointer} {value}: {words}")),
+        }
+    }
+    assert_eq!(silent, [""; 0]);
+}
+
+#[test]
+fn root_what_the_specification_does_not_know_is_passed_over() {
+    if !coffer_tests::program::root() {
+        return;
+    }
+    let base = decided(&config());
+    // runtime-spec config.md, "Extensibility", and the objects of other platforms.
+    for pointer in ["/windows", "/solaris", "/vm", "/zos", "/freebsd", "/linux/unknown"] {
+        assert!(decided(&with(config(), pointer, json!({"some": 1}))) == base, "{pointer}");
+    }
+}
