@@ -1,5 +1,8 @@
 //! Kubernetes' way to containers: `crictl`, containerd's CRI, and the handlers of docs/engines.md.
 
+#![expect(clippy::disallowed_methods, reason = "reads /proc of processes that the test made")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails ends the test")]
+
 use std::fs;
 
 use coffer_tests::cri::Cri;

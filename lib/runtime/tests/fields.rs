@@ -36,6 +36,7 @@ fn notify() -> Value {
 
 /// Fields by their JSON pointers, each with a value that a bundle may have. Where others have to
 /// be there for it, the outermost of them is named. Source: runtime-spec 1.3.0, schema/.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn fields() -> Vec<(&'static str, Value)> {
     let hook = json!([{"path": "/bin/true", "args": ["true"], "env": ["A=B"], "timeout": 3}]);
     let device = |more: Value| {

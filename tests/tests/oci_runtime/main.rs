@@ -15,5 +15,6 @@ mod globals;
 mod hooks;
 mod life;
 mod limits;
+mod network;
 mod run;
 mod terminal;

@@ -57,6 +57,15 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// An interface of the host could not be moved into the container.
+    #[error("cannot move the interface {name} into the container")]
+    Interface {
+        /// Its name on the host.
+        name: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A step of the child failed.
     #[error(transparent)]
     Step(#[from] StepError),

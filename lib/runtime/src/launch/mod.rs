@@ -8,6 +8,7 @@
 mod child;
 mod error;
 mod helper;
+mod interface;
 mod look;
 mod parent;
 mod program;

@@ -8,7 +8,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::Pid;
 
 use super::{LaunchError, Launched, Stdio, give_pipe, look, report};
-use crate::plan::{Handed, Mapping, Plan};
+use crate::plan::{Handed, Interfaces, Mapping, Plan};
 
 /// Maps ids, joins control groups, makes mounts and sends them.
 pub(super) fn hand_over(
@@ -22,6 +22,7 @@ pub(super) fn hand_over(
     }
     set_oom_score(plan, pid)?;
     joined(pid).map_err(LaunchError::Joined)?;
+    move_interfaces(plan, pid)?;
     let userns = match (&plan.ids, plan.handed.is_empty()) {
         (Some(_), false) => Some(user_namespace(pid)?),
         _ => None,
@@ -65,6 +66,24 @@ fn make_mount(
 fn user_namespace(pid: Pid) -> Result<OwnedFd, LaunchError> {
     proc_file(pid, "ns/user", OFlags::RDONLY)
         .map_err(|source| LaunchError::Process { file: "ns/user", source })
+}
+
+/// Gives the container the interfaces that are to be its own.
+fn move_interfaces(plan: &Plan, pid: Pid) -> Result<(), LaunchError> {
+    let Interfaces { moved, into } = &plan.interfaces;
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let made = match into {
+        Some(_) => None,
+        None => Some(
+            proc_file(pid, "ns/net", OFlags::RDONLY)
+                .map_err(|source| LaunchError::Process { file: "ns/net", source })?,
+        ),
+    };
+    let Some(into) = into.as_ref().or(made.as_ref()) else { return Ok(()) };
+    super::interface::move_all(moved, into.as_fd())
+        .map_err(|(name, source)| LaunchError::Interface { name, source })
 }
 
 fn set_oom_score(plan: &Plan, pid: Pid) -> Result<(), LaunchError> {

@@ -13,6 +13,7 @@ mod listener;
 mod made_up;
 mod mounts;
 mod namespaces;
+mod network;
 mod options;
 mod process;
 mod step;
@@ -45,6 +46,7 @@ pub(crate) use listener::Notify;
 pub use made_up::Given;
 pub(crate) use made_up::MadeUp;
 pub(crate) use namespaces::{Entered, Mapping};
+pub(crate) use network::{Interface, Interfaces};
 pub(crate) use options::Contents;
 pub use options::{OptionError, knows_option};
 pub(crate) use process::DEFAULT_PATH;
@@ -170,6 +172,8 @@ pub struct Plan {
     pub(crate) pipe_owner: Option<(Uid, Gid)>,
     /// Its badness when memory runs out.
     pub(crate) oom_score_adj: Option<i32>,
+    /// Interfaces of the host that become its own.
+    pub(crate) interfaces: Interfaces,
 }
 
 /// A mount that the parent makes.
@@ -256,6 +260,7 @@ impl Plan {
         plan.mount_steps(spec, &cgroups, given, bundle.as_ref())?;
         plan.given_steps(&confinement.devices)?;
         if let Some(bundle) = &bundle {
+            plan.find_interfaces(spec, confinement)?;
             plan.created_steps(spec, bundle)?;
             plan.tuning_steps(process, bundle)?;
             let linux = spec.linux.as_ref();
@@ -304,6 +309,7 @@ impl Plan {
             seccomp: confinement.program()?,
             pipe_owner: None,
             oom_score_adj: None,
+            interfaces: Interfaces::default(),
         })
     }
 

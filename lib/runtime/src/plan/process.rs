@@ -38,7 +38,7 @@ pub(super) fn check_supported(spec: &Spec, bundle: Option<&Bundle<'_>>) -> Resul
         (ours && linux.is_some_and(|l| l.memory_policy.is_some()), "linux.memoryPolicy"),
         (ours && linux.is_some_and(|l| l.personality.is_some()), "linux.personality"),
         (ours && linux.is_some_and(|l| !l.time_offsets.is_empty()), "linux.timeOffsets"),
-        (linux.is_some_and(|l| !l.net_devices.is_empty()), "linux.netDevices"),
+        (ours && linux.is_some_and(|l| !l.net_devices.is_empty()), "linux.netDevices"),
         (linux.is_some_and(|l| l.intel_rdt.is_some()), "linux.intelRdt"),
     ];
     match asked.into_iter().find(|(asked, _)| *asked) {
