@@ -10,7 +10,7 @@ use coffer_confine::confinement::{Confinement, Host, OfBundle};
 use coffer_runtime::bundle::Bundle;
 use coffer_runtime::cgroup::Settings;
 use coffer_runtime::plan::{
-    self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs,
+    self, Authority, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
 use serde_json::{Value, json};
@@ -268,6 +268,7 @@ fn decide(folder: &Path) -> Result<String, String> {
         authority: Authority::Root,
         cgroups: CgroupView::None,
         init: Init::Program,
+        given: Given::default(),
         bundle: Some(bundle),
     });
     let plan = plan.map_err(|error| words(&error))?;
