@@ -23,6 +23,7 @@ mod lookup;
 mod missing;
 mod network;
 mod oci;
+mod scratch;
 mod ui;
 mod unpack;
 mod verb;

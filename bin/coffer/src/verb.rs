@@ -76,10 +76,12 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::login::Login>      ("login",   Images,     "Keep a password for a registry"),
     verb::<command::logout::Logout>    ("logout",  Images,     "Forget the password for a registry"),
     verb::<command::demo::Demo>        ("demo",    Coffer,     "Show the whole path, without a registry or a network"),
+    verb::<command::audit::Audit>      ("audit",   Coffer,     "Try what a container can reach, judged from the host's side"),
     verb::<command::seccomp::Seccomp>  ("seccomp", Coffer,     "Compare system call filters, and look for what newer kernels have undone"),
     verb::<command::system::System>    ("system",  Coffer,     "Prune, check or describe what coffer keeps"),
     verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
     verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
+    verb::<command::audit::prober::Prober>("audit-probe", Hidden, "Try what a container should not reach, for an audit"),
     verb::<command::probe::Probe>      ("demo-probe", Hidden,  "Try what a container should not reach"),
 ];
 
@@ -234,6 +236,7 @@ mod tests {
         }
         check::<command::run::Run>();
         check::<command::exec::Exec>();
+        check::<command::audit::Audit>();
         check::<command::logs::Logs>();
         check::<command::pull::Pull>();
         check::<command::seccomp::Seccomp>();

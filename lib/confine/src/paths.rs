@@ -37,6 +37,7 @@ pub const MASKED: &[Closed] = &[
     closed("/proc/key-users", "whose keyrings there are on the host"),
     closed("/proc/keys", "keyrings, not all of them namespaced"),
     closed("/proc/latency_stats", "what the host waits for"),
+    closed("/proc/locks", "which files of the host are locked"),
     closed("/proc/modules", "what the host's kernel has loaded"),
     closed("/proc/pagetypeinfo", "how the host's memory is used, a help for attacks on it"),
     closed("/proc/partitions", "the host's disks"),
@@ -54,6 +55,7 @@ pub const MASKED: &[Closed] = &[
     closed("/sys/devices/virtual/powercap", "power meters, a side channel (CVE-2020-8694)"),
     closed("/sys/firmware", "the host's firmware tables and variables"),
     closed("/sys/kernel/notes", "build ids and addresses of the host's kernel"),
+    closed("/sys/kernel/vmcoreinfo", "an address in the host's memory"),
 ];
 
 /// Paths that cannot be written.

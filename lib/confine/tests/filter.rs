@@ -8,7 +8,7 @@ use std::process::Command;
 
 use coffer_confine::capability::CapSet;
 use coffer_confine::seccomp::{Arch, compile, default};
-use coffer_sys::attempt::{Attempt, attempt};
+use coffer_sys::attempt::{Call, attempt};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netlink, socket};
 
@@ -67,27 +67,27 @@ fn threads_start_behind_the_filter() {
 
 #[test]
 fn what_a_container_should_not_reach_is_refused() {
-    let errno = |what: Attempt| {
+    let errno = |what: Call| {
         let error: io::Result<()> = behind(move || attempt(what));
         error.err().and_then(|error| error.raw_os_error()).and_then(|n| u16::try_from(n).ok())
     };
     let (perm, no_call) = (Some(1), Some(38));
     for what in [
-        Attempt::LoadModule,
-        Attempt::Reboot,
-        Attempt::SetClock,
-        Attempt::Swap,
-        Attempt::Bpf,
-        Attempt::Perf,
-        Attempt::PageFaults,
-        Attempt::KernelLog,
-        Attempt::OpenFileSystem,
-        Attempt::PivotRoot,
-        Attempt::UserNamespace,
+        Call::LOAD_MODULE,
+        Call::REBOOT,
+        Call::SET_CLOCK,
+        Call::SWAP_ON,
+        Call::BPF_MAP,
+        Call::PERF_SELF,
+        Call::PAGE_FAULTS,
+        Call::KERNEL_LOG,
+        Call::OPEN_FILE_SYSTEM,
+        Call::PIVOT_ROOT,
+        Call::UNSHARE_USER,
     ] {
         assert_eq!(errno(what), perm, "{what:?}");
     }
-    for what in [Attempt::IoUring, Attempt::Keys] {
+    for what in [Call::IO_URING, Call::KEYS] {
         assert_eq!(errno(what), no_call, "{what:?}");
     }
 }

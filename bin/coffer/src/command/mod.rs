@@ -1,6 +1,7 @@
 //! The verbs, one a file: flags, then what is done with them.
 
 pub(crate) mod attach;
+pub(crate) mod audit;
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod exec;

@@ -128,10 +128,16 @@ pub fn launch_with(
     let how = Clone3 { namespaces: plan.namespaces, cgroup, parent: Parent::Caller };
     // The parent's end must not stay open in the child: it would never see the parent go.
     let ours = &report;
-    let cloned = coffer_sys::spawn::spawn(how, || {
-        coffer_sys::exec::close_one(ours.as_fd());
-        child.run()
-    })
+    let make = || {
+        coffer_sys::spawn::spawn(how, || {
+            coffer_sys::exec::close_one(ours.as_fd());
+            child.run()
+        })
+    };
+    let cloned = match parent::owner(plan) {
+        Some(owner) => coffer_sys::thread::as_owner(owner, make),
+        None => make(),
+    }
     .map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
     drop(theirs);
     let Cloned { pid, pidfd } = cloned;

@@ -2,10 +2,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use coffer_confine::ids::{ContainerGid, ContainerUid};
 use coffer_sys::mount::Reach;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
 
 use super::{LaunchError, Launched, Stdio, give_pipe, look, report};
 use crate::plan::{Handed, Interfaces, Mapping, Plan};
@@ -36,6 +38,18 @@ pub(super) fn hand_over(
     }
     let fds: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
     report::send_fds(launched.report.as_fd(), &[1], &fds).map_err(LaunchError::Channel)
+}
+
+/// Who is to own the child's user namespace: its own root, as the host numbers it. What is counted
+/// by namespace and owner (inotify, namespaces) is then the container's, and root of the host
+/// keeps its own. `None` where the caller is somebody else, who cannot become that.
+pub(super) fn owner(plan: &Plan) -> Option<(u32, u32)> {
+    let is_ours = plan.mapping == Mapping::ByParent
+        && plan.namespaces.contains(UnshareFlags::NEWUSER)
+        && rustix::process::geteuid().is_root();
+    let ids = plan.ids.as_ref().filter(|_| is_ours)?;
+    let uid = ids.host_uid(ContainerUid::ROOT)?;
+    Some((uid.number(), ids.host_gid(ContainerGid::ROOT)?.number()))
 }
 
 /// Makes one mount that is attached nowhere, its owners mapped by the child's user namespace.

@@ -6,7 +6,6 @@
 
 mod image;
 mod layer;
-mod scratch;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,9 +16,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Common;
+use crate::scratch::Scratch;
 use crate::ui::{self, Detail};
 use crate::verb::Command;
-use scratch::Scratch;
 
 /// The image's name; no registry is ever asked for it.
 const NAME: &str = "localhost/coffer/demo:1";
@@ -39,7 +38,7 @@ impl Command for Demo {
 
     fn run(self, mut context: Context) -> Outcome {
         context.ui.set_detail(Detail::Steps);
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::new("demo")?;
         assemble(&context, &scratch.path())?;
         let exit = coffer(&scratch.path(), &["run", "--rm", "--offline", NAME])?;
         tidy(&context, &scratch)?;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-use coffer_sys::attempt::{Attempt, attempt};
+use coffer_sys::attempt::{Call, attempt};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketType};
@@ -62,28 +62,28 @@ pub(super) const TRIES: &[Try] = &[
     blocked("open the host's memory",        || device(FileType::CharacterDevice, 1, 1)),
     blocked("read the kernel's memory",      || read("/proc/kcore")),
     blocked("mount a file system",           mount_tmpfs),
-    blocked("open a file system",            || call(Attempt::OpenFileSystem)),
-    blocked("change the root mount",         || call(Attempt::PivotRoot)),
+    blocked("open a file system",            || call(Call::OPEN_FILE_SYSTEM)),
+    blocked("change the root mount",         || call(Call::PIVOT_ROOT)),
     blocked("change the core pattern",       || open_to_write("/proc/sys/kernel/core_pattern")),
     blocked("trigger sysrq",                 || open_to_write("/proc/sysrq-trigger")),
     blocked("write below /sys",              || open_to_write("/sys/kernel/uevent_helper")),
     blocked("leave its cgroup",              make_cgroup),
     blocked("rename the machine",            rename_host),
     blocked("gain rights by a setuid file",  gain_rights),
-    blocked("load a kernel module",          || call(Attempt::LoadModule)),
-    blocked("restart the machine",           || call(Attempt::Reboot)),
-    blocked("set the clock",                 || call(Attempt::SetClock)),
-    blocked("add swap",                      || call(Attempt::Swap)),
-    blocked("load a BPF program",            || call(Attempt::Bpf)),
-    blocked("watch the CPU's counters",      || call(Attempt::Perf)),
-    blocked("reach the kernel's keys",       || call(Attempt::Keys)),
-    blocked("handle page faults",            || call(Attempt::PageFaults)),
-    blocked("queue calls by io_uring",       || call(Attempt::IoUring)),
-    blocked("read the kernel's log",         || call(Attempt::KernelLog)),
-    blocked("make a user namespace",         || call(Attempt::UserNamespace)),
+    blocked("load a kernel module",          || call(Call::LOAD_MODULE)),
+    blocked("restart the machine",           || call(Call::REBOOT)),
+    blocked("set the clock",                 || call(Call::SET_CLOCK)),
+    blocked("add swap",                      || call(Call::SWAP_ON)),
+    blocked("load a BPF program",            || call(Call::BPF_MAP)),
+    blocked("watch the CPU's counters",      || call(Call::PERF_SELF)),
+    blocked("reach the kernel's keys",       || call(Call::KEYS)),
+    blocked("handle page faults",            || call(Call::PAGE_FAULTS)),
+    blocked("queue calls by io_uring",       || call(Call::IO_URING)),
+    blocked("read the kernel's log",         || call(Call::KERNEL_LOG)),
+    blocked("make a user namespace",         || call(Call::UNSHARE_USER)),
 ];
 
-fn call(what: Attempt) -> io::Result<String> {
+fn call(what: Call) -> io::Result<String> {
     attempt(what).map(|()| "the kernel took the call".to_owned())
 }
 

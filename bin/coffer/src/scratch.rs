@@ -1,4 +1,4 @@
-//! A folder for the demo's store, gone when the demo has ended.
+//! A folder for as long as a command runs.
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -11,21 +11,22 @@ use crate::failure::Failure;
 
 /// The folder. Dropping it removes it as far as that goes.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     parent: PathBuf,
     name: OsString,
 }
 
 impl Scratch {
-    /// Makes a folder that only this user can enter, with a name that nobody knew before.
-    pub(super) fn new() -> Result<Self, Failure> {
+    /// Makes a folder that only this user can enter, with a name that nobody knew before, for the
+    /// verb of this name.
+    pub(crate) fn new(verb: &str) -> Result<Self, Failure> {
         let parent = environment::scratch();
-        let name = format!("coffer-demo-{}", rustix::process::getpid().as_raw_pid());
+        let name = format!("coffer-{verb}-{}", rustix::process::getpid().as_raw_pid());
         let fail = |error: std::io::Error| {
-            Failure::new("cannot make a folder for the demo")
+            Failure::new(format!("cannot make a folder for coffer {verb}"))
                 .at(parent.join(&name).display().to_string())
                 .because(error.to_string())
-                .help("choose another place: TMPDIR=DIR coffer demo")
+                .help(format!("choose another place: TMPDIR=DIR coffer {verb}"))
         };
         let opened = dir::open(&parent).map_err(fail)?;
         // Its maker must be us: a folder that is already there is an error.
@@ -34,14 +35,14 @@ impl Scratch {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         Path::new(&self.parent).join(&self.name)
     }
 
     /// Removes it now, and says where that failed.
-    pub(super) fn remove(&self) -> Result<(), Failure> {
+    pub(crate) fn remove(&self) -> Result<(), Failure> {
         let fail = |error: std::io::Error| {
-            Failure::new("cannot remove the demo's folder")
+            Failure::new("cannot remove a folder that was made for a while")
                 .at(self.path().display().to_string())
                 .because(error.to_string())
         };
@@ -53,7 +54,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Reached without `remove` only when the demo failed, which has been said already.
+        // Reached without `remove` only when the command failed, which has been said already.
         self.remove().unwrap_or_default();
     }
 }

@@ -1,0 +1,50 @@
+//! Each capability, in force for root of the container. Source: linux/capability.h.
+
+use crate::Control::Capabilities;
+use crate::inside::holds;
+use crate::primitive::{Namespace, Primitive, row};
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Primitive] = &[
+    row("cap.chown", "hold CAP_CHOWN", Capabilities, |_| holds(0)).of(Namespace::User).meant(),
+    row("cap.dac_override", "hold CAP_DAC_OVERRIDE", Capabilities, |_| holds(1)).of(Namespace::User).meant(),
+    row("cap.dac_read_search", "hold CAP_DAC_READ_SEARCH", Capabilities, |_| holds(2)).of(Namespace::User),
+    row("cap.fowner", "hold CAP_FOWNER", Capabilities, |_| holds(3)).of(Namespace::User).meant(),
+    row("cap.fsetid", "hold CAP_FSETID", Capabilities, |_| holds(4)).of(Namespace::User).meant(),
+    row("cap.kill", "hold CAP_KILL", Capabilities, |_| holds(5)).of(Namespace::User).meant(),
+    row("cap.setgid", "hold CAP_SETGID", Capabilities, |_| holds(6)).of(Namespace::User).meant(),
+    row("cap.setuid", "hold CAP_SETUID", Capabilities, |_| holds(7)).of(Namespace::User).meant(),
+    row("cap.setpcap", "hold CAP_SETPCAP", Capabilities, |_| holds(8)).of(Namespace::User),
+    row("cap.linux_immutable", "hold CAP_LINUX_IMMUTABLE", Capabilities, |_| holds(9)).of(Namespace::User),
+    row("cap.net_bind_service", "hold CAP_NET_BIND_SERVICE", Capabilities, |_| holds(10)).of(Namespace::User),
+    row("cap.net_broadcast", "hold CAP_NET_BROADCAST", Capabilities, |_| holds(11)).of(Namespace::User),
+    row("cap.net_admin", "hold CAP_NET_ADMIN", Capabilities, |_| holds(12)).of(Namespace::User),
+    row("cap.net_raw", "hold CAP_NET_RAW", Capabilities, |_| holds(13)).of(Namespace::User),
+    row("cap.ipc_lock", "hold CAP_IPC_LOCK", Capabilities, |_| holds(14)).of(Namespace::User),
+    row("cap.ipc_owner", "hold CAP_IPC_OWNER", Capabilities, |_| holds(15)).of(Namespace::User),
+    row("cap.sys_module", "hold CAP_SYS_MODULE", Capabilities, |_| holds(16)).of(Namespace::User),
+    row("cap.sys_rawio", "hold CAP_SYS_RAWIO", Capabilities, |_| holds(17)).of(Namespace::User),
+    row("cap.sys_chroot", "hold CAP_SYS_CHROOT", Capabilities, |_| holds(18)).of(Namespace::User),
+    row("cap.sys_ptrace", "hold CAP_SYS_PTRACE", Capabilities, |_| holds(19)).of(Namespace::User),
+    row("cap.sys_pacct", "hold CAP_SYS_PACCT", Capabilities, |_| holds(20)).of(Namespace::User),
+    row("cap.sys_admin", "hold CAP_SYS_ADMIN", Capabilities, |_| holds(21)).of(Namespace::User),
+    row("cap.sys_boot", "hold CAP_SYS_BOOT", Capabilities, |_| holds(22)).of(Namespace::User),
+    row("cap.sys_nice", "hold CAP_SYS_NICE", Capabilities, |_| holds(23)).of(Namespace::User),
+    row("cap.sys_resource", "hold CAP_SYS_RESOURCE", Capabilities, |_| holds(24)).of(Namespace::User),
+    row("cap.sys_time", "hold CAP_SYS_TIME", Capabilities, |_| holds(25)).of(Namespace::User),
+    row("cap.sys_tty_config", "hold CAP_SYS_TTY_CONFIG", Capabilities, |_| holds(26)).of(Namespace::User),
+    row("cap.mknod", "hold CAP_MKNOD", Capabilities, |_| holds(27)).of(Namespace::User),
+    row("cap.lease", "hold CAP_LEASE", Capabilities, |_| holds(28)).of(Namespace::User),
+    row("cap.audit_write", "hold CAP_AUDIT_WRITE", Capabilities, |_| holds(29)).of(Namespace::User),
+    row("cap.audit_control", "hold CAP_AUDIT_CONTROL", Capabilities, |_| holds(30)).of(Namespace::User),
+    row("cap.setfcap", "hold CAP_SETFCAP", Capabilities, |_| holds(31)).of(Namespace::User),
+    row("cap.mac_override", "hold CAP_MAC_OVERRIDE", Capabilities, |_| holds(32)).of(Namespace::User),
+    row("cap.mac_admin", "hold CAP_MAC_ADMIN", Capabilities, |_| holds(33)).of(Namespace::User),
+    row("cap.syslog", "hold CAP_SYSLOG", Capabilities, |_| holds(34)).of(Namespace::User),
+    row("cap.wake_alarm", "hold CAP_WAKE_ALARM", Capabilities, |_| holds(35)).of(Namespace::User),
+    row("cap.block_suspend", "hold CAP_BLOCK_SUSPEND", Capabilities, |_| holds(36)).of(Namespace::User),
+    row("cap.audit_read", "hold CAP_AUDIT_READ", Capabilities, |_| holds(37)).of(Namespace::User),
+    row("cap.perfmon", "hold CAP_PERFMON", Capabilities, |_| holds(38)).of(Namespace::User),
+    row("cap.bpf", "hold CAP_BPF", Capabilities, |_| holds(39)).of(Namespace::User),
+    row("cap.checkpoint_restore", "hold CAP_CHECKPOINT_RESTORE", Capabilities, |_| holds(40)).of(Namespace::User),
+];

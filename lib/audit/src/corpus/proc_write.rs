@@ -1,0 +1,56 @@
+//! Files of /proc, /sys and the control groups that change the host. A setting is written with the value
+//! that it has; what acts when it is written is only opened.
+
+use crate::Control::{ControlGroups, SystemPaths};
+use crate::inside::{files, groups};
+use crate::primitive::{Namespace, Primitive, row};
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Primitive] = &[
+    row("write.core-pattern", "write /proc/sys/kernel/core_pattern, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/core_pattern")).of_host(),
+    row("write.modprobe", "write /proc/sys/kernel/modprobe, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/modprobe")).of_host(),
+    row("write.sysrq", "write /proc/sys/kernel/sysrq, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/sysrq")).of_host(),
+    row("write.panic", "write /proc/sys/kernel/panic, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/panic")).of_host(),
+    row("write.randomize", "write /proc/sys/kernel/randomize_va_space, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/randomize_va_space")).of_host(),
+    row("write.kptr", "write /proc/sys/kernel/kptr_restrict, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/kptr_restrict")).of_host(),
+    row("write.dmesg", "write /proc/sys/kernel/dmesg_restrict, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/dmesg_restrict")).of_host(),
+    row("write.pid-max", "write /proc/sys/kernel/pid_max, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/pid_max")).of_host(),
+    row("write.overcommit", "write /proc/sys/vm/overcommit_memory, its own value", SystemPaths, |_| files::writes_back("/proc/sys/vm/overcommit_memory")).of_host(),
+    row("write.swappiness", "write /proc/sys/vm/swappiness, its own value", SystemPaths, |_| files::writes_back("/proc/sys/vm/swappiness")).of_host(),
+    row("write.mmap-min", "write /proc/sys/vm/mmap_min_addr, its own value", SystemPaths, |_| files::writes_back("/proc/sys/vm/mmap_min_addr")).of_host(),
+    row("write.suid-dumpable", "write /proc/sys/fs/suid_dumpable, its own value", SystemPaths, |_| files::writes_back("/proc/sys/fs/suid_dumpable")).of_host(),
+    row("write.protected-links", "write /proc/sys/fs/protected_symlinks, its own value", SystemPaths, |_| files::writes_back("/proc/sys/fs/protected_symlinks")).of_host(),
+    row("write.file-max", "write /proc/sys/fs/file-max, its own value", SystemPaths, |_| files::writes_back("/proc/sys/fs/file-max")).of_host(),
+    row("write.inotify", "write /proc/sys/fs/inotify/max_user_watches, its own value", SystemPaths, |_| files::writes_back("/proc/sys/fs/inotify/max_user_watches")).of_host(),
+    row("write.ip-forward", "write /proc/sys/net/ipv4/ip_forward, its own value", SystemPaths, |_| files::writes_back("/proc/sys/net/ipv4/ip_forward")).of(Namespace::Net),
+    row("write.shmmax", "write /proc/sys/kernel/shmmax, its own value", SystemPaths, |_| files::writes_back("/proc/sys/kernel/shmmax")).of(Namespace::Ipc),
+    row("write.max-userns", "write /proc/sys/user/max_user_namespaces, its own value", SystemPaths, |_| files::writes_back("/proc/sys/user/max_user_namespaces")).of(Namespace::User),
+    row("write.sysrq-trigger", "open the keys that restart the host for writing: /proc/sysrq-trigger", SystemPaths, |_| files::opens_to_write("/proc/sysrq-trigger")).of_host(),
+    row("write.binfmt", "open interpreters of programs for writing: /proc/sys/fs/binfmt_misc/register", SystemPaths, |_| files::opens_to_write("/proc/sys/fs/binfmt_misc/register")).of_host(),
+    row("write.irq", "open which processor serves interrupts for writing: /proc/irq/default_smp_affinity", SystemPaths, |_| files::opens_to_write("/proc/irq/default_smp_affinity")).of_host(),
+    row("write.mtrr", "open how memory is cached for writing: /proc/mtrr", SystemPaths, |_| files::opens_to_write("/proc/mtrr")).of_host(),
+    row("write.acpi", "open what wakes the machine for writing: /proc/acpi/wakeup", SystemPaths, |_| files::opens_to_write("/proc/acpi/wakeup")).of_host(),
+    row("write.scsi", "open SCSI disks for writing: /proc/scsi/scsi", SystemPaths, |_| files::opens_to_write("/proc/scsi/scsi")).of_host(),
+    row("write.uevent-helper", "open the program that the kernel runs on events for writing: /sys/kernel/uevent_helper", SystemPaths, |_| files::opens_to_write("/sys/kernel/uevent_helper")).of_host(),
+    row("write.power", "open the machine's sleep for writing: /sys/power/state", SystemPaths, |_| files::opens_to_write("/sys/power/state")).of_host(),
+    row("write.hugepages", "open how memory is managed for writing: /sys/kernel/mm/transparent_hugepage/enabled", SystemPaths, |_| files::opens_to_write("/sys/kernel/mm/transparent_hugepage/enabled")).of_host(),
+    row("write.crash-size", "open what memory is kept for crashes for writing: /sys/kernel/kexec_crash_size", SystemPaths, |_| files::opens_to_write("/sys/kernel/kexec_crash_size")).of_host(),
+    row("write.uevent", "open events of devices for writing: /sys/class/mem/null/uevent", SystemPaths, |_| files::opens_to_write("/sys/class/mem/null/uevent")).of_host(),
+    row("write.module-parameter", "open parameters of modules for writing: /sys/module/kernel/parameters/panic", SystemPaths, |_| files::opens_to_write("/sys/module/kernel/parameters/panic")).of_host(),
+    row("write.debug", "open the scheduler for writing: /sys/kernel/debug/sched/features", SystemPaths, |_| files::opens_to_write("/sys/kernel/debug/sched/features")).of_host(),
+    row("write.kcore", "open the kernel's memory for writing: /proc/kcore", SystemPaths, |_| files::opens_to_write("/proc/kcore")).of_host(),
+    row("cgroup.write-v2", "open /sys/fs/cgroup/cgroup.procs for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/cgroup.procs")).of_host(),
+    row("cgroup.write-v2-subtree", "open /sys/fs/cgroup/cgroup.subtree_control for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/cgroup.subtree_control")).of_host(),
+    row("cgroup.write-v2-memory", "open /sys/fs/cgroup/memory.max for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/memory.max")).of_host(),
+    row("cgroup.write-v2-pids", "open /sys/fs/cgroup/pids.max for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/pids.max")).of_host(),
+    row("cgroup.write-v1-pids", "open /sys/fs/cgroup/pids/pids.max for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/pids/pids.max")).of_host(),
+    row("cgroup.write-v1-memory", "open /sys/fs/cgroup/memory/memory.limit_in_bytes for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/memory/memory.limit_in_bytes")).of_host(),
+    row("cgroup.write-v1-devices", "open /sys/fs/cgroup/devices/devices.allow for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/devices/devices.allow")).of_host(),
+    row("cgroup.write-v1-release", "open /sys/fs/cgroup/memory/release_agent for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/memory/release_agent")).of_host(),
+    row("cgroup.write-v1-notify", "open /sys/fs/cgroup/memory/notify_on_release for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/memory/notify_on_release")).of_host(),
+    row("cgroup.write-v1-cpu", "open /sys/fs/cgroup/cpu/cpu.shares for writing", ControlGroups, |_| files::opens_to_write("/sys/fs/cgroup/cpu/cpu.shares")).of_host(),
+    row("cgroup.make-v2", "make a group in /sys/fs/cgroup/", ControlGroups, |_| groups::makes("/sys/fs/cgroup/coffer-audit")).of_host(),
+    row("cgroup.make-v1-memory", "make a group in /sys/fs/cgroup/memory/", ControlGroups, |_| groups::makes("/sys/fs/cgroup/memory/coffer-audit")).of_host(),
+    row("cgroup.make-v1-pids", "make a group in /sys/fs/cgroup/pids/", ControlGroups, |_| groups::makes("/sys/fs/cgroup/pids/coffer-audit")).of_host(),
+    row("cgroup.make-v1-devices", "make a group in /sys/fs/cgroup/devices/", ControlGroups, |_| groups::makes("/sys/fs/cgroup/devices/coffer-audit")).of_host(),
+];

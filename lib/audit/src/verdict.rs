@@ -1,0 +1,193 @@
+//! From what was said inside and what was seen outside to an outcome.
+
+use serde::Serialize;
+
+use crate::answer::{Answer, Surroundings};
+use crate::primitive::{Fate, Judge, Namespace, Primitive, Scope};
+use crate::stage::Change;
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was not tried.
+    Untried,
+    /// It reached nothing.
+    Blocked,
+    /// It reached what the container has alone.
+    Container,
+    /// It reached the host.
+    Host,
+}
+
+impl Outcome {
+    /// In one word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Untried => "not tried",
+            Self::Blocked => "blocked",
+            Self::Container => "inside",
+            Self::Host => "HOST",
+        }
+    }
+}
+
+/// An outcome and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Which.
+    pub outcome: Outcome,
+    /// In a few words.
+    pub how: String,
+}
+
+/// What the host knows of itself and of the prober.
+#[derive(Debug)]
+pub struct Knowledge<'a> {
+    /// Where the host's side is.
+    pub host: &'a Surroundings,
+    /// Where the prober is.
+    pub inside: &'a Surroundings,
+    /// Words that only the host knows.
+    pub secrets: &'a [String],
+    /// What the host reads in the file of a row that compares texts.
+    pub text: &'a str,
+}
+
+/// Judges a row.
+#[must_use]
+pub fn judge(row: &Primitive, answer: &Answer, seen: &[Change], known: &Knowledge<'_>) -> Verdict {
+    if let Some(change) = seen.first() {
+        return Verdict { outcome: Outcome::Host, how: change.to_string() };
+    }
+    match answer {
+        Answer::Untried(why) => Verdict { outcome: Outcome::Untried, how: why.clone() },
+        Answer::Refused(how) => Verdict { outcome: Outcome::Blocked, how: how.clone() },
+        Answer::Reached(evidence) => match reached(row.judge, evidence, known) {
+            Outcome::Blocked => {
+                Verdict { outcome: Outcome::Blocked, how: "it is not the host's".to_owned() }
+            }
+            outcome => Verdict { outcome, how: first_line(evidence) },
+        },
+    }
+}
+
+/// How far something got that its kernel let through. What was read and is not the host's is
+/// nothing that was reached.
+fn reached(judge: Judge, evidence: &str, known: &Knowledge<'_>) -> Outcome {
+    let read = |is_hosts: bool| if is_hosts { Outcome::Host } else { Outcome::Blocked };
+    match judge {
+        // A kernel of its own has nothing of the host.
+        Judge::Kernel(_) if known.host.kernel != known.inside.kernel => Outcome::Container,
+        Judge::Kernel(Scope::Container) | Judge::Host => Outcome::Container,
+        // It uses its own.
+        Judge::Quota => Outcome::Blocked,
+        Judge::Kernel(Scope::Host) => Outcome::Host,
+        Judge::Kernel(Scope::Namespace(namespace)) if is_shared(namespace, known) => Outcome::Host,
+        Judge::Kernel(Scope::Namespace(_)) => Outcome::Container,
+        Judge::Secret => read(known.secrets.iter().any(|secret| evidence.contains(secret))),
+        Judge::SameText(_) => read(same_line(evidence, known.text)),
+    }
+}
+
+fn is_shared(namespace: Namespace, known: &Knowledge<'_>) -> bool {
+    let of = |side: &Surroundings| side.namespaces.get(namespace.name()).cloned();
+    // What cannot be told is taken to be shared.
+    match (of(known.host), of(known.inside)) {
+        (Some(host), Some(inside)) => host == inside,
+        _ => true,
+    }
+}
+
+/// Whether both have a line in common that says something: one with a digit, no heading.
+fn same_line(inside: &str, host: &str) -> bool {
+    let says = |line: &&str| line.len() >= 6 && line.chars().any(|c| c.is_ascii_digit());
+    let hosts: Vec<&str> = host.lines().filter(says).collect();
+    inside.lines().filter(says).any(|line| hosts.contains(&line))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(60).collect()
+}
+
+/// Whether a row did what nobody predicted: more than its fate allows.
+#[must_use]
+pub fn is_finding(fate: Fate, outcome: Outcome) -> bool {
+    match (fate, outcome) {
+        (Fate::Blocked, Outcome::Container | Outcome::Host) | (Fate::Meant, Outcome::Host) => true,
+        (_, Outcome::Untried | Outcome::Blocked) => false,
+        (Fate::Meant, Outcome::Container) | (Fate::Stays(_), _) => false,
+    }
+}
+
+/// Whether it reached something that root inside its own ids is not meant to have.
+#[must_use]
+pub fn is_beyond(fate: Fate, outcome: Outcome) -> bool {
+    let meant = fate == Fate::Meant && outcome == Outcome::Container;
+    outcome >= Outcome::Container && !meant
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus;
+
+    fn known<'a>(host: &'a Surroundings, inside: &'a Surroundings) -> Knowledge<'a> {
+        Knowledge { host, inside, secrets: &[], text: "" }
+    }
+
+    fn at(net: &str, kernel: &str) -> Surroundings {
+        let namespaces = [("net".to_owned(), net.to_owned())].into();
+        Surroundings { namespaces, kernel: kernel.to_owned(), user: 0 }
+    }
+
+    #[test]
+    fn a_shared_namespace_is_the_host() {
+        let judge = Judge::Kernel(Scope::Namespace(Namespace::Net));
+        let (host, own, shared) = (at("1", "k"), at("2", "k"), at("1", "k"));
+        assert_eq!(reached(judge, "", &known(&host, &own)), Outcome::Container);
+        assert_eq!(reached(judge, "", &known(&host, &shared)), Outcome::Host);
+        let unknown = Surroundings { kernel: "k".to_owned(), ..Surroundings::default() };
+        assert_eq!(reached(judge, "", &known(&host, &unknown)), Outcome::Host);
+    }
+
+    #[test]
+    fn another_kernel_is_not_the_hosts() {
+        let judge = Judge::Kernel(Scope::Host);
+        let (host, same, other) = (at("1", "k"), at("2", "k"), at("2", "another"));
+        assert_eq!(reached(judge, "", &known(&host, &same)), Outcome::Host);
+        assert_eq!(reached(judge, "", &known(&host, &other)), Outcome::Container);
+    }
+
+    #[test]
+    fn what_the_host_sees_counts_whatever_is_said_inside() {
+        let row = corpus::rows().next().unwrap();
+        let here = at("1", "k");
+        let answer = Answer::Refused("operation not permitted".to_owned());
+        let seen = [Change::new("a file of the host has changed")];
+        let verdict = judge(row, &answer, &seen, &known(&here, &here));
+        assert_eq!(verdict.outcome, Outcome::Host);
+    }
+
+    #[test]
+    fn secrets_and_texts_are_compared() {
+        let here = at("1", "k");
+        let secrets = ["word".to_owned()];
+        let known =
+            Knowledge { secrets: &secrets, text: "a\nMemTotal: 1\n", ..known(&here, &here) };
+        assert_eq!(reached(Judge::Secret, "the word", &known), Outcome::Host);
+        assert_eq!(reached(Judge::Secret, "another", &known), Outcome::Blocked);
+        assert_eq!(reached(Judge::SameText(&[]), "MemTotal: 1", &known), Outcome::Host);
+        assert_eq!(reached(Judge::SameText(&[]), "MemTotal: 2", &known), Outcome::Blocked);
+    }
+
+    #[test]
+    fn more_than_predicted_is_a_finding() {
+        assert!(is_finding(Fate::Blocked, Outcome::Container));
+        assert!(is_finding(Fate::Meant, Outcome::Host));
+        assert!(!is_finding(Fate::Meant, Outcome::Container));
+        assert!(is_beyond(Fate::Stays("why"), Outcome::Container));
+        assert!(!is_beyond(Fate::Meant, Outcome::Container));
+    }
+}
