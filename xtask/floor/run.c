@@ -6,7 +6,8 @@
  * `cargo xtask bench` and must never be used to run anything that is not trusted.
  *
  * With - for the work folder it does the kernel's work for a bundle: no user namespace and no
- * overlay, the root is LOWER itself, devices are made, and there is a control group.
+ * overlay, the root is LOWER itself, devices are made, there is a control group with a filter of
+ * devices, a session keyring, and the loopback interface is up.
  *
  * usage: floor-run LOWER WORK-FOLDER|- PROGRAM [ARGUMENT...]
  */
@@ -14,8 +15,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/if.h>
+#include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -30,6 +34,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -213,6 +218,42 @@ static void load_seccomp(void) {
     CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 }
 
+/* Allows mknod, and any use of the eight nodes that every container has. */
+static void filter_devices(int group) {
+    static const unsigned nodes[] = {0x100003, 0x100005, 0x100007, 0x100008, 0x100009, 0x500000, 0x500002};
+    enum { COUNT = sizeof nodes / sizeof *nodes };
+    struct bpf_insn code[COUNT + 14] = {
+        {BPF_LDX | BPF_MEM | BPF_W, 2, 1, 0, 0},   /* r2: use and kind */
+        {BPF_LDX | BPF_MEM | BPF_W, 3, 1, 4, 0},   /* r3: major */
+        {BPF_LDX | BPF_MEM | BPF_W, 4, 1, 8, 0},   /* r4: minor */
+        {BPF_JMP32 | BPF_JEQ | BPF_K, 2, 0, COUNT + 8, BPF_DEVCG_ACC_MKNOD << 16 | BPF_DEVCG_DEV_CHAR},
+        {BPF_JMP32 | BPF_JEQ | BPF_K, 2, 0, COUNT + 7, BPF_DEVCG_ACC_MKNOD << 16 | BPF_DEVCG_DEV_BLOCK},
+        {BPF_ALU | BPF_AND | BPF_K, 2, 0, 0, 0xffff},
+        {BPF_JMP32 | BPF_JNE | BPF_K, 2, 0, COUNT + 3, BPF_DEVCG_DEV_CHAR},
+        {BPF_JMP32 | BPF_JEQ | BPF_K, 3, 0, COUNT + 4, 136},
+        {BPF_ALU | BPF_LSH | BPF_K, 3, 0, 0, 20},
+        {BPF_ALU | BPF_OR | BPF_X, 3, 4, 0, 0},
+    };
+    unsigned n = 10;
+    for (unsigned i = 0; i < COUNT; i++) code[n++] = (struct bpf_insn){BPF_JMP32 | BPF_JEQ | BPF_K, 3, 0, COUNT - i + 1, nodes[i]};
+    code[n++] = (struct bpf_insn){BPF_ALU | BPF_MOV | BPF_K, 0, 0, 0, 0};
+    code[n++] = (struct bpf_insn){BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
+    code[n++] = (struct bpf_insn){BPF_ALU | BPF_MOV | BPF_K, 0, 0, 0, 1};
+    code[n++] = (struct bpf_insn){BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
+    union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insn_cnt = n, .insns = (uint64_t)(uintptr_t)code, .license = (uint64_t)(uintptr_t)"Apache-2.0"};
+    int program = CHECK(syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load));
+    union bpf_attr attach = {.target_fd = group, .attach_bpf_fd = program, .attach_type = BPF_CGROUP_DEVICE, .attach_flags = BPF_F_ALLOW_MULTI};
+    CHECK(syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach));
+    close(program);
+}
+
+static void raise_loopback(void) {
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int socket_ = CHECK(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    CHECK(ioctl(socket_, SIOCSIFFLAGS, &request));
+    close(socket_);
+}
+
 static void drop_capabilities(void) {
     for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
         if (cap > 10) prctl(PR_CAPBSET_DROP, cap);
@@ -232,6 +273,10 @@ static void child(int socket, const char *lower, char **argv) {
     make_dev(root_mount);
     make_proc_and_sys(root_mount);
     CHECK(sethostname("floor", 5));
+    if (bundle) {
+        CHECK(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "floor"));
+        raise_loopback();
+    }
     CHECK(fchdir(root_mount));
     CHECK(syscall(SYS_pivot_root, ".", "."));
     CHECK(umount2(".", MNT_DETACH));
@@ -262,6 +307,7 @@ int main(int argc, char **argv) {
     if (bundle) {
         CHECK(mkdir(group_path, 0755));
         group = CHECK(open(group_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        filter_devices(group);
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = group;
     } else {

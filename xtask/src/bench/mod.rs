@@ -63,7 +63,9 @@ impl Bench {
             .context("leave the hybrid")?;
         rustix::mount::mount("none", "/sys/fs/cgroup", "cgroup2", MountFlags::empty(), None)
             .context("mount cgroup2")?;
-        Ok(Self { room: room::temporary(), coffer: room::coffer() })
+        let bench = Self { room: room::temporary(), coffer: room::coffer() };
+        Self::compile("usage.c", &measure::launcher())?;
+        Ok(bench)
     }
 
     /// A new folder in the room.
@@ -90,9 +92,15 @@ impl Bench {
     /// The floor program for starting a process, compiled now.
     fn floor_run(&self) -> Result<PathBuf> {
         let program = self.room.join("floor-run");
-        let source = room::workspace().join("xtask/floor/run.c");
-        peer::prepare(Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(source))?;
+        Self::compile("run.c", &program)?;
         Ok(program)
+    }
+
+    /// Compiles a program of `xtask/floor`.
+    fn compile(source: &str, program: &Path) -> Result<()> {
+        let source = room::workspace().join("xtask/floor").join(source);
+        peer::prepare(Command::new("cc").args(["-O2", "-static", "-o"]).arg(program).arg(source))?;
+        Ok(())
     }
 }
 
