@@ -1,7 +1,5 @@
 //! What the command's exit status says.
 
-use std::process::ExitCode;
-
 /// An exit status. What the container's process gave passes through as it is, and so do the
 /// runtime's 126 (cannot be invoked) and 127 (not found).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +16,4 @@ impl Exit {
     pub(crate) const REFUSED: Self = Self(121);
     /// coffer itself failed, or was called wrongly.
     pub(crate) const FAILED: Self = Self(125);
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        exit.0.into()
-    }
 }

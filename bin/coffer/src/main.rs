@@ -5,6 +5,8 @@
 //! the environment: [`ui`] and [`environment`] do, for all of them. Under the name `coffer-oci`
 //! the binary is an OCI runtime: [`oci`].
 
+#![cfg_attr(not(test), no_main)]
+
 mod acquire;
 mod again;
 mod command;
@@ -29,24 +31,32 @@ mod unpack;
 mod verb;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use exit::Exit;
 use failure::{Failure, Outcome};
 use ui::{Detail, Ui};
 use verb::Call;
 
-fn main() -> ExitCode {
+#[cfg(not(test))]
+coffer_sys::entry!(program);
+
+#[cfg(test)]
+fn main() {
+    program();
+}
+
+/// The program, up to its exit status.
+fn program() -> u8 {
     let mut args = std::env::args_os();
     if args.next().as_ref().is_some_and(oci::is_called) {
         return oci::main(args);
     }
     let ui = Ui::new(Detail::Automatic, environment::colour());
     match start(&ui, args.collect()) {
-        Ok(exit) => exit.into(),
+        Ok(Exit(status)) => status,
         Err(failure) => {
             ui.failure(&failure);
-            failure.exit().into()
+            failure.exit().0
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod drift;
 mod emit;
 pub mod engine;
 mod oci;
+mod saved;
 pub mod since;
 mod table;
 
@@ -131,6 +132,7 @@ pub struct Profile {
     /// `ENOSYS` makes a C library fall back to the older call.
     pub newer: Option<Action>,
     /// The rules.
+    #[serde(with = "saved")]
     pub rules: Vec<Rule>,
     /// Whether the host logs what is refused.
     pub logging: Logging,

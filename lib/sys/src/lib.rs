@@ -9,6 +9,7 @@
 pub mod attempt;
 pub mod bpf;
 pub mod dir;
+pub mod entry;
 pub mod exec;
 pub mod landlock;
 pub mod loopback;

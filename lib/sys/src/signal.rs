@@ -39,8 +39,8 @@ fn parse_ignored(status: &[u8]) -> Option<SignalSet> {
 }
 
 /// Gives the `ignored` signals their default action and blocks none: what a program expects to
-/// start with. Those with a handler the kernel resets when a program is executed. Rust's start-up
-/// code ignores `SIGPIPE`, and the caller's caller may ignore others.
+/// start with. Those with a handler the kernel resets when a program is executed. The start-up code
+/// ignores `SIGPIPE`, and the caller's caller may ignore others.
 pub fn reset(ignored: SignalSet) {
     let default: Action = [0; 4];
     for number in (1..=64).filter(|number| ignored.0 >> (number - 1) & 1 == 1) {
@@ -57,6 +57,12 @@ pub fn reset(ignored: SignalSet) {
         };
     }
     mask(libc::SIG_SETMASK, &empty_set());
+}
+
+/// A pipe that nobody reads is an error of the writer's, and no signal.
+pub(crate) fn ignore_broken_pipes() {
+    // SAFETY: the action installs no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 /// Blocks every signal that can be blocked.

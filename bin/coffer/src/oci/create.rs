@@ -163,7 +163,7 @@ fn listen(bundle: &mut Bundle) -> u32 {
 }
 
 /// Why a container was not made. runc's status is 1 whatever it was.
-fn refused(error: BundleError) -> Failure {
+pub(super) fn refused(error: BundleError) -> Failure {
     match &error {
         BundleError::Launch(LaunchError::Step(step)) if step.status == 127 => {
             Failure::new(format!("{}: executable file not found in $PATH", line(&error)))

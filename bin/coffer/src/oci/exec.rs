@@ -5,7 +5,8 @@ use std::path::Path;
 
 use coffer_oci::runtime::Process;
 use coffer_runtime::bundle::{
-    self, BundleError, Exec, Executed, Folder, Foreground, Paused, send_console, write_pid_file,
+    self, BundleError, Exec, Executed, Folder, Foreground, Paused, Saved, send_console,
+    write_pid_file,
 };
 use rustix::process::{Signal, pidfd_send_signal};
 
@@ -59,7 +60,7 @@ fn execute(globals: &Globals, words: &Words) -> Outcome {
         return Err(Failure::new(why));
     }
     let foreground = if detach { None } else { Some(Foreground::take()?) };
-    let mut executed = start(&folder, &process, words)?;
+    let mut executed = start(&folder, saved, &process, words)?;
     for warning in &executed.warnings {
         log::warning(globals, &warning.to_string());
     }
@@ -72,11 +73,16 @@ fn execute(globals: &Globals, words: &Words) -> Outcome {
     Ok(foreground.stay(executed.process, executed.terminal)?.code())
 }
 
-fn start(folder: &Folder, process: &Process, words: &Words) -> Result<Executed, Failure> {
+fn start(
+    folder: &Folder,
+    saved: Saved,
+    process: &Process,
+    words: &Words,
+) -> Result<Executed, Failure> {
     let paused = if words.has("ignore-paused") { Paused::Join } else { Paused::Refuse };
     let preserved = words.number("preserve-fds")?.unwrap_or(0);
     let group = words.value("cgroup");
-    Ok(bundle::exec(folder, &Exec { process, paused, preserved, group })?)
+    Ok(bundle::exec(folder, saved, &Exec { process, paused, preserved, group })?)
 }
 
 /// Tells the caller of the terminal and the pid.

@@ -30,7 +30,6 @@ mod version;
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
 
 use failure::Failure;
 use globals::Globals;
@@ -75,8 +74,8 @@ pub(crate) fn is_called(program: &OsString) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == NAME)
 }
 
-/// Runs the verb that `args` name, without the program's own name.
-pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+/// Runs the verb that `args` name, without the program's own name. Gives the exit status.
+pub(crate) fn main(args: impl Iterator<Item = OsString>) -> u8 {
     let (globals, outcome) = match words(args).and_then(|words| Globals::parse(&words)) {
         Ok((globals, rest)) => {
             let outcome = enter(&globals, &rest);
@@ -85,10 +84,10 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(failure) => (Globals::default(), Err(failure)),
     };
     match outcome {
-        Ok(status) => status.into(),
+        Ok(status) => status,
         Err(failure) => {
             log::error(&globals, &failure);
-            failure.status.into()
+            failure.status
         }
     }
 }

@@ -1,9 +1,8 @@
 //! `run`: `create` and `start` in one, and in the foreground the wait for the end.
 
-use coffer_runtime::bundle::{self, Force, Foreground, Started};
+use coffer_runtime::bundle::Foreground;
 
-use super::create::Wanted;
-use super::failure::Failure;
+use super::create::{Wanted, refused};
 use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch, value};
 use super::{Outcome, log};
@@ -38,24 +37,12 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
         return Err(error.into());
     }
     let terminal = made.terminal();
-    let (folder, process, _) = made.release()?;
-    match bundle::start(folder) {
-        Ok(Started { failed, .. }) => log::hooks(globals, &failed),
-        Err(error) => {
-            remove(globals, &wanted)?;
-            return Err(error.into());
-        }
-    }
+    let (running, process) = made.start(&wanted.home).map_err(refused)?;
+    log::hooks(globals, &running.failed);
     let Some(foreground) = foreground else { return Ok(0) };
     let outcome = foreground.stay(process, terminal)?;
     if !words.has("keep") {
-        remove(globals, &wanted)?;
+        log::hooks(globals, &running.remove(&wanted.home)?.failed);
     }
     Ok(outcome.code())
-}
-
-fn remove(globals: &Globals, wanted: &Wanted) -> Result<(), Failure> {
-    let deleted = bundle::delete(&wanted.home, &wanted.id, Force::Kill)?;
-    log::hooks(globals, &deleted.failed);
-    Ok(())
 }

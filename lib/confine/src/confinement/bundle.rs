@@ -116,8 +116,8 @@ impl Confinement {
     ///
     /// # Errors
     /// As [`Confinement::of_bundle`].
-    pub fn of_process(&self, process: &Process, host: &Host) -> Result<OfBundle, ConfinementError> {
-        let (mut confinement, mut warnings) = (self.clone(), Vec::new());
+    pub fn of_process(self, process: &Process, host: &Host) -> Result<OfBundle, ConfinementError> {
+        let (mut confinement, mut warnings) = (self, Vec::new());
         confinement.identity = identity(process);
         confinement.take_process(process, host, &mut warnings)?;
         confinement.check_ids().map_err(|error| error.at("process.user"))?;

@@ -67,15 +67,14 @@ impl Profile {
     /// Leaves out the rules for names that are no system call on any architecture, and says which
     /// they were. Such a rule matches nothing.
     pub fn drop_unknown(&mut self) -> Vec<String> {
-        let known =
-            |rule: &Rule| !matches!(table::number(&rule.call, Arch::HOST), Err(NoNumber::Unknown));
         let mut unknown: Vec<String> = Vec::new();
-        for rule in self.rules.iter().filter(|rule| !known(rule)) {
-            if !unknown.contains(&rule.call) {
+        self.rules.retain(|rule| {
+            let known = table::number(&rule.call, Arch::HOST) != Err(NoNumber::Unknown);
+            if !known && !unknown.contains(&rule.call) {
                 unknown.push(rule.call.clone());
             }
-        }
-        self.rules.retain(known);
+            known
+        });
         unknown
     }
 

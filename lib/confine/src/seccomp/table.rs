@@ -8,6 +8,8 @@ use super::Arch;
 /// One system call: its name, and its numbers on x86_64 and aarch64.
 #[derive(Debug)]
 struct Call {
+    /// [`prefix`] of the name: what is looked at first, and nearly always decides.
+    prefix: u64,
     name: &'static str,
     x86_64: Option<u32>,
     aarch64: Option<u32>,
@@ -24,8 +26,25 @@ macro_rules! number {
 
 macro_rules! calls {
     ($($name:ident $x86_64:tt $aarch64:tt)*) => {
-        &[$(Call { name: stringify!($name), x86_64: number!($x86_64), aarch64: number!($aarch64) },)*]
+        &[$(Call {
+            prefix: prefix(stringify!($name)),
+            name: stringify!($name),
+            x86_64: number!($x86_64),
+            aarch64: number!($aarch64),
+        },)*]
     };
+}
+
+/// The first eight bytes of a name as a number, in the order that names have. A profile has some
+/// four hundred names, and each start looks for all of them: whole names are compared as little as
+/// can be.
+const fn prefix(name: &str) -> u64 {
+    let (name, mut prefix, mut at) = (name.as_bytes(), 0, 0);
+    while at < 8 {
+        prefix = prefix << 8 | if at < name.len() { name[at] as u64 } else { 0 };
+        at += 1;
+    }
+    prefix
 }
 
 /// The number of a call on an architecture.
@@ -34,8 +53,10 @@ macro_rules! calls {
 /// [`NoNumber::Elsewhere`] for a call of another architecture, [`NoNumber::Unknown`] for a name
 /// that is no system call.
 pub(super) fn number(name: &str, arch: Arch) -> Result<u32, NoNumber> {
-    let Ok(place) = CALLS.binary_search_by(|call| call.name.cmp(name)) else {
-        return Err(if ELSEWHERE.contains(&name) {
+    let wanted = prefix(name);
+    let order = |call: &Call| call.prefix.cmp(&wanted).then_with(|| call.name.cmp(name));
+    let Ok(place) = CALLS.binary_search_by(order) else {
+        return Err(if ELSEWHERE.binary_search(&name).is_ok() {
             NoNumber::Elsewhere
         } else {
             NoNumber::Unknown
@@ -75,7 +96,7 @@ pub(super) fn all(arch: Arch) -> impl Iterator<Item = (&'static str, u32)> {
 }
 
 /// Calls that profiles name and that neither architecture has: those of 32-bit and other ones,
-/// `syscall` (MIPS) and `timerfd` (before 2.6.25) among them.
+/// `syscall` (MIPS) and `timerfd` (before 2.6.25) among them. Sorted by name.
 #[rustfmt::skip]
 const ELSEWHERE: &[&str] = &[
     "_llseek", "_newselect", "arm_fadvise64_64", "arm_sync_file_range", "bdflush",
@@ -494,6 +515,7 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_has_no_number_twice() {
         assert!(CALLS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(ELSEWHERE.is_sorted());
         for arch in [Arch::X86_64, Arch::Aarch64] {
             let mut numbers: Vec<u32> = all(arch).map(|(_, number)| number).collect();
             assert_eq!(numbers.iter().max(), Some(&NEWEST));

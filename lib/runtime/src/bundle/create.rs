@@ -5,12 +5,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_confine::confinement::{Confinement, Host, OfBundle, Warning};
+use coffer_oci::runtime::{Linux, Resources};
 use coffer_policy::Admitted;
 use jiff::Timestamp;
 use rustix::process::Pid;
 
 use super::hooks::{self, HookState};
-use super::{Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Saved, State, Status};
+use super::{
+    Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Running, Saved, State, Status,
+};
 use crate::cgroup::{self, Cgroup, Driver, Manager, Settings};
 use crate::gate;
 use crate::launch::{Calls, Gate, Launch, Launched, Stdio, launch_with};
@@ -47,6 +50,7 @@ pub struct Made {
     cgroup: Cgroup,
     launched: Launched,
     gate: OwnedFd,
+    plan: Plan,
     state: State,
     warnings: Vec<Warning>,
 }
@@ -85,8 +89,8 @@ pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
     };
     match run(wanted, &decided, &locked, &mut cgroup, &gate) {
         Ok((launched, state)) => {
-            let warnings = decided.warnings;
-            Ok(Made { locked, cgroup, launched, gate, state, warnings })
+            let Decided { plan, warnings, .. } = decided;
+            Ok(Made { locked, cgroup, launched, gate, plan, state, warnings })
         }
         Err(error) => {
             if cgroup.remove().is_ok() {
@@ -104,8 +108,10 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let process = spec.process.clone().ok_or(plan::PlanError::Missing("process"))?;
     let rootfs = bundle.rootfs()?;
     let OfBundle { confinement, warnings } = Confinement::of_bundle(spec, &host)?;
-    let linux = spec.linux.clone().unwrap_or_default();
-    let settings = Settings::of_bundle(&linux.resources.unwrap_or_default())?;
+    // Not a copy: the filter alone has hundreds of names.
+    let (nothing, unlimited) = (Linux::default(), Resources::default());
+    let linux = spec.linux.as_ref().unwrap_or(&nothing);
+    let settings = Settings::of_bundle(linux.resources.as_ref().unwrap_or(&unlimited))?;
     let manager = Manager::discover()?;
     let host_groups = manager.layout().kind();
     let cgroup = manager.of_bundle(cgroup::OfBundle {
@@ -124,8 +130,8 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         cgroup,
         process,
         confinement,
-        personality: spec.linux.as_ref().and_then(|linux| linux.personality.clone()),
-        memory_policy: spec.linux.as_ref().and_then(|linux| linux.memory_policy.clone()),
+        personality: linux.personality.clone(),
+        memory_policy: linux.memory_policy.clone(),
         keyring: wanted.keyring,
         outside: plan.outside().map(|(place, _)| place).collect(),
         lost: crate::criu::lost(spec),
@@ -252,14 +258,36 @@ impl Made {
         self.launched.terminal.take()
     }
 
-    /// Leaves it to its own: from here on it does not end with its maker. Gives its folder, its
-    /// process and the state.
+    /// Leaves it to its own, at its gate: from here on it does not end with its maker.
     ///
     /// # Errors
     /// Where the process has gone meanwhile.
-    pub fn release(self) -> Result<(Folder, OwnedFd, State), BundleError> {
+    pub fn release(self) -> Result<Folder, BundleError> {
         self.launched.release()?;
-        Ok((self.locked.unlock()?, self.launched.pidfd, self.state))
+        self.locked.unlock()
+    }
+
+    /// Opens its gate for it and leaves it to its own, waits until its program is executed, and
+    /// runs the hooks that follow. `create` and `start` in one need not look each other up. Gives
+    /// the process too: it is the caller's child.
+    ///
+    /// # Errors
+    /// Why the program cannot be executed; nothing is left then.
+    pub fn start(mut self, home: &Home) -> Result<(Running, OwnedFd), BundleError> {
+        let passed = gate::pass(self.gate.as_fd()).map_err(BundleError::from).and_then(|()| {
+            self.launched.release()?;
+            Ok(self.launched.executed(&self.plan)?)
+        });
+        if let Err(error) = passed {
+            // The first error is the one to be told.
+            drop(self.undo(home));
+            return Err(error);
+        }
+        let Self { locked, cgroup, launched, state, .. } = self;
+        let told = HookState::new(&state, Status::Running);
+        let failed = hooks::run_all("poststart", &state.hooks.poststart, &told);
+        let folder = locked.unlock()?;
+        Ok((Running { folder, cgroup, state, failed }, launched.pidfd))
     }
 
     /// Takes it back: ends the process and removes all that was made.

@@ -47,12 +47,13 @@ pub struct Executed {
     pub warnings: Vec<Warning>,
 }
 
-/// Executes a process in the container of `folder`, behind the container's own fence.
+/// Executes a process in the container of `folder`, behind the container's own fence, which is
+/// `saved` there.
 ///
 /// # Errors
 /// [`BundleError::NotRunning`], and why it could not be executed.
-pub fn exec(folder: &Folder, wanted: &Exec<'_>) -> Result<Executed, BundleError> {
-    let (state, saved) = running(folder, wanted.paused)?;
+pub fn exec(folder: &Folder, saved: Saved, wanted: &Exec<'_>) -> Result<Executed, BundleError> {
+    let state = running(folder, wanted.paused)?;
     let gone = || BundleError::NotRunning(folder.id().clone());
     let init = folder.init(&state)?.ok_or_else(gone)?;
     let host = Host::read();
@@ -102,9 +103,9 @@ fn plan(
     })?)
 }
 
-/// The container's state and configuration, where it can be joined. One that was created and not
+/// The container's state, where it can be joined. One that was created and not
 /// started can: its namespaces are there.
-fn running(folder: &Folder, paused: Paused) -> Result<(State, Saved), BundleError> {
+fn running(folder: &Folder, paused: Paused) -> Result<State, BundleError> {
     let id = folder.id();
     let (state, status) = folder.status()?;
     match (status, paused) {
@@ -115,8 +116,5 @@ fn running(folder: &Folder, paused: Paused) -> Result<(State, Saved), BundleErro
         }
         _ => return Err(BundleError::NotRunning(id.clone())),
     }
-    match (state, folder.saved()?) {
-        (Some(state), Some(saved)) => Ok((state, saved)),
-        _ => Err(BundleError::NotRunning(id.clone())),
-    }
+    state.ok_or_else(|| BundleError::NotRunning(id.clone()))
 }

@@ -136,12 +136,21 @@ impl Home {
         }
     }
 
-    /// Empties the folder, its saved configuration last, and removes it.
+    /// Empties the folder, its saved configuration last of what a container has, and removes it.
     pub(super) fn remove(&self, locked: Locked) -> Result<(), BundleError> {
         let bad = BundleError::folder(&locked.id);
-        tree::empty(locked.dir(), &|name| name == SAVED).map_err(&bad)?;
-        tree::empty(locked.dir(), &|_| false).map_err(&bad)?;
-        match rfs::unlinkat(&self.dir, locked.id.as_str(), AtFlags::REMOVEDIR) {
+        for file in [STATE, gate::NAME, SAVED] {
+            // One that cannot be removed keeps the folder, and is met again below.
+            rfs::unlinkat(locked.dir(), file, AtFlags::empty()).ok();
+        }
+        let remove = || rfs::unlinkat(&self.dir, locked.id.as_str(), AtFlags::REMOVEDIR);
+        let mut removed = remove();
+        if removed == Err(Errno::NOTEMPTY) {
+            // A command was killed while it wrote.
+            tree::empty(locked.dir(), &|_| false).map_err(&bad)?;
+            removed = remove();
+        }
+        match removed {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(bad(errno.into())),
         }

@@ -35,6 +35,7 @@ mod pause;
 mod pid_file;
 mod pids;
 mod restore;
+mod running;
 mod saved;
 mod start;
 
@@ -55,5 +56,6 @@ pub use pause::{pause, resume, stats, update};
 pub use pid_file::write as write_pid_file;
 pub use pids::pids;
 pub use restore::{Restore, Restored, restore};
+pub use running::Running;
 pub use saved::{Saved, State, Status};
 pub use start::{Started, start};

@@ -10,10 +10,19 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{self as rfs, Mode, OFlags};
 use rustix::process::Pid;
 
+use super::group::V2_MAGIC;
 use super::{CgroupError, Controller};
 
 /// The longest table of mounts that is read (16 MiB).
 const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Where v2 is on a host that has nothing else.
+const UNIFIED: &str = "/sys/fs/cgroup";
+/// The number of the topmost folder of a hierarchy.
+const TOP: u64 = 1;
+/// The number of the namespace in which groups have their full paths. Source: linux/proc_ns.h,
+/// `PROC_CGROUP_INIT_INO`.
+const FIRST_NAMESPACE: u64 = 0xefff_fffb;
 
 /// The hierarchies of this host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,9 +70,20 @@ impl Layout {
     /// # Errors
     /// Where /proc cannot be read, or holds a line that the manual does not allow.
     pub fn discover() -> Result<Self, CgroupError> {
-        let mounts = read("/proc/self/mountinfo")?;
         let groups = read("/proc/self/cgroup")?;
-        Self::parse(&mounts, &groups)
+        // A host may have thousands of mounts, and the kernel writes each of them out.
+        match is_unified() {
+            true => Self::unified(&groups),
+            false => Self::parse(&read("/proc/self/mountinfo")?, &groups),
+        }
+    }
+
+    /// The layout of a host with v2 at its own place, from its top. A v1 hierarchy that somebody
+    /// has mounted elsewhere is passed over.
+    fn unified(cgroup: &[u8]) -> Result<Self, CgroupError> {
+        let mut layout = Self::default();
+        layout.add_v2(Path::new("/"), PathBuf::from(UNIFIED), own_v2(cgroup)?.as_deref());
+        Ok(layout)
     }
 
     /// The layout that the contents of `mountinfo` and `cgroup` describe.
@@ -124,6 +144,15 @@ impl Layout {
             (false, Some(_)) => Kind::Hybrid,
         }
     }
+}
+
+/// Whether v2 is where systemd mounts it, whole, and paths are those from its top. Where anything
+/// is not as it should be, the table of mounts says more.
+fn is_unified() -> bool {
+    let number = |path: &str| rfs::stat(path).map(|stat| stat.st_ino);
+    rfs::statfs(UNIFIED).is_ok_and(|fs| fs.f_type == V2_MAGIC)
+        && number(UNIFIED) == Ok(TOP)
+        && number("/proc/self/ns/cgroup") == Ok(FIRST_NAMESPACE)
 }
 
 /// The fields of one line of `mountinfo` that matter here, as they are written.
@@ -286,6 +315,16 @@ mod tests {
         assert_eq!(layout.kind(), Kind::V2);
         assert_eq!(layout.v2.unwrap().own, Path::new("a/b"));
         assert_eq!(Layout::parse(mounts, b"0::/other\n").unwrap().kind(), Kind::None);
+    }
+
+    #[test]
+    fn a_host_with_v2_alone_is_the_same_without_its_table() {
+        let mounts = b"30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        for groups in [&b"0::/\n"[..], b"1:name=systemd:/\n0::/a/b\n", b""] {
+            let read = Layout::parse(mounts, groups).unwrap();
+            assert_eq!(Layout::unified(groups).unwrap(), read);
+        }
+        assert!(Layout::unified(b"0::/..\n").is_err());
     }
 
     #[test]

@@ -76,7 +76,13 @@ impl Plan {
         plan.stdio_step(process, identity)?;
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);
-        let confinement = &Confinement { identity: identity.clone(), ..confinement.clone() };
+        let other;
+        let confinement = if confinement.identity == *identity {
+            confinement
+        } else {
+            other = Confinement { identity: identity.clone(), ..confinement.clone() };
+            &other
+        };
         let preserved = bundle.map_or(0, |joined| joined.bundle.preserved);
         plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved })?;
         plan.program_steps(process, Init::Program)?;

@@ -7,6 +7,10 @@
 //! The program walks the rules from the last to the first and strikes out the letters that a rule
 //! allows; a rule that denies one that is left decides, and so does one that leaves none. It is a
 //! straight line with forward jumps only, which the kernel's verifier takes as it is.
+//!
+//! The verifier follows both ways of each look at something, and loading costs what it follows.
+//! Rules in a row that name nodes of one kind, and say the same of them, therefore share one look
+//! at the kind and one answer, and major and minor number are compared as one.
 
 use coffer_sys::bpf::Instruction;
 
@@ -27,6 +31,8 @@ const KIND: u8 = 2;
 const MAJOR: u8 = 3;
 /// The minor number.
 const MINOR: u8 = 4;
+/// Both, as the kernel's `dev_t` has them.
+const NODE: u8 = 5;
 
 /// `BPF_LDX | BPF_MEM | BPF_W`.
 const LOAD: u8 = 0x61;
@@ -35,9 +41,14 @@ const MOVE: u8 = 0xb4;
 const MOVE_REGISTER: u8 = 0xbc;
 const AND: u8 = 0x54;
 const SHIFT_RIGHT: u8 = 0x74;
+/// `BPF_ALU | BPF_LSH | BPF_K`, and `BPF_OR | BPF_X`.
+const SHIFT_LEFT: u8 = 0x64;
+const OR_REGISTER: u8 = 0x4c;
 /// `BPF_JMP32 | BPF_JNE | BPF_K`, and `BPF_JEQ`.
 const JUMP_UNLESS: u8 = 0x56;
 const JUMP_IF: u8 = 0x16;
+/// `BPF_JMP | BPF_JA`.
+const JUMP: u8 = 0x05;
 /// `BPF_JMP | BPF_EXIT`.
 const EXIT: u8 = 0x95;
 
@@ -52,15 +63,69 @@ pub(in super::super) fn program(rules: &[Rule]) -> Vec<Instruction> {
         register(LETTERS, KIND),
         alu(SHIFT_RIGHT, LETTERS, 16),
         alu(AND, KIND, 0xffff),
+        register(NODE, MAJOR),
+        alu(SHIFT_LEFT, NODE, Node::MINOR_BITS),
+        Instruction { code: OR_REGISTER, ..register(NODE, MINOR) },
     ]);
     // What a total rule says ends the program: behind it nothing could be reached, which the
     // verifier refuses.
     let total = rules.iter().rposition(Rule::is_total);
-    for rule in rules.iter().skip(total.map_or(0, |at| at + 1)).rev() {
-        block(&mut program, rule);
+    let rest = rules.iter().skip(total.map_or(0, |at| at + 1)).rev();
+    let rest: Vec<&Rule> = rest.filter(|rule| can_match(rule)).collect();
+    for group in rest.chunk_by(|one, next| belong_together(one, next)) {
+        match group {
+            [rule] => block(&mut program, rule),
+            rules => rules.chunks(LONGEST).for_each(|rules| nodes(&mut program, rules)),
+        }
     }
     program.extend(answer(total.map_or(Verdict::Deny, |at| rules[at].verdict)));
     program
+}
+
+/// The most rules of a group: a jump goes 32,767 instructions far.
+const LONGEST: usize = 10_000;
+
+/// A device number as one word. Source: linux/kdev_t.h, `MINORBITS`.
+struct Node;
+
+impl Node {
+    const MINOR_BITS: i32 = 20;
+    const MAJORS: u32 = 1 << (32 - Self::MINOR_BITS);
+    const MINORS: u32 = 1 << Self::MINOR_BITS;
+
+    fn of(major: u32, minor: u32) -> i32 {
+        bits(major << Self::MINOR_BITS | minor)
+    }
+}
+
+/// Whether there is a device of these numbers. The kernel has none of others.
+fn can_match(rule: &Rule) -> bool {
+    rule.major.is_none_or(|n| n < Node::MAJORS) && rule.minor.is_none_or(|n| n < Node::MINORS)
+}
+
+/// Whether two rules that follow each other are of one group.
+fn belong_together(one: &Rule, next: &Rule) -> bool {
+    let named = |rule: &Rule| rule.access == Access::ALL && rule.major.is_some();
+    named(one) && named(next) && (one.kind, one.verdict) == (next.kind, next.verdict)
+}
+
+/// A group: jumps past it where it is about another kind, and to its answer at the first node.
+fn nodes(program: &mut Vec<Instruction>, rules: &[&Rule]) {
+    let nodes = rules.iter().map(|rule| match (rule.major, rule.minor) {
+        (Some(major), Some(minor)) => (NODE, Node::of(major, minor)),
+        (major, _) => (MAJOR, bits(major.unwrap_or(0))),
+    });
+    let ahead = |steps: usize| i16::try_from(steps).unwrap_or(0);
+    let answer = answer(rules[0].verdict);
+    let past = 1 + answer.len();
+    if let Some(kind) = number(rules[0].kind) {
+        program.push(jump(JUMP_UNLESS, KIND, kind, ahead(rules.len() + past)));
+    }
+    for (at, (register, value)) in nodes.enumerate() {
+        program.push(jump(JUMP_IF, register, value, ahead(rules.len() - at)));
+    }
+    program.push(jump(JUMP, 0, 0, ahead(answer.len())));
+    program.extend(answer);
 }
 
 /// One rule: jumps past itself where it is about something else. A rule about all letters decides
@@ -86,13 +151,17 @@ fn block(program: &mut Vec<Instruction>, rule: &Rule) {
 
 /// What must be equal for a rule to be about a device.
 fn tests(rule: &Rule) -> Vec<(u8, i32)> {
-    let kind = match rule.kind {
+    let all =
+        [(KIND, number(rule.kind)), (MAJOR, rule.major.map(bits)), (MINOR, rule.minor.map(bits))];
+    all.into_iter().filter_map(|(register, value)| Some((register, value?))).collect()
+}
+
+fn number(kind: Kind) -> Option<i32> {
+    match kind {
         Kind::All => None,
         Kind::Char => Some(CHAR),
         Kind::Block => Some(BLOCK),
-    };
-    let all = [(KIND, kind), (MAJOR, rule.major.map(bits)), (MINOR, rule.minor.map(bits))];
-    all.into_iter().filter_map(|(register, value)| Some((register, value?))).collect()
+    }
 }
 
 /// The same bits: comparisons are on 32 of them, without a sign.
@@ -170,6 +239,9 @@ mod tests {
                 MOVE_REGISTER => registers[to] = registers[from],
                 AND => registers[to] &= value,
                 SHIFT_RIGHT => registers[to] >>= value,
+                SHIFT_LEFT => registers[to] <<= value,
+                OR_REGISTER => registers[to] |= registers[from],
+                JUMP => at += skip,
                 JUMP_UNLESS if registers[to] != value => at += skip,
                 JUMP_IF if registers[to] == value => at += skip,
                 JUMP_UNLESS | JUMP_IF => {}
@@ -179,39 +251,37 @@ mod tests {
         }
     }
 
-    /// Numbers at and beside those that the rules name.
-    fn number() -> impl Strategy<Value = u32> {
-        prop_oneof![0u32..4, Just(136), Just(u32::MAX - 1), Just(u32::MAX), Just(1 << 31)]
+    /// Numbers that meet often, at the ends of what the kernel has, and beyond.
+    fn some_number() -> impl Strategy<Value = u32> {
+        let ends = [0xfff, 0x1000, 0xf_ffff, 0x10_0000, u32::MAX];
+        prop_oneof![8 => 0u32..4, 1 => Just(136), 2 => proptest::sample::select(ends.to_vec())]
     }
 
     fn rule() -> impl Strategy<Value = Rule> {
         let verdict = prop_oneof![Just(Verdict::Allow), Just(Verdict::Deny)];
         let kind = prop_oneof![Just(Kind::All), Just(Kind::Char), Just(Kind::Block)];
-        let some = || proptest::option::of(number());
-        (verdict, kind, some(), some(), 1u32..8).prop_map(
-            |(verdict, kind, major, minor, access)| Rule {
-                verdict,
-                kind,
-                major,
-                minor,
-                access: Access(access),
-            },
-        )
+        let some = || proptest::option::of(some_number());
+        let access = prop_oneof![1u32..8, Just(7)];
+        (verdict, kind, some(), some(), access).prop_map(|(verdict, kind, major, minor, access)| {
+            Rule { verdict, kind, major, minor, access: Access(access) }
+        })
     }
 
-    fn beside(number: Option<u32>) -> [u32; 3] {
+    /// Numbers that the kernel has, at `number` and beside it.
+    fn beside(number: Option<u32>, count: u32) -> impl Iterator<Item = u32> {
         let number = number.unwrap_or(7);
-        [number.wrapping_sub(1), number, number.wrapping_add(1)]
+        let all = [number.wrapping_sub(1), number, number.wrapping_add(1)];
+        all.into_iter().filter(move |number| *number < count)
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
-        fn the_program_decides_as_the_rules_do(rules in proptest::collection::vec(rule(), 0..9)) {
+        fn the_program_decides_as_the_rules_do(rules in proptest::collection::vec(rule(), 0..12)) {
             let program = program(&rules);
             for rule in &rules {
-                for (major, minor) in beside(rule.major).into_iter().flat_map(|major| {
-                    beside(rule.minor).map(|minor| (major, minor))
+                for (major, minor) in beside(rule.major, Node::MAJORS).flat_map(|major| {
+                    beside(rule.minor, Node::MINORS).map(move |minor| (major, minor))
                 }) {
                     for (letters, kind) in (1..8).flat_map(|l| [(l, 1), (l, 2)]) {
                         let asked = Request { letters, kind, major, minor };

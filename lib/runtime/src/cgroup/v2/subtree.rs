@@ -21,24 +21,14 @@ pub(in super::super) fn enable(
     wanted: &[Controller],
     settings: &Settings,
 ) -> Result<(), CgroupError> {
-    let mut above: Vec<&Path> = at.parent.ancestors().collect();
-    above.reverse();
+    let file = at.parent.join(FILE);
+    let mut on = read(mount, at, &file)?;
     let mut refused = Vec::new();
-    for group in above {
-        let file = group.join("cgroup.subtree_control");
-        let on = Controller::parse_v2(&read_text(mount.as_fd(), &at.mount, &file)?);
-        let off: Vec<_> = wanted.iter().copied().filter(|c| !on.contains(c)).collect();
-        if off.is_empty() || switch_on(mount, at, &file, &off).is_ok() {
-            continue;
-        }
-        for controller in off {
-            if let Err(error) = switch_on(mount, at, &file, &[controller]) {
-                refused.push((controller, error));
-            }
-        }
+    // What is on below a group is on below those above it.
+    if !wanted.iter().all(|controller| on.contains(controller)) {
+        refused = switch_all(mount, at, wanted)?;
+        on = read(mount, at, &file)?;
     }
-    let file = at.parent.join("cgroup.subtree_control");
-    let on = Controller::parse_v2(&read_text(mount.as_fd(), &at.mount, &file)?);
     // The core's own files, filed under perf_event, need no switch.
     let is_off = |c: Controller| c != Controller::PerfEvent && !on.contains(&c);
     match super::asked(settings).into_iter().find(|(c, _)| is_off(*c)) {
@@ -49,6 +39,37 @@ pub(in super::super) fn enable(
             Err(refused.map_or(CgroupError::NoController { flag, why }, |(_, error)| error))
         }
     }
+}
+
+const FILE: &str = "cgroup.subtree_control";
+
+fn read(mount: &OwnedFd, at: &GroupPath, file: &Path) -> Result<Vec<Controller>, CgroupError> {
+    Ok(Controller::parse_v2(&read_text(mount.as_fd(), &at.mount, file)?))
+}
+
+/// Switches controllers on from the top down. Says which were refused.
+fn switch_all(
+    mount: &OwnedFd,
+    at: &GroupPath,
+    wanted: &[Controller],
+) -> Result<Vec<(Controller, CgroupError)>, CgroupError> {
+    let mut above: Vec<&Path> = at.parent.ancestors().collect();
+    above.reverse();
+    let mut refused = Vec::new();
+    for group in above {
+        let file = group.join(FILE);
+        let on = read(mount, at, &file)?;
+        let off: Vec<_> = wanted.iter().copied().filter(|c| !on.contains(c)).collect();
+        if off.is_empty() || switch_on(mount, at, &file, &off).is_ok() {
+            continue;
+        }
+        for controller in off {
+            if let Err(error) = switch_on(mount, at, &file, &[controller]) {
+                refused.push((controller, error));
+            }
+        }
+    }
+    Ok(refused)
 }
 
 fn switch_on(
