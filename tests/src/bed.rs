@@ -35,7 +35,7 @@ pub enum Variant {
     Systemd,
     /// systemd and AppArmor.
     Apparmor,
-    /// systemd and SELinux, enforcing.
+    /// As plain, with SELinux, enforcing.
     Selinux,
 }
 

@@ -291,6 +291,16 @@ fn root_flags_that_cannot_be_meant_are_refused() {
             "--privileged and --cap-drop contradict",
             "--cap-add NAME",
         ),
+        (
+            vec!["--security-opt=label=disable", "--security-opt=label=type:x_t"],
+            "contradict each other",
+            "leave one",
+        ),
+        (
+            vec!["--privileged", "--yes-really", "--security-opt=apparmor=x"],
+            "contradict each other",
+            "",
+        ),
         (vec!["--yes-really"], "--privileged", ""),
         (vec!["--pid=container:x"], "`host`", ""),
         (vec!["--security-opt=seccomp=/none/such"], "/none/such", ""),
@@ -301,5 +311,35 @@ fn root_flags_that_cannot_be_meant_are_refused() {
         assert_eq!(ran.stdout, "", "{flags:?}");
     }
     assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// Hosts with a security module are in `bed_lsm.rs`.
+#[test]
+fn root_labels_that_the_host_cannot_give_are_named() {
+    let modules = ["/sys/module/apparmor/parameters/enabled", "/sys/fs/selinux/enforce"];
+    if !program::root() || modules.iter().any(|file| rustix::fs::stat(*file).is_ok()) {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    for (option, what) in [
+        ("apparmor=docker-default", "no AppArmor, and no profile \"docker-default\""),
+        ("label=type:container_t", "no SELinux, and no type:container_t"),
+        ("label=level:s0:c1,c2", "no SELinux, and no level:s0:c1,c2"),
+    ] {
+        let ran = coffer.run(&["run", "--rm", "--security-opt", option, &name, "true"]);
+        assert_eq!(ran.status, 125, "{option} {ran}");
+        assert!(ran.stderr.contains(what) && ran.stderr.contains("help: leave"), "{option} {ran}");
+    }
+    assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    // What is so anyway is no error and no weakening.
+    let volume = tempfile::tempdir().unwrap();
+    let volume = format!("{}:/data:Z", volume.path().display());
+    let none =
+        ["--security-opt=apparmor=unconfined", "--security-opt=label=disable", "-v", &volume];
+    let ran = coffer.run(&[&["run", "--rm"], &none[..], &[&name, "true"]].concat());
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran}");
+    let explained = coffer.must(&["explain", &name]);
+    assert!(explained.contains("this host has neither"), "{explained}");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }

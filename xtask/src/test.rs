@@ -23,7 +23,8 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
             .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;
     if built && rustix::process::geteuid().is_root() {
         peers::for_tests();
-        stages.step("the bed", || bed::run(&["build", "plain", "systemd", "apparmor"]))?;
+        stages
+            .step("the bed", || bed::run(&["build", "plain", "systemd", "apparmor", "selinux"]))?;
         stages.step("the bed, newer kernel", || {
             bed::run(&["build", "--kernel", "13", "plain", "systemd"])
         })?;

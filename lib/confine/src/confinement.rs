@@ -4,6 +4,7 @@ mod bundle;
 mod device;
 mod error;
 mod explain;
+mod labels;
 mod weaken;
 mod wishes;
 
@@ -22,6 +23,7 @@ pub use bundle::{OfBundle, Unknown, Warning, id_map};
 pub use device::{AccessError, DeviceAccess, DeviceKind, HostDevice};
 pub use error::ConfinementError;
 pub use explain::{Control, Explanation, Gap};
+pub use labels::{Labels, Standing};
 pub use wishes::{Filter, Host, SystemPaths, Wishes};
 
 /// Who set a control.
@@ -115,22 +117,6 @@ pub enum NewPrivileges {
     Never,
     /// As the file says.
     ByFile,
-}
-
-/// What security modules call the processes of a container; empty where they are not asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Labels {
-    /// The AppArmor profile.
-    pub apparmor: String,
-    /// The SELinux context.
-    pub selinux: String,
-}
-
-impl Labels {
-    /// Whether no module is asked for anything.
-    pub fn is_empty(&self) -> bool {
-        self.apparmor.is_empty() && self.selinux.is_empty()
-    }
 }
 
 /// Who is handed calls by a filter. Source: runtime-spec config-linux.md, "Seccomp".

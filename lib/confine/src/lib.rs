@@ -4,6 +4,7 @@
 //! can be written down, read back and printed. Things this crate does not do: it starts no
 //! container, mounts nothing, and applies nothing to the process that calls it.
 
+pub mod apparmor;
 pub mod capability;
 pub mod confinement;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod posture;
 pub mod process;
 pub mod rlimit;
 pub mod seccomp;
+pub mod selinux;
 pub mod sysctl;
 pub mod user;
 

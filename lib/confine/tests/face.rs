@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use coffer_confine::capability::{CapSet, Capability};
-use coffer_confine::confinement::{Filter, Host, NewPrivileges, Privilege, SystemPaths, Wishes};
+use coffer_confine::confinement::{
+    Filter, Host, Labels, NewPrivileges, Privilege, Standing, SystemPaths, Wishes,
+};
 use coffer_confine::ids::{ContainerUid, IdMap};
 use coffer_confine::{Confinement, ConfinementError, user};
 use coffer_oci::runtime::{Namespace, NamespaceKind};
@@ -35,6 +37,11 @@ fn wishes<'a>(
         sysctls,
         landlock: None,
         devices: Vec::new(),
+        labels: Labels {
+            apparmor_by: Standing::Absent,
+            selinux_by: Standing::Absent,
+            ..Labels::default()
+        },
         privileges: NewPrivileges::Never,
         privilege: Privilege::Fenced,
     }
@@ -131,7 +138,8 @@ fn explain_is_a_table() {
         "1879048192+65536",
         "NOT PROTECTED",
         "shares the host kernel",
-        "Landlock, AppArmor and SELinux are not applied",
+        "Landlock is not applied",
+        "AppArmor and SELinux hold nothing: this host has neither",
     ] {
         assert!(table.contains(part), "{part} in\n{table}");
     }

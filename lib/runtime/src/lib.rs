@@ -7,6 +7,7 @@ pub mod criu;
 pub mod gate;
 pub mod hosts;
 mod init;
+pub mod label;
 pub mod launch;
 pub mod log;
 pub mod monitor;

@@ -9,7 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use coffer_runtime::launch::{Cause, LaunchError};
-use coffer_runtime::spec::{Access, BindMount, MissingSource, MountRequest, Recursion, TmpfsMount};
+use coffer_runtime::spec::{
+    Access, BindMount, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
+};
 use common::{Bench, Ended, needs_root};
 
 /// A folder of the host's that nothing may get into.
@@ -55,6 +57,7 @@ fn bind(source: &Path, target: &str) -> MountRequest {
         target: target.to_owned(),
         access: Access::ReadWrite,
         recursion: Recursion::Recursive,
+        sharers: Sharers::AsLabelled,
         missing: MissingSource::Refuse,
     })
 }

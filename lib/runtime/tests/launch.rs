@@ -11,8 +11,8 @@ use coffer_oci::runtime::ConsoleSize;
 use coffer_runtime::cgroup::Entry;
 use coffer_runtime::launch::{Gate, Launch, LaunchError, Stdio, launch};
 use coffer_runtime::spec::{
-    Access, BindMount, Init, MissingSource, MountRequest, Network, Recursion, RootAccess, Terminal,
-    TmpfsMount, Userns,
+    Access, BindMount, Init, MissingSource, MountRequest, Network, Recursion, RootAccess, Sharers,
+    Terminal, TmpfsMount, Userns,
 };
 use coffer_runtime::{gate, hosts};
 use common::{Bench, FIRST_ID, finish, needs_root};
@@ -170,6 +170,7 @@ fn bind(source: &std::path::Path, target: &str, access: Access) -> MountRequest 
         target: target.to_owned(),
         access,
         recursion: Recursion::Recursive,
+        sharers: Sharers::AsLabelled,
         missing: MissingSource::Refuse,
     })
 }

@@ -11,7 +11,7 @@ use coffer_confine::ids::subid;
 use coffer_runtime::launch::Gate;
 use coffer_runtime::plan::Authority;
 use coffer_runtime::spec::{
-    Access, BindMount, ExecRequest, Init, MissingSource, MountRequest, Network, Recursion,
+    Access, BindMount, ExecRequest, Init, MissingSource, MountRequest, Network, Recursion, Sharers,
 };
 use common::{Bench, finish, needs_root, start};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -121,6 +121,7 @@ fn root_a_user_has_volumes_and_the_hosts_network() {
         target: "/v".to_owned(),
         access: Access::ReadWrite,
         recursion: Recursion::Recursive,
+        sharers: Sharers::AsLabelled,
         missing: MissingSource::Refuse,
     }));
     let output = bench.run().unwrap().output;

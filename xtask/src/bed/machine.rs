@@ -24,7 +24,7 @@ pub(crate) enum Variant {
     Systemd,
     /// systemd on a kernel with AppArmor, profiles loaded.
     Apparmor,
-    /// systemd on a kernel with SELinux, Debian's policy and types for containers; enforcing.
+    /// As plain, on a kernel with SELinux, Debian's policy and types for containers; enforcing.
     Selinux,
 }
 
@@ -48,7 +48,7 @@ impl Variant {
             Self::Systemd => "bed=systemd lsm=landlock,lockdown,yama,bpf",
             Self::Apparmor => "bed=systemd lsm=landlock,lockdown,yama,apparmor,bpf apparmor=1",
             Self::Selinux => {
-                "bed=systemd lsm=landlock,lockdown,yama,selinux,bpf selinux=1 enforcing=1"
+                "bed=plain lsm=landlock,lockdown,yama,selinux,bpf selinux=1 enforcing=1"
             }
         }
     }

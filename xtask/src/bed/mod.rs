@@ -14,6 +14,7 @@ mod machine;
 mod monitor;
 mod payload;
 mod place;
+mod policy;
 mod root;
 mod shell;
 mod snapshot;

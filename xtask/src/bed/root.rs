@@ -10,7 +10,9 @@ use anyhow::{Context, Result};
 use coffer_tests::image::debian;
 
 use super::apt::output;
+use super::machine::Variant;
 use super::place::{Place, key};
+use super::policy;
 
 /// What the guest has; apt adds what these need.
 const PACKAGES: &[&str] = &[
@@ -121,25 +123,32 @@ const ACCOUNTS: &[(&str, u32, &str, &str)] = &[
 /// Raised when the same inputs give another tree.
 const VERSION: &[u8] = b"1";
 
-/// The root's image, made if it is not there.
+/// The root's image, made if it is not there. All variants share one but that of SELinux, whose
+/// policy takes a while to make.
 ///
 /// # Errors
 /// A package cannot be had, or the tree cannot be made.
-pub(super) fn ensure(place: &Place) -> Result<PathBuf> {
-    let recipe = format!("{PACKAGES:?}{SCRIPTS:?}{MASKED:?}{FILES:?}{ACCOUNTS:?}");
+pub(super) fn ensure(place: &Place, variant: Variant) -> Result<PathBuf> {
+    let mut recipe = format!("{PACKAGES:?}{SCRIPTS:?}{MASKED:?}{FILES:?}{ACCOUNTS:?}");
+    if variant == Variant::Selinux {
+        recipe += &format!("{:?}{}{}", policy::MODULES, policy::CONTAINER, policy::FIRST);
+    }
     let state = debian::archive_state();
     let key = key([recipe.as_bytes(), &state, VERSION]);
-    let folder = place.made(&format!("root-{key}"), |folder| make(place, folder))?;
+    let folder = place.made(&format!("root-{key}"), |folder| make(place, variant, folder))?;
     Ok(folder.join("image"))
 }
 
-fn make(place: &Place, folder: &Path) -> Result<()> {
+fn make(place: &Place, variant: Variant, folder: &Path) -> Result<()> {
     eprintln!("bed: the root, from Debian's packages");
     let tree = folder.join("tree");
     fs::create_dir(&tree)?;
     fs::set_permissions(&tree, fs::Permissions::from_mode(0o755))?;
     debian::unpack(&tree, debian::closure(place.folder(), PACKAGES));
     configure(&tree).context("configure the root")?;
+    if variant == Variant::Selinux {
+        policy::install(&tree)?;
+    }
     output(Command::new("mkfs.erofs").arg("-zlz4").arg(folder.join("image")).arg(&tree))?;
     Ok(fs::remove_dir_all(&tree)?)
 }

@@ -20,7 +20,7 @@ const EMULATOR: &str = "/usr/bin/qemu-system-x86_64";
 /// One of them cannot be made.
 pub(super) fn arguments(place: &Place, machine: Machine) -> Result<Vec<String>> {
     let kernel = kernel::ensure(place, machine.kernel)?;
-    let root = root::ensure(place)?;
+    let root = root::ensure(place, machine.variant)?;
     Ok(machine.arguments(&Files {
         kernel: &kernel.image,
         initrd: &kernel.initrd,

@@ -151,7 +151,9 @@ pub(crate) struct FenceFlags {
     /// Take a capability, or all of them
     #[arg(long, value_name = "NAME")]
     pub(crate) cap_drop: Vec<String>,
-    /// seccomp=FILE, seccomp=unconfined, landlock=FILE, systempaths=unconfined or no-new-privileges
+    /// seccomp=FILE, seccomp=unconfined, apparmor=PROFILE, apparmor=unconfined, label=type:TYPE,
+    /// label=level:LEVEL, label=user:USER, label=role:ROLE, label=disable, landlock=FILE,
+    /// systempaths=unconfined or no-new-privileges
     #[arg(long, value_name = "OPTION")]
     pub(crate) security_opt: Vec<SecurityOption>,
     /// Where its ids come from: auto is a range of its own

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use coffer_runtime::spec::{
-    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, TmpfsMount,
+    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
 };
 
 use super::Size;
@@ -31,7 +31,7 @@ pub(crate) enum MountError {
     Kind(String),
 }
 
-const VOLUME_OPTIONS: &str = "ro, rw, nosuid, nodev, bind, rbind";
+const VOLUME_OPTIONS: &str = "ro, rw, z, Z, nosuid, nodev, bind, rbind";
 const MOUNT_OPTIONS: &str =
     "type, source, target, readonly, bind-recursive, tmpfs-size, tmpfs-mode";
 const TMPFS_OPTIONS: &str = "size, mode, ro, rw, nosuid, nodev, noexec, exec";
@@ -48,9 +48,12 @@ pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
         return Err(MountError::Named(source.to_owned()));
     }
     let (mut access, mut recursion) = (Access::ReadWrite, Recursion::Recursive);
+    let mut sharers = Sharers::AsLabelled;
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option {
             "ro" => access = Access::ReadOnly,
+            "z" => sharers = Sharers::Containers,
+            "Z" => sharers = Sharers::None,
             "bind" => recursion = Recursion::Single,
             // What volumes are anyway.
             "rw" | "rbind" | "nosuid" | "nodev" => {}
@@ -59,7 +62,7 @@ pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
     }
     let (source, target) = (host_path(source)?, absolute(target)?);
     let missing = MissingSource::MakeFolder;
-    Ok(MountRequest::Bind(BindMount { source, target, access, recursion, missing }))
+    Ok(MountRequest::Bind(BindMount { source, target, access, recursion, sharers, missing }))
 }
 
 /// `--mount type=bind,source=…,target=…[,readonly]` or `type=tmpfs,target=…`.
@@ -105,8 +108,15 @@ impl Parts {
             ("bind", None) => Err(MountError::Missing("source")),
             ("bind", Some(source)) => {
                 let (access, recursion) = (self.access, self.recursion);
-                let missing = MissingSource::Refuse;
-                Ok(MountRequest::Bind(BindMount { source, target, access, recursion, missing }))
+                let (sharers, missing) = (Sharers::AsLabelled, MissingSource::Refuse);
+                Ok(MountRequest::Bind(BindMount {
+                    source,
+                    target,
+                    access,
+                    recursion,
+                    sharers,
+                    missing,
+                }))
             }
             ("tmpfs", Some(_)) => wrong("source", "target, tmpfs-size, tmpfs-mode"),
             ("tmpfs", None) => {
@@ -176,7 +186,9 @@ mod tests {
         assert_eq!(volume("/a:b"), Err(MountError::Relative("b".to_owned())));
         assert!(matches!(volume("/a:/../b"), Err(MountError::Relative(_))));
         assert!(matches!(volume("/a:/b:suid"), Err(MountError::Option(..))));
-        assert!(matches!(volume("/a:/b:z"), Err(MountError::Option(..))));
+        let shared = bind(volume("/a:/b:ro,z").unwrap());
+        assert_eq!((shared.access, shared.sharers), (Access::ReadOnly, Sharers::Containers));
+        assert_eq!(bind(volume("/a:/b:Z").unwrap()).sharers, Sharers::None);
     }
 
     #[test]

@@ -10,13 +10,13 @@ use coffer_confine::landlock::Landlock;
 use coffer_confine::seccomp::docker;
 use coffer_oci::runtime::{ConsoleSize, Seccomp};
 use coffer_runtime::spec::{
-    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
-    Terminal, Userns,
+    AppArmor, Entrypoint, Init, Limits, Network, Request, RootAccess, SeLinux, SeccompChoice,
+    Sharing, SystemPaths, Terminal, Userns,
 };
 
 use super::container::{ContainerFlags, FenceFlags, LimitFlags, ProcessFlags};
 use super::environment_file::{read, variables};
-use super::security::SecurityOption;
+use super::security::{LabelPart, SecurityOption};
 use super::{Label, Limit, Size, SwapSize};
 use crate::failure::Failure;
 
@@ -141,6 +141,9 @@ impl FenceFlags {
             match option {
                 SecurityOption::SeccompFile(file) => request.seccomp = self.profile(file)?,
                 SecurityOption::Landlock(file) => request.landlock = Some(landlock(file)?),
+                SecurityOption::AppArmor(name) => request.apparmor = apparmor(name),
+                SecurityOption::Label(part, value) => label(&mut request.selinux, *part, value),
+                SecurityOption::LabelDisable => request.selinux = SeLinux::Disabled,
                 SecurityOption::SeccompUnconfined => request.seccomp = SeccompChoice::Unconfined,
                 SecurityOption::PathsUnconfined => request.system_paths = SystemPaths::Unconfined,
                 SecurityOption::NoNewPrivileges => {}
@@ -158,6 +161,26 @@ impl FenceFlags {
         let profile = profile(file, granted, docker::Host::read())?;
         Ok(SeccompChoice::Profile(Box::new(profile)))
     }
+}
+
+/// A profile of AppArmor, in docker's words.
+fn apparmor(name: &str) -> AppArmor {
+    match name {
+        "unconfined" => AppArmor::Unconfined,
+        name => AppArmor::Named(name.to_owned()),
+    }
+}
+
+/// A part of the SELinux context. Who has disabled it was refused before.
+fn label(contexts: &mut SeLinux, part: LabelPart, value: &str) {
+    let SeLinux::Own(changes) = contexts else { return };
+    let place = match part {
+        LabelPart::User => &mut changes.user,
+        LabelPart::Role => &mut changes.role,
+        LabelPart::Type => &mut changes.kind,
+        LabelPart::Level => &mut changes.level,
+    };
+    *place = Some(value.to_owned());
 }
 
 /// A Landlock policy in a file.

@@ -14,6 +14,12 @@ pub(crate) enum SecurityOption {
     SeccompFile(PathBuf),
     /// No filter.
     SeccompUnconfined,
+    /// A loaded AppArmor profile, or `unconfined`.
+    AppArmor(String),
+    /// A part of the SELinux context: `type:`, `level:`, `user:`, `role:`.
+    Label(LabelPart, String),
+    /// No SELinux context.
+    LabelDisable,
     /// The caller's Landlock policy.
     Landlock(PathBuf),
     /// No masked paths.
@@ -22,13 +28,46 @@ pub(crate) enum SecurityOption {
     NoNewPrivileges,
 }
 
+/// A part of an SELinux context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LabelPart {
+    User,
+    Role,
+    Type,
+    Level,
+}
+
+impl LabelPart {
+    const ALL: [Self; 4] = [Self::User, Self::Role, Self::Type, Self::Level];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::User => "label=user",
+            Self::Role => "label=role",
+            Self::Type => "label=type",
+            Self::Level => "label=level",
+        }
+    }
+}
+
+/// `label=PART:VALUE`; the value of a level has colons of its own.
+fn label(text: &str) -> Result<SecurityOption, SecurityError> {
+    let (name, value) = text.split_once(':').ok_or(SecurityError::Unknown)?;
+    let named = |part: &LabelPart| part.name().strip_prefix("label=") == Some(name);
+    match LabelPart::ALL.into_iter().find(named) {
+        Some(part) if !value.is_empty() => Ok(SecurityOption::Label(part, value.to_owned())),
+        _ => Err(SecurityError::Unknown),
+    }
+}
+
 /// Why an option is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecurityError {
     /// There is no such option.
     #[error(
-        "options are seccomp=FILE, seccomp=unconfined, landlock=FILE, systempaths=unconfined and \
-         no-new-privileges"
+        "options are seccomp=FILE, seccomp=unconfined, apparmor=PROFILE, apparmor=unconfined, \
+         label=type:TYPE, label=level:LEVEL, label=user:USER, label=role:ROLE, label=disable, \
+         landlock=FILE, systempaths=unconfined and no-new-privileges"
     )]
     Unknown,
     /// The word for it is another.
@@ -45,6 +84,9 @@ impl FromStr for SecurityOption {
         match (name, value) {
             ("seccomp", "unconfined") => Ok(Self::SeccompUnconfined),
             ("seccomp", file) if !file.is_empty() => Ok(Self::SeccompFile(PathBuf::from(file))),
+            ("apparmor", name) if !name.is_empty() => Ok(Self::AppArmor(name.to_owned())),
+            ("label", "disable") => Ok(Self::LabelDisable),
+            ("label", part) => label(part),
             ("landlock", file) if !file.is_empty() => Ok(Self::Landlock(PathBuf::from(file))),
             ("systempaths", "unconfined") => Ok(Self::PathsUnconfined),
             ("no-new-privileges", "" | "true") => Ok(Self::NoNewPrivileges),
@@ -59,6 +101,9 @@ impl SecurityOption {
     fn part(&self) -> &'static str {
         match self {
             Self::SeccompFile(_) | Self::SeccompUnconfined => "seccomp",
+            Self::AppArmor(_) => "apparmor",
+            Self::Label(part, _) => part.name(),
+            Self::LabelDisable => "label",
             Self::Landlock(_) => "landlock",
             Self::PathsUnconfined => "systempaths",
             Self::NoNewPrivileges => "no-new-privileges",
@@ -83,6 +128,11 @@ impl FenceFlags {
                     .help("leave one of them out"));
             }
         }
+        if options.contains(&SecurityOption::LabelDisable)
+            && options.iter().any(|option| matches!(option, SecurityOption::Label(..)))
+        {
+            return Err(contradiction("--security-opt label=disable", "another label="));
+        }
         if self.allow_setuid && options.contains(&SecurityOption::NoNewPrivileges) {
             return Err(contradiction("--allow-setuid", "--security-opt no-new-privileges"));
         }
@@ -94,6 +144,8 @@ impl FenceFlags {
         let closes = [
             (!self.cap_drop.is_empty(), "--cap-drop"),
             (self.closes_calls(), "--security-opt seccomp=FILE"),
+            (self.names_profile(), "--security-opt apparmor=PROFILE"),
+            (self.names_label(), "--security-opt label="),
             (self.security_opt.contains(&SecurityOption::NoNewPrivileges), "no-new-privileges"),
         ];
         if let Some((_, flag)) = closes.iter().find(|(closes, _)| *closes) {
@@ -107,6 +159,15 @@ impl FenceFlags {
             .because("with it a program can take over the host by any bug of the kernel's")
             .help("open what is needed by name: --cap-add NAME, --device PATH, --allow-setuid")
             .help("if it has to be: --privileged --yes-really"))
+    }
+
+    fn names_label(&self) -> bool {
+        self.security_opt.iter().any(|option| matches!(option, SecurityOption::Label(..)))
+    }
+
+    fn names_profile(&self) -> bool {
+        let names = |option: &SecurityOption| matches!(option, SecurityOption::AppArmor(name) if name != "unconfined");
+        self.security_opt.iter().any(names)
     }
 
     fn closes_calls(&self) -> bool {
@@ -124,6 +185,13 @@ mod tests {
         assert_eq!("seccomp=/p.json".parse(), Ok(SecurityOption::SeccompFile("/p.json".into())));
         let refused = "no-new-privileges=false".parse::<SecurityOption>();
         assert_eq!(refused, Err(SecurityError::Privileges));
+        let level = "label=level:s0:c1,c2".parse();
+        let expected = SecurityOption::Label(LabelPart::Level, "s0:c1,c2".to_owned());
+        assert_eq!(level, Ok(expected));
+        assert_eq!("label:disable".parse(), Ok(SecurityOption::LabelDisable));
+        for wrong in ["label=type", "label=type:", "label=kind:x", "apparmor="] {
+            assert_eq!(wrong.parse::<SecurityOption>(), Err(SecurityError::Unknown), "{wrong}");
+        }
         assert_eq!("lable=disable".parse::<SecurityOption>(), Err(SecurityError::Unknown));
     }
 }

@@ -103,6 +103,7 @@ impl Confinement {
             privilege: Privilege::Fenced,
         };
         confinement.listener = listener(linux, &confinement.seccomp)?;
+        confinement.labels.mounts.clone_from(&linux.mount_label);
         confinement.take_process(process, host, &mut warnings)?;
         let ids = match linux.uid_mappings.is_empty() {
             true => "linux.gidMappings",
@@ -139,10 +140,8 @@ impl Confinement {
             true => NewPrivileges::Never,
             false => NewPrivileges::ByFile,
         };
-        self.labels = Labels {
-            apparmor: process.apparmor_profile.clone(),
-            selinux: process.selinux_label.clone(),
-        };
+        self.labels.apparmor.clone_from(&process.apparmor_profile);
+        self.labels.selinux.clone_from(&process.selinux_label);
         self.rlimits = limits(process)?;
         Ok(())
     }

@@ -58,11 +58,15 @@ impl Confinement {
             from: None,
             stronger: stronger.map(ToOwned::to_owned),
         };
-        let mut gaps = vec![
-            gap("shares the host kernel", Some("a virtual machine; coffer has no such tier yet")),
-            self.modules_gap(),
-        ];
+        let mut gaps = vec![gap(
+            "shares the host kernel",
+            Some("a virtual machine; coffer has no such tier yet"),
+        )];
         gaps.extend(self.size_gaps().map(|(what, stronger)| gap(what, stronger)));
+        gaps.extend(self.labels.gap());
+        if self.landlock.is_none() {
+            gaps.push(gap("Landlock is not applied", Some("--security-opt landlock=FILE")));
+        }
         if self.granted != CapSet::EMPTY {
             let stronger = "--cap-drop ALL, for programs that start as their own user";
             gaps.push(gap(
@@ -102,18 +106,6 @@ impl Confinement {
         self.made_up.iter().any(|made_up| made_up == path)
     }
 
-    /// Which security modules hold nothing of it.
-    fn modules_gap(&self) -> Gap {
-        let (what, stronger) = match &self.landlock {
-            Some(_) => ("AppArmor and SELinux are not applied", None),
-            None => (
-                "Landlock, AppArmor and SELinux are not applied",
-                Some("--security-opt landlock=FILE".to_owned()),
-            ),
-        };
-        Gap { what: what.to_owned(), from: None, stronger }
-    }
-
     fn controls(&self) -> Vec<Control> {
         let line = |control, value: String, set_by: &str| Control {
             control,
@@ -138,6 +130,8 @@ impl Confinement {
             let value = self.made_up.join(" ");
             lines.push(line("made-up files", value, "--memory, --cpus, --cpuset-cpus"));
         }
+        let labels = self.labels.words();
+        lines.extend(labels.map(|(what, label, by)| line(what, label.to_owned(), by)));
         let landlock = self.landlock.iter().flat_map(Landlock::words);
         lines.extend(
             landlock.map(|(what, value)| line(what, value, "--security-opt landlock=FILE")),

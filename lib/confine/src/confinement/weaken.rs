@@ -67,6 +67,11 @@ impl Confinement {
             )),
             SystemCalls::Profile(profile) => gaps.extend(self.weakened_by_profile(profile)),
         }
+        gaps.extend(
+            self.labels
+                .opened()
+                .map(|(module, flag)| opened(format!("{module} holds nothing of it"), flag)),
+        );
         if self.masked_paths.is_empty() {
             let from = "--security-opt systempaths=unconfined";
             gaps.push(opened("/proc and /sys show the host and can be written", from));

@@ -42,6 +42,8 @@ pub struct Wishes<'a> {
     pub sysctls: &'a BTreeMap<String, String>,
     /// `--device`, each looked at on the host.
     pub devices: Vec<HostDevice>,
+    /// What security modules are to call it, held against the host.
+    pub labels: Labels,
     /// `--allow-setuid`.
     pub privileges: NewPrivileges,
     /// `--privileged`.
@@ -132,7 +134,7 @@ impl Confinement {
             landlock: wishes.landlock,
             devices: wishes.devices,
             privilege: wishes.privilege,
-            labels: Labels::default(),
+            labels: wishes.labels,
             cap_add,
             cap_drop,
             seccomp: wishes.filter.read()?,

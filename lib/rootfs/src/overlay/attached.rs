@@ -85,6 +85,10 @@ impl OverlayPlan {
         for (name, value) in self.options() {
             options += &format!(",{name}={value}");
         }
+        if let Some(context) = &self.context {
+            // Its categories have a comma between them.
+            options += &format!(",context=\"{}\"", context.to_string_lossy());
+        }
         if self.flavour == Flavour::User {
             options += ",userxattr";
         }

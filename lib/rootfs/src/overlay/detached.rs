@@ -49,6 +49,9 @@ impl OverlayPlan {
         for (name, value) in self.options() {
             fsconfig_set_string(&fs, *name, *value)?;
         }
+        if let Some(context) = &self.context {
+            fsconfig_set_string(&fs, c"context", context)?;
+        }
         if self.flavour == Flavour::User {
             fsconfig_set_flag(&fs, c"userxattr")?;
         }

@@ -47,6 +47,8 @@ pub struct OverlayPlan {
     owner: Option<(u32, u32)>,
     /// The container's own folders, where the mount is to make them first.
     making: Option<LaterUpper>,
+    /// The SELinux context of all files that it shows.
+    context: Option<CString>,
     way: Way,
 }
 
@@ -118,6 +120,7 @@ impl OverlayPlan {
             flavour: stack.flavour(),
             owner,
             making: None,
+            context: None,
             way: Way::of_kernel(rustix::system::uname().release().to_bytes()),
         })
     }
@@ -155,6 +158,15 @@ impl OverlayPlan {
     #[must_use]
     pub fn making(self, upper: LaterUpper) -> Self {
         Self { making: Some(upper), ..self }
+    }
+
+    /// The same, where all files have the SELinux context `context`; an empty one is none.
+    ///
+    /// # Errors
+    /// It holds a NUL byte.
+    pub fn labelled(self, context: &str) -> Result<Self, PlanError> {
+        let context = if context.is_empty() { None } else { Some(CString::new(context)?) };
+        Ok(Self { context, ..self })
     }
 
     /// The same mount made in the way that works on kernels before 6.15 too: slower, with a thread

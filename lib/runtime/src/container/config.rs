@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Limits;
 use crate::hosts::OwnFile;
+use crate::label::Relabel;
 use crate::monitor::Stdin;
 use crate::spec::{Init, Terminal};
 
@@ -28,6 +29,9 @@ pub struct Config {
     pub files: Vec<OwnFile>,
     /// Its fence.
     pub confinement: Confinement,
+    /// What of the host's gets another SELinux context as it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relabel: Vec<Relabel>,
     /// What it may use.
     pub limits: Limits,
     /// The chain ids of the image's layers, lowest first.

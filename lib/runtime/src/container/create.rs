@@ -11,6 +11,7 @@ use coffer_rootfs::Stack;
 use super::{Config, ContainerError, DataRoot, Ready};
 use crate::cgroup::{Limits, Manager, Pids};
 use crate::hosts;
+use crate::label;
 use crate::monitor::Stdin;
 use crate::plan::Authority;
 use crate::signal;
@@ -102,9 +103,15 @@ fn prepare(
         devices: &devices,
         id: locked.id().as_str(),
     };
-    let spec = spec::build(image, request, facts)?;
-    let wishes = spec::wishes(request, identity.clone(), ids.clone(), devices.clone());
+    let labels = label::choose(request, root.authority(), root.dir(), locked.id().as_str())?;
+    let relabel = label::wanted(request, &labels)?;
+    let mut spec = spec::build(image, request, facts)?;
+    if let Some(linux) = &mut spec.linux {
+        linux.mount_label.clone_from(&labels.mounts);
+    }
+    let wishes = spec::wishes(request, identity.clone(), ids.clone(), devices.clone(), labels);
     let confinement = Confinement::new(wishes, &Host::read())?;
+    label::prepare(locked.dir(), &confinement)?;
     record.opened = confinement.weakenings().into_iter().filter_map(|gap| gap.from).collect();
     let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
     let pids = if request.limits.pids.is_some() { Pids::Asked } else { Pids::Default };
@@ -119,6 +126,7 @@ fn prepare(
         files: hosts::files(request, &spec.hostname),
         spec,
         confinement,
+        relabel,
         limits,
         init: request.init,
         stdin: *stdin,

@@ -9,6 +9,7 @@ use coffer_rootfs::{LayersError, LookupError, UpperError};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CgroupError;
+use crate::label::LabelError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
 use crate::spec::{DeviceError, SpecError};
@@ -35,6 +36,9 @@ pub enum ContainerError {
     /// The fence.
     #[error(transparent)]
     Confinement(#[from] ConfinementError),
+    /// What security modules call it.
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// A device of the host.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -150,6 +154,7 @@ impl ContainerError {
             Self::Cgroup(error) => error.help().map(str::to_owned),
             Self::Ids(error) => error.help(),
             Self::Device(error) => error.help(),
+            Self::Label(error) => error.help(),
             Self::Confinement(error) => error.help().map(str::to_owned),
             Self::Plan(error) => error.hint().map(str::to_owned),
             Self::Launch(error) => error.hint(),

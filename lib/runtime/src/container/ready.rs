@@ -8,6 +8,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use super::detach::{self, Seat};
 use super::start::Started;
 use super::{Config, ContainerError, DataRoot, ends_within, start};
+use crate::label;
 use crate::log::{Rotation, Writer};
 use crate::monitor::{Attach, Attached, Console, Local, Outside, Pump, SignalProxy, pipes};
 use crate::state::{
@@ -131,6 +132,7 @@ impl<'r> Ready<'r> {
 
     /// Leaves nothing of a start that failed: the container is removed, or is as it was before.
     pub(super) fn undo(mut self, error: ContainerError) -> ContainerError {
+        drop(label::apparmor::unload(self.root.authority(), self.record.id.as_str()));
         let undone = match (self.record.removal, &self.record.phase) {
             (Removal::AtExit, _) => self.root.remove(self.locked, Some(self.record)),
             (Removal::Keep, Phase::Stopped(_)) => {

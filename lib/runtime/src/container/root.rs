@@ -11,6 +11,7 @@ use coffer_sys::{dir, tree};
 
 use super::adopt::{Orphan, adopt};
 use super::{Config, ContainerError};
+use crate::label;
 use crate::plan::Authority;
 use crate::state::{
     Containers, Folder, Listed, Locked, Outcome, Phase, ProcessId, Record, Removal, StateError,
@@ -256,6 +257,7 @@ impl DataRoot {
             record.phase = Phase::Removing;
             locked.save(&record)?;
         }
+        label::apparmor::unload(self.authority, locked.id().as_str())?;
         match self.authority {
             Authority::Root => ids::release(self.dir(), locked.id().as_str())?,
             Authority::User => remove_files_of_container(&locked)?,

@@ -8,8 +8,9 @@ use coffer_rootfs::{OverlayPlan, Upper};
 use jiff::Timestamp;
 use rustix::process::Pid;
 
-use super::{ContainerError, Ready};
+use super::{Config, ContainerError, Ready};
 use crate::cgroup::{Cgroup, Entry};
+use crate::label;
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
 use crate::monitor::Inside;
 use crate::plan::{Authority, CgroupView, Given, Inputs, MountRoot, Plan, RootFs};
@@ -50,6 +51,8 @@ pub(super) fn start(
     inside: Option<Inside>,
 ) -> Result<Started, ContainerError> {
     let plan = plan(ready)?;
+    let Config { confinement, relabel, .. } = &ready.config;
+    label::apply(ready.locked.dir(), &confinement.labels, &ready.stack, relabel)?;
     let cgroup = ready.record.cgroup.create(&ready.config.limits.settings()?)?;
     let launched = cgroup
         .entry()
@@ -127,7 +130,8 @@ fn overlay(ready: &Ready<'_>) -> Result<OverlayPlan, ContainerError> {
         }
         _ => None,
     };
-    let plan = OverlayPlan::new(stack, root.path(), Some(&upper), owner)?;
+    let plan = OverlayPlan::new(stack, root.path(), Some(&upper), owner)?
+        .labelled(&config.confinement.labels.mounts)?;
     match (root.authority(), ids) {
         // Only the container's own root may make them.
         (Authority::User, Some(_)) => Ok(plan.making(upper.later(locked.dir(), stack)?)),

@@ -33,7 +33,7 @@ pub(crate) enum Step {
     /// Puts the root file system where it can be pivoted to.
     Root(RootSource),
     /// Makes a file system for what is made up, where devpts will cover it.
-    PlaceMadeUp,
+    PlaceMadeUp(Option<CString>),
     /// Writes a file of coffer's own and puts it over the image's.
     OwnFile(MadeUp),
     /// Writes files that follow limits and puts them over the kernel's. One that the kernel does
@@ -339,7 +339,7 @@ impl Step {
             Self::ContainerRoot => "become root of the user namespace".to_owned(),
             Self::CgroupNamespace => "make a cgroup namespace".to_owned(),
             Self::Root(_) => "mount the root file system".to_owned(),
-            Self::PlaceMadeUp => "make a place for files of coffer's own".to_owned(),
+            Self::PlaceMadeUp(_) => "make a place for files of coffer's own".to_owned(),
             Self::OwnFile(file) => format!("put a file of coffer's own on {}", file.target),
             Self::MadeUp(files) => {
                 let paths: Vec<String> = files.iter().map(|f| f.target.to_string()).collect();

@@ -11,11 +11,12 @@ use coffer_oci::runtime::{
 use coffer_sys::process::{NODE_WORDS, SchedAttr};
 use rustix::fs::{CWD, Mode, OFlags};
 
+use crate::label::{apparmor, selinux};
+
 use super::{Bundle, Keyring, Plan, PlanError, Step, bundle, text};
 
-/// The magic numbers of proc and selinuxfs. Source: linux/magic.h.
+/// The magic number of proc. Source: linux/magic.h.
 const PROC: u64 = 0x9fa0;
-const SELINUX: u64 = 0xf97c_ff8c;
 
 impl Plan {
     /// What needs rights that are given up later.
@@ -64,9 +65,9 @@ impl Plan {
         // Without AppArmor everything is unconfined.
         let apparmor = Some(labels.apparmor.as_str())
             .filter(|profile| !profile.is_empty())
-            .filter(|profile| *profile != "unconfined" || has_apparmor());
+            .filter(|profile| *profile != "unconfined" || apparmor::is_on());
         if let Some(profile) = apparmor {
-            if !has_apparmor() {
+            if !apparmor::is_on() {
                 let why = "this kernel has no AppArmor";
                 return Err(PlanError::field("process.apparmorProfile", why));
             }
@@ -75,7 +76,7 @@ impl Plan {
             self.steps.push(Step::Label { proc: host_proc()?, file, value });
         }
         if !labels.selinux.is_empty() {
-            if !has_selinux() {
+            if !selinux::is_on() {
                 let why = "this kernel has no SELinux";
                 return Err(PlanError::field("process.selinuxLabel", why));
             }
@@ -128,20 +129,6 @@ pub(super) fn host_proc() -> Result<OwnedFd, PlanError> {
         Ok(PROC) => Ok(proc),
         _ => Err(PlanError::Unsupported("a host whose /proc is another file system")),
     }
-}
-
-/// Whether AppArmor is on. Source: man 7 apparmor.
-fn has_apparmor() -> bool {
-    let path = c"/sys/module/apparmor/parameters/enabled";
-    let file = rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let mut answer = [0; 1];
-    file.is_ok_and(|file| rustix::io::read(&file, &mut answer) == Ok(1)) && answer == *b"Y"
-}
-
-/// Whether SELinux is on: its file system is mounted.
-pub(super) fn has_selinux() -> bool {
-    rustix::fs::statfs(c"/sys/fs/selinux")
-        .is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(SELINUX))
 }
 
 /// The number of `name` in a table.
@@ -255,7 +242,7 @@ fn policy_of(asked: &MemoryPolicy) -> Result<(u32, [u64; NODE_WORDS]), PlanError
 pub(super) fn mount_label(spec: &Spec) -> Result<Option<CString>, PlanError> {
     let label = spec.linux.as_ref().map(|linux| linux.mount_label.as_str());
     let Some(label) = label.filter(|label| !label.is_empty()) else { return Ok(None) };
-    if !has_selinux() {
+    if !selinux::is_on() {
         return Err(PlanError::field("linux.mountLabel", "this kernel has no SELinux"));
     }
     text("the mount label", label).map(Some)

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use coffer_confine::confinement::{Filter, HostDevice, SystemPaths as Paths, Wishes};
+use coffer_confine::confinement::{Filter, HostDevice, Labels, SystemPaths as Paths, Wishes};
 use coffer_confine::ids::{ContainerGid, IdMap};
 use coffer_confine::paths::MadeUp;
 use coffer_confine::user::Identity;
@@ -75,6 +75,7 @@ pub fn wishes<'a>(
     identity: Identity,
     ids: Option<IdMap>,
     devices: Vec<HostDevice>,
+    labels: Labels,
 ) -> Wishes<'a> {
     Wishes {
         identity,
@@ -95,6 +96,7 @@ pub fn wishes<'a>(
         sysctls: &request.sysctls,
         landlock: request.landlock.clone(),
         devices,
+        labels,
         privileges: request.privileges,
         privilege: request.privilege,
     }

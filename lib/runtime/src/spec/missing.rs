@@ -47,7 +47,7 @@ fn make(path: &std::path::Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Access, BindMount, Recursion};
+    use crate::spec::{Access, BindMount, Recursion, Sharers};
 
     fn request(source: PathBuf, missing: MissingSource) -> Request {
         let bind = BindMount {
@@ -55,6 +55,7 @@ mod tests {
             target: "/v".to_owned(),
             access: Access::ReadWrite,
             recursion: Recursion::Recursive,
+            sharers: Sharers::AsLabelled,
             missing,
         };
         Request { mounts: vec![MountRequest::Bind(bind)], ..Request::default() }

@@ -18,11 +18,11 @@ pub use devices::{DeviceError, DeviceRequest, devices};
 pub use exec::ExecRequest;
 pub use missing::{MissingError, make_missing};
 pub use request::{
-    Entrypoint, Init, Limits, Network, Request, RootAccess, SeccompChoice, Sharing, SystemPaths,
-    Terminal, Userns,
+    AppArmor, Entrypoint, Init, Limits, Network, Request, RootAccess, SeLinux, SeccompChoice,
+    Sharing, SystemPaths, Terminal, Userns,
 };
 pub use request_mount::{
-    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, TmpfsMount,
+    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
 };
 
 /// How many tasks a container may have where nothing else is asked for. Source: podman's default.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use coffer_confine::confinement::{NewPrivileges, Privilege};
 use coffer_confine::landlock::Landlock;
+use coffer_confine::selinux::Changes;
 use coffer_oci::runtime::{ConsoleSize, Rlimit, Seccomp};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,10 @@ pub struct Request {
     pub cap_drop: Vec<String>,
     /// `--security-opt seccomp=`.
     pub seccomp: SeccompChoice,
+    /// `--security-opt apparmor=`.
+    pub apparmor: AppArmor,
+    /// `--security-opt label=`.
+    pub selinux: SeLinux,
     /// `--security-opt landlock=`.
     pub landlock: Option<Landlock>,
     /// `--security-opt systempaths=`.
@@ -115,6 +120,33 @@ pub enum SeccompChoice {
     Unconfined,
     /// The caller's profile, already read.
     Profile(Box<Seccomp>),
+}
+
+/// Which AppArmor profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AppArmor {
+    /// One of the container's own, where the host has AppArmor and coffer may load it.
+    #[default]
+    Own,
+    /// None: `apparmor=unconfined`.
+    Unconfined,
+    /// One that is loaded.
+    Named(String),
+}
+
+/// Which SELinux contexts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeLinux {
+    /// Those of containers with categories of its own, with what the caller changes.
+    Own(Changes),
+    /// None: `label=disable`.
+    Disabled,
+}
+
+impl Default for SeLinux {
+    fn default() -> Self {
+        Self::Own(Changes::default())
+    }
 }
 
 /// Whether `/proc` and `/sys` have their masked and read-only paths.

@@ -32,6 +32,8 @@ pub struct BindMount {
     pub access: Access,
     /// Whether mounts below the source come along.
     pub recursion: Recursion,
+    /// Whose it is to SELinux.
+    pub sharers: Sharers,
     /// What happens where the source does not exist.
     pub missing: MissingSource,
 }
@@ -79,6 +81,18 @@ pub enum Recursion {
     Recursive,
     /// They do not: `bind-recursive=disabled`.
     Single,
+}
+
+/// Which containers SELinux lets at a volume. Without SELinux all are alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharers {
+    /// Its files keep the labels that they have.
+    #[default]
+    AsLabelled,
+    /// `:z`: every container.
+    Containers,
+    /// `:Z`: this one alone.
+    None,
 }
 
 /// What happens where the source of a bind mount does not exist.

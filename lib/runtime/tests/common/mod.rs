@@ -12,7 +12,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use coffer_confine::Confinement;
-use coffer_confine::confinement::Host;
+use coffer_confine::confinement::{Host, Labels};
 use coffer_confine::ids::{ContainerGid, ContainerUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::ImageConfig;
@@ -172,7 +172,8 @@ impl Bench {
             id: "0123456789abcdef",
         };
         let spec = build(&self.image, &self.request, facts).unwrap();
-        let wishes = wishes(&self.request, self.identity.clone(), ids, Vec::new());
+        let wishes =
+            wishes(&self.request, self.identity.clone(), ids, Vec::new(), Labels::default());
         (spec, Confinement::new(wishes, host).unwrap())
     }
 

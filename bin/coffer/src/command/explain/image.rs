@@ -7,6 +7,8 @@ use coffer_confine::ids::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap};
 use coffer_confine::posture::{Limited, Limits, Posture, Words};
 use coffer_confine::user::Identity;
 use coffer_oci::Digest;
+use coffer_runtime::label;
+use coffer_runtime::plan::Authority;
 use coffer_runtime::spec::{self, Request};
 use serde_json::{Map, json};
 
@@ -35,7 +37,10 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
         groups: Vec::new(),
         home: "/".to_owned(),
     };
-    let wishes = spec::wishes(&request, identity, Some(ids), Vec::new());
+    let authority = if root { Authority::Root } else { Authority::User };
+    let labels =
+        label::usual(authority).map_err(coffer_runtime::container::ContainerError::from)?;
+    let wishes = spec::wishes(&request, identity, Some(ids), Vec::new(), labels);
     let confinement = Confinement::new(wishes, &Host::read())?;
     let content = "every byte was hashed when it came in";
     let control = |control, value: String| Control { control, value, set_by: String::new() };

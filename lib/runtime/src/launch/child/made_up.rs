@@ -4,6 +4,7 @@
 //! Linux before 6.15 copies no mount that is attached nowhere, and stays because the kernel takes
 //! a millisecond and more for each mount that is taken away.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::mount::{Change, Reach, Travel, set_attributes};
@@ -30,9 +31,12 @@ const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags:
 
 impl<'a> Child<'a> {
     /// Makes the place. Those of its files that can be written can fill it, and no more.
-    pub(super) fn place_made_up(&mut self) -> Result<(), Fault> {
+    pub(super) fn place_made_up(&mut self, context: Option<&CStr>) -> Result<(), Fault> {
         let fs = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_set_string(fs.as_fd(), c"size", c"16m")?;
+        if let Some(context) = context {
+            fsconfig_set_string(fs.as_fd(), c"context", context)?;
+        }
         fsconfig_create(fs.as_fd())?;
         let place = fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, INERT)?;
         let dev = self.held.must(c"/dev")?;

@@ -123,7 +123,7 @@ impl<'a> Child<'a> {
             Step::Receive => self.receive(),
             Step::ContainerRoot => fence::set_ids(Uid::ROOT, Gid::ROOT),
             Step::CgroupNamespace => Ok(coffer_sys::namespace::unshare_cgroup()?),
-            Step::PlaceMadeUp => self.place_made_up(),
+            Step::PlaceMadeUp(context) => self.place_made_up(context.as_deref()),
             Step::OwnFile(file) => self.put_own_file(file),
             Step::MadeUp(files) => self.put_made_up(files),
             Step::Root(source) => self.attach_root(source),

@@ -60,13 +60,13 @@ impl Plan {
     /// The place for made-up files, before devpts is mounted over it.
     pub(super) fn place_step(&mut self, mount: &Mount, bundle: Option<&Bundle<'_>>) {
         if bundle.is_none() && mount.kind == "devpts" {
-            self.steps.push(Step::PlaceMadeUp);
+            self.steps.push(Step::PlaceMadeUp(self.mount_label.clone()));
         }
     }
 
     /// Coffer's own files, before what the caller mounts: that may cover them.
     pub(super) fn own_file_steps(&mut self, files: &[OwnFile]) -> Result<(), PlanError> {
-        if !self.steps.iter().any(|step| matches!(step, Step::PlaceMadeUp)) {
+        if !self.steps.iter().any(|step| matches!(step, Step::PlaceMadeUp(_))) {
             return match files {
                 [] => Ok(()),
                 _ => Err(PlanError::Missing("mount of devpts on /dev/pts")),
