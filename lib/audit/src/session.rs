@@ -132,6 +132,8 @@ impl Examined {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{Mode, OFlags};
+
     use super::*;
     use crate::Surroundings;
 
@@ -174,8 +176,10 @@ mod tests {
     #[test]
     fn a_file_that_changed_meanwhile_is_seen() {
         let (folder, mut stage) = stage();
-        std::fs::write(folder.path().join("hand/victim"), "changed").unwrap();
-        assert_eq!(stage.look(), [crate::Change::new("a file of the host has changed")]);
+        let victim = folder.path().join("hand/victim");
+        let victim = rustix::fs::open(victim, OFlags::WRONLY | OFlags::TRUNC, Mode::empty());
+        rustix::io::write(victim.unwrap(), b"changed").unwrap();
+        assert_eq!(stage.look(), [Change::new("a file of the host has changed")]);
         assert_eq!(stage.look(), []);
     }
 }
