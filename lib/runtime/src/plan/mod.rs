@@ -324,10 +324,11 @@ impl Plan {
         let travel = if bundle.is_some() { Travel::Slave } else { Travel::Private };
         self.steps.push(Step::CutMounts(travel));
         self.own_steps(spec)?;
+        self.steps.push(Step::Receive);
         if bundle.is_none() {
+            // Its file belongs to the owner of the user namespace, who has a name in there now.
             self.uptime_step(confinement)?;
         }
-        self.steps.push(Step::Receive);
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
         }
