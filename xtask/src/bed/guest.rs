@@ -1,7 +1,8 @@
 //! A running machine, and what it says.
 
+use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -22,6 +23,45 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long a command may take.
 const COMMAND: Duration = Duration::from_secs(900);
+
+/// A guest that does not answer.
+#[derive(Debug)]
+struct Silent {
+    result: io::Result<usize>,
+    /// What its kernel said.
+    said: String,
+}
+
+impl fmt::Display for Silent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { result, said } = self;
+        write!(f, "the guest does not answer: {result:?}; its console:\n{said}")
+    }
+}
+
+impl std::error::Error for Silent {}
+
+impl Silent {
+    /// Whether the emulation is to blame: the kernel patches its code while it runs, by way of a
+    /// breakpoint, and now and then an emulated processor meets that when it is gone already.
+    fn is_the_emulators(&self) -> bool {
+        self.said.contains("Oops: int3")
+    }
+}
+
+/// Does `work`, and once more where the emulation failed.
+///
+/// # Errors
+/// Those of `work`.
+pub(super) fn twice<T>(work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(error) if error.downcast_ref().is_some_and(Silent::is_the_emulators) => {
+            eprintln!("bed: the emulation left a breakpoint in the guest's kernel; once more");
+            work()
+        }
+        done => done,
+    }
+}
 
 /// An emulator that is ended with this value.
 #[derive(Debug)]
@@ -92,8 +132,8 @@ impl Emulator {
         let mut output = self.streams.output.try_clone()?;
         let mut errors = self.streams.errors.try_clone()?;
         let both = [
-            std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::stdout())),
-            std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr())),
+            std::thread::spawn(move || io::copy(&mut output, &mut io::stdout())),
+            std::thread::spawn(move || io::copy(&mut errors, &mut io::stderr())),
         ];
         let line = self.line(match time {
             Time::Limited(time) => Some(time),
@@ -129,8 +169,8 @@ impl Emulator {
             Ok(read) if read > 0 => Ok(line.trim_end().to_owned()),
             result => {
                 let said = fs::read(&self.log).unwrap_or_default();
-                let said = String::from_utf8_lossy(&said);
-                bail!("the guest does not answer: {result:?}; its console:\n{said}")
+                let said = String::from_utf8_lossy(&said).into_owned();
+                Err(Silent { result, said }.into())
             }
         }
     }
@@ -185,7 +225,13 @@ pub(super) enum Time {
 /// # Errors
 /// The machine cannot be made, or does not answer.
 pub(super) fn run(place: &Place, call: &Call) -> Result<ExitCode> {
-    Ok(ExitCode::from(start(place, call)?.command(Time::Limited(COMMAND))?))
+    let run = || start(place, call)?.command(Time::Limited(COMMAND));
+    let status = match call.boot {
+        // What was done to the disk is done.
+        Boot::ColdWith(_) => run(),
+        Boot::Restored | Boot::Cold => twice(run),
+    };
+    Ok(ExitCode::from(status?))
 }
 
 /// The machine that `call` names, waiting to run its command.

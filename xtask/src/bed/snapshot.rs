@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::guest::{Emulator, PATIENCE};
+use super::guest::{Emulator, PATIENCE, twice};
 use super::machine::{Files, Machine, Share, memory};
 use super::payload::{self, Payload};
 use super::place::{Place, Run, key};
@@ -36,7 +36,7 @@ pub(super) fn arguments(place: &Place, machine: Machine) -> Result<Vec<String>> 
 pub(super) fn ensure(place: &Place, machine: Machine) -> Result<PathBuf> {
     let arguments = arguments(place, machine)?;
     let name = format!("snapshot-{machine}-{}", state_key(&arguments)?);
-    place.made(&name, |folder| save(place, machine, &arguments, folder))
+    place.made(&name, |folder| twice(|| save(place, machine, &arguments, folder)))
 }
 
 /// All that a saved state depends on: which kernel, root and initrd their paths say, the rest is
@@ -56,7 +56,12 @@ fn save(place: &Place, machine: Machine, arguments: &[String], folder: &Path) ->
     let run = place.run()?;
     Payload::default().write(run.folder())?;
     payload::scratch(place, run.folder())?;
-    let mut emulator = start_with(&run, arguments, &folder.join("memory"), Share::Saved, &[])?;
+    let memory = folder.join("memory");
+    if memory.exists() {
+        // Of a boot that failed.
+        std::fs::remove_file(&memory)?;
+    }
+    let mut emulator = start_with(&run, arguments, &memory, Share::Saved, &[])?;
     emulator.ready(PATIENCE)?;
     emulator.monitor.save(&folder.join("state").display().to_string())?;
     emulator.monitor.quit()?;
