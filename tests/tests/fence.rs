@@ -302,7 +302,7 @@ fn root_flags_that_cannot_be_meant_are_refused() {
             "",
         ),
         (vec!["--yes-really"], "--privileged", ""),
-        (vec!["--pid=container:x"], "`host`", ""),
+        (vec!["--pid=shared"], "`host`", ""),
         (vec!["--security-opt=seccomp=/none/such"], "/none/such", ""),
     ] {
         let ran = coffer.run(&[&["run", "--rm"], &flags[..], &[&name, "true"]].concat());

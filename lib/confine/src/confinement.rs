@@ -4,6 +4,7 @@ mod bundle;
 mod device;
 mod error;
 mod explain;
+pub mod joined;
 mod labels;
 mod weaken;
 mod wishes;

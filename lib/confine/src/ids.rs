@@ -59,14 +59,38 @@ fn lent() -> Result<IdMap, IdsError> {
     write::has_helpers().and_then(|()| subid::of_caller())
 }
 
-/// Makes sure that a container which is about to start again still has `ids` for itself.
+/// The ids of a container that joins the user namespace of another, `with`.
+///
+/// # Errors
+/// As [`pool::share`].
+pub fn share(
+    root: BorrowedFd<'_>,
+    container: &str,
+    with: &str,
+    ids: &IdMap,
+) -> Result<(), IdsError> {
+    match geteuid().is_root() {
+        true if ids.uids.is_empty() => Ok(()),
+        true => pool::share(root, container, with).map(drop),
+        // They are the caller's own.
+        false => Ok(()),
+    }
+}
+
+/// Makes sure that a container which is about to start again still has `ids` for itself, or with
+/// the one whose user namespace it joins.
 ///
 /// # Errors
 /// [`IdsError::TakenBy`] where they went to another, [`IdsError::Changed`] where the host lends
 /// the caller others now, or where the pool cannot be read or written.
-pub fn keep(root: BorrowedFd<'_>, container: &str, ids: &IdMap) -> Result<(), IdsError> {
+pub fn keep(
+    root: BorrowedFd<'_>,
+    container: &str,
+    ids: &IdMap,
+    with: Option<&str>,
+) -> Result<(), IdsError> {
     match (ids.uids.first(), geteuid().is_root()) {
-        (Some(range), true) => pool::keep(root, container, HostUid::new(range.host)),
+        (Some(range), true) => pool::keep(root, container, HostUid::new(range.host), with),
         (None, true) => Ok(()),
         (_, false) if of_caller()? == *ids => Ok(()),
         (_, false) => Err(IdsError::Changed),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use coffer_runtime::spec::{Network, Sharing, Userns};
+use coffer_runtime::spec::{Ipc, Network, Pids, Userns};
 
 /// Why a choice is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,11 +12,17 @@ pub(crate) enum ChoiceError {
     #[error("networks are `none` and `host` so far")]
     Network,
     /// `--userns`.
-    #[error("it is `auto` (a range of its own, which is the default) or `host`")]
+    #[error("it is `auto` (a range of its own, which is the default), `host` or `container:NAME`")]
     Userns,
-    /// `--pid` and `--ipc`.
-    #[error("it is `private` (which is the default) or `host`")]
-    Sharing,
+    /// `--pid`.
+    #[error("it is `private` (which is the default), `host` or `container:NAME`")]
+    Pids,
+    /// `--ipc`.
+    #[error(
+        "it is `private` (which is the default), `none` (without /dev/shm), `shareable`, `host` or \
+         `container:NAME`"
+    )]
+    Ipc,
     /// `--add-host`.
     #[error("it should look like NAME:ADDRESS")]
     Host,
@@ -38,8 +44,8 @@ impl FromStr for NetworkWord {
     }
 }
 
-/// `--userns`. `auto` is podman's word, `private` docker's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `--userns`. `auto` and `container:` are podman's words, `private` docker's.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UsernsWord(pub(crate) Userns);
 
 impl FromStr for UsernsWord {
@@ -47,27 +53,51 @@ impl FromStr for UsernsWord {
 
     fn from_str(text: &str) -> Result<Self, ChoiceError> {
         match text {
-            "auto" | "private" | "" => Ok(Self(Userns::Private)),
+            "" => Ok(Self(Userns::Unsaid)),
+            "auto" | "private" => Ok(Self(Userns::Private)),
             "host" => Ok(Self(Userns::Host)),
-            _ => Err(ChoiceError::Userns),
+            _ => Ok(Self(Userns::Container(container(text).ok_or(ChoiceError::Userns)?))),
         }
     }
 }
 
-/// `--pid` and `--ipc`. `private` is podman's word, `shareable` and `container:` are not built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SharingWord(pub(crate) Sharing);
+/// `--pid`. `private` is podman's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PidWord(pub(crate) Pids);
 
-impl FromStr for SharingWord {
+impl FromStr for PidWord {
     type Err = ChoiceError;
 
     fn from_str(text: &str) -> Result<Self, ChoiceError> {
         match text {
-            "private" | "" => Ok(Self(Sharing::Own)),
-            "host" => Ok(Self(Sharing::Host)),
-            _ => Err(ChoiceError::Sharing),
+            "private" | "" => Ok(Self(Pids::Own)),
+            "host" => Ok(Self(Pids::Host)),
+            _ => Ok(Self(Pids::Container(container(text).ok_or(ChoiceError::Pids)?))),
         }
     }
+}
+
+/// `--ipc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IpcWord(pub(crate) Ipc);
+
+impl FromStr for IpcWord {
+    type Err = ChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, ChoiceError> {
+        match text {
+            "private" | "" => Ok(Self(Ipc::Own)),
+            "none" => Ok(Self(Ipc::NoMemory)),
+            "shareable" => Ok(Self(Ipc::Shareable)),
+            "host" => Ok(Self(Ipc::Host)),
+            _ => Ok(Self(Ipc::Container(container(text).ok_or(ChoiceError::Ipc)?))),
+        }
+    }
+}
+
+/// The name in `container:NAME`.
+fn container(text: &str) -> Option<String> {
+    text.strip_prefix("container:").filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// `--add-host NAME:ADDRESS`; the address may hold colons itself, and may stand in brackets.
@@ -97,8 +127,12 @@ mod tests {
     fn relaxations_are_named() {
         assert_eq!("bridge".parse::<NetworkWord>(), Err(ChoiceError::Network));
         assert_eq!("host".parse(), Ok(UsernsWord(Userns::Host)));
-        assert_eq!("host".parse(), Ok(SharingWord(Sharing::Host)));
-        assert_eq!("container:x".parse::<SharingWord>(), Err(ChoiceError::Sharing));
+        assert_eq!("host".parse(), Ok(PidWord(Pids::Host)));
+        assert_eq!("container:x".parse(), Ok(PidWord(Pids::Container("x".to_owned()))));
+        assert_eq!("container:".parse::<PidWord>(), Err(ChoiceError::Pids));
+        assert_eq!("shareable".parse(), Ok(IpcWord(Ipc::Shareable)));
+        assert_eq!("shared".parse::<IpcWord>(), Err(ChoiceError::Ipc));
+        assert_eq!("keep-id".parse::<UsernsWord>(), Err(ChoiceError::Userns));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use coffer_runtime::spec::{DeviceRequest, MountRequest};
 
-use super::choice::{HostLine, NetworkWord, SharingWord, UsernsWord};
+use super::choice::{HostLine, IpcWord, NetworkWord, PidWord, UsernsWord};
 use super::common::{PullFlags, RunImageFlags, UnpackFlags};
 use super::device::device;
 use super::mount::{mount, tmpfs, volume};
@@ -156,15 +156,15 @@ pub(crate) struct FenceFlags {
     /// systempaths=unconfined or no-new-privileges
     #[arg(long, value_name = "OPTION")]
     pub(crate) security_opt: Vec<SecurityOption>,
-    /// Where its ids come from: auto is a range of its own
+    /// Whose ids it has: auto (a range of its own), host or container:NAME
     #[arg(long, value_name = "MODE")]
     pub(crate) userns: Option<UsernsWord>,
-    /// Whose processes it sees: private or host
+    /// Whose processes it sees: private, host or container:NAME, with that one's ids
     #[arg(long, value_name = "MODE")]
-    pub(crate) pid: Option<SharingWord>,
-    /// Whose shared memory it reaches: private or host
+    pub(crate) pid: Option<PidWord>,
+    /// Whose shared memory it reaches: private, none, shareable, host or container:NAME
     #[arg(long, value_name = "MODE")]
-    pub(crate) ipc: Option<SharingWord>,
+    pub(crate) ipc: Option<IpcWord>,
     /// Give it a device of the host
     #[arg(long, value_name = "PATH[:PATH][:rwm]", value_parser = device)]
     pub(crate) device: Vec<DeviceRequest>,

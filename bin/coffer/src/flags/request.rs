@@ -10,13 +10,13 @@ use coffer_confine::landlock::Landlock;
 use coffer_confine::seccomp::docker;
 use coffer_oci::runtime::{ConsoleSize, Seccomp};
 use coffer_runtime::spec::{
-    AppArmor, Entrypoint, Init, Limits, Network, Request, RootAccess, SeLinux, SeccompChoice,
-    Sharing, SystemPaths, Terminal, Userns,
+    AppArmor, Entrypoint, Init, Ipc, Limits, Network, Request, RootAccess, SeLinux, SeccompChoice,
+    SystemPaths, Terminal,
 };
 
 use super::container::{ContainerFlags, FenceFlags, LimitFlags, ProcessFlags};
 use super::environment_file::{read, variables};
-use super::security::{LabelPart, SecurityOption};
+use super::security::{LabelPart, SecurityOption, contradiction};
 use super::{Label, Limit, Size, SwapSize};
 use crate::failure::Failure;
 
@@ -47,10 +47,10 @@ impl ContainerFlags {
             labels: process.labels()?,
             init: if process.init { Init::Tiny } else { Init::Program },
             terminal: process.terminal(),
-            pid: self.fence.pid.map_or(Sharing::Own, |word| word.0),
-            ipc: self.fence.ipc.map_or(Sharing::Own, |word| word.0),
+            pid: self.fence.pid.clone().map(|word| word.0).unwrap_or_default(),
+            ipc: self.fence.ipc.clone().map(|word| word.0).unwrap_or_default(),
             devices: self.fence.device.clone(),
-            userns: self.fence.userns.map_or(Userns::Private, |word| word.0),
+            userns: self.fence.userns.clone().map(|word| word.0).unwrap_or_default(),
             oom_score_adj: self.limits.oom_score_adj,
             stop_signal: process.stop_signal.clone(),
             stop_timeout: process.stop_timeout.map(|limit| limit.0),
@@ -60,6 +60,7 @@ impl ContainerFlags {
         request.mounts =
             [&files.volume, &files.mount, &files.tmpfs].into_iter().flatten().cloned().collect();
         self.fence.choose(&mut request)?;
+        check_memory(&request)?;
         Ok(request)
     }
 }
@@ -161,6 +162,17 @@ impl FenceFlags {
         let profile = profile(file, granted, docker::Host::read())?;
         Ok(SeccompChoice::Profile(Box::new(profile)))
     }
+}
+
+/// `--shm-size` is for a `/dev/shm` of the container's own.
+fn check_memory(request: &Request) -> Result<(), Failure> {
+    let ipc = match (&request.ipc, request.limits.shm_size) {
+        (Ipc::Own | Ipc::Shareable, _) | (_, None) => return Ok(()),
+        (Ipc::NoMemory, _) => "--ipc none",
+        (Ipc::Host, _) => "--ipc host",
+        (Ipc::Container(_), _) => "--ipc container:",
+    };
+    Err(contradiction("--shm-size", ipc).because("with that it has no /dev/shm of its own"))
 }
 
 /// A profile of AppArmor, in docker's words.

@@ -112,7 +112,7 @@ impl SecurityOption {
 }
 
 /// A flag in two words that say opposite things.
-fn contradiction(one: &str, other: &str) -> Failure {
+pub(super) fn contradiction(one: &str, other: &str) -> Failure {
     Failure::new(format!("{one} and {other} contradict each other")).help("leave one of them out")
 }
 

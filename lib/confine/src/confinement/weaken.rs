@@ -41,6 +41,7 @@ impl Confinement {
         }
         let shared = SHARED.iter().filter(|(kind, ..)| !self.has_own(*kind));
         gaps.extend(shared.map(|(_, what, from)| opened(*what, *from)));
+        gaps.extend(self.joined_gaps());
         if self.privilege == Privilege::Fenced {
             gaps.extend(self.weakened_by_name());
         }

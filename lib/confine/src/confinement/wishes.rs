@@ -7,6 +7,7 @@ use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 
 use super::{
     Confinement, ConfinementError, HostDevice, Labels, NewPrivileges, Privilege, SystemCalls,
+    joined,
 };
 use crate::capability::{CapSet, CapWord, Capability, tweak, words};
 use crate::ids::IdMap;
@@ -116,7 +117,9 @@ impl Confinement {
             Privilege::Privileged => all,
             Privilege::Fenced => tweak(CapSet::DEFAULT, all, &cap_add, &cap_drop),
         };
-        let own: Vec<NamespaceKind> = wishes.namespaces.iter().map(|n| n.kind).collect();
+        // Another container's are not this one's to change.
+        let own = wishes.namespaces.iter().filter(|namespace| joined::holder(namespace).is_none());
+        let own: Vec<NamespaceKind> = own.map(|namespace| namespace.kind).collect();
         let (masked_paths, readonly_paths, made_up) = match &wishes.system_paths {
             SystemPaths::Confined(made_up) => {
                 let files = made_up.iter().flat_map(|made_up| made_up.paths());

@@ -7,6 +7,9 @@
 //! images carry the image's own ids, so nothing there depends on a range. A container that starts
 //! again registers its range again ([`keep`]), should a power failure have taken the pool back.
 //!
+//! A container that joins another's user namespace has its range with it, on a line of its own:
+//! the range is free when none of them is left.
+//!
 //! What a kill -9 left behind heals: each claim looks whether the few oldest containers of the
 //! list still have their folders, and one that finds no free range looks at all of them.
 
@@ -50,7 +53,7 @@ impl Pool {
         let text = str::from_utf8(bytes).map_err(|_| IdsError::BadPool(1))?;
         for (number, line) in (1..).zip(text.lines()) {
             let entry = entry(line).ok_or(IdsError::BadPool(number))?;
-            if pool.entries.iter().any(|(name, range)| *name == entry.0 || *range == entry.1) {
+            if pool.of(&entry.0).is_some() {
                 return Err(IdsError::BadPool(number));
             }
             pool.entries.push(entry);
@@ -151,21 +154,46 @@ pub fn claim(root: BorrowedFd<'_>, container: &str) -> Result<HostUid, IdsError>
 }
 
 /// Makes sure that `container`, which is about to start again, has the range that begins at
-/// `first`, as when it was made. Does nothing where the pool says so already.
+/// `first`, as when it was made; `with` is the container whose range it has. Does nothing where the
+/// pool says so already.
 ///
 /// # Errors
 /// [`IdsError::TakenBy`] where a pool that went back in time gave it to another.
-pub fn keep(root: BorrowedFd<'_>, container: &str, first: HostUid) -> Result<(), IdsError> {
+pub fn keep(
+    root: BorrowedFd<'_>,
+    container: &str,
+    first: HostUid,
+    with: Option<&str>,
+) -> Result<(), IdsError> {
     let range = range_at(first.number()).ok_or(IdsError::NoRange(first))?;
     let _lock = lock(root)?;
     let mut pool = read(root)?;
-    match pool.entries.iter().find(|(_, other)| *other == range) {
-        Some((name, _)) if name == container => return Ok(()),
-        Some((name, _)) => return Err(IdsError::TakenBy { first, by: name.clone() }),
-        None => pool.take_back(container),
-    };
+    if pool.of(container) == Some(range) {
+        return Ok(());
+    }
+    let mut holders = pool.entries.iter().filter(|(_, other)| *other == range);
+    if let Some((name, _)) = holders.clone().next()
+        && !holders.any(|(name, _)| Some(name.as_str()) == with)
+    {
+        return Err(IdsError::TakenBy { first, by: name.clone() });
+    }
+    pool.take_back(container);
     pool.give(container, range);
     save(root, &pool)
+}
+
+/// Gives `container` the range of another, which is free again when neither is left.
+///
+/// # Errors
+/// [`IdsError::NoContainer`] where the other has none; what the pool's file says.
+pub fn share(root: BorrowedFd<'_>, container: &str, with: &str) -> Result<HostUid, IdsError> {
+    let _lock = lock(root)?;
+    let mut pool = read(root)?;
+    let range = pool.of(with).ok_or_else(|| IdsError::NoContainer(with.to_owned()))?;
+    pool.take_back(container);
+    pool.give(container, range);
+    save(root, &pool)?;
+    Ok(HostUid::new(start(range)))
 }
 
 /// Takes `container`'s range back. One that has none is no error.
@@ -270,13 +298,33 @@ mod tests {
         let root = root();
         ["a", "b"].into_iter().for_each(|name| root.add(name));
         let first = HostUid::new(root.claim("a").unwrap());
-        keep(root.fd.as_fd(), "a", first).unwrap();
+        keep(root.fd.as_fd(), "a", first, None).unwrap();
         save(root.fd.as_fd(), &Pool::default()).unwrap();
-        keep(root.fd.as_fd(), "a", first).unwrap();
+        keep(root.fd.as_fd(), "a", first, None).unwrap();
         assert_eq!(root.claim("b").unwrap(), FIRST + SIZE);
-        let taken = keep(root.fd.as_fd(), "b", first).unwrap_err();
+        let taken = keep(root.fd.as_fd(), "b", first, None).unwrap_err();
         assert_eq!(taken.to_string(), "the ids from 1879048192 on belong to container a now");
-        assert!(matches!(keep(root.fd.as_fd(), "a", HostUid::new(5)), Err(IdsError::NoRange(_))));
+        assert!(matches!(
+            keep(root.fd.as_fd(), "a", HostUid::new(5), None),
+            Err(IdsError::NoRange(_))
+        ));
+    }
+
+    #[test]
+    fn a_shared_range_is_free_when_the_last_is_gone() {
+        let root = root();
+        ["a", "b", "c"].into_iter().for_each(|name| root.add(name));
+        let first = HostUid::new(root.claim("a").unwrap());
+        assert_eq!(share(root.fd.as_fd(), "b", "a").unwrap(), first);
+        assert_eq!(root.claim("b").unwrap(), FIRST, "who asks again gets the same");
+        release(root.fd.as_fd(), "a").unwrap();
+        assert_eq!(root.claim("c").unwrap(), FIRST + SIZE, "it is taken still");
+        assert!(matches!(share(root.fd.as_fd(), "c", "a"), Err(IdsError::NoContainer(_))));
+        release(root.fd.as_fd(), "b").unwrap();
+        assert_eq!(root.claim("a").unwrap(), FIRST);
+        keep(root.fd.as_fd(), "b", first, Some("a")).unwrap();
+        let taken = keep(root.fd.as_fd(), "c", first, None).unwrap_err();
+        assert!(matches!(taken, IdsError::TakenBy { .. }), "{taken}");
     }
 
     #[test]
@@ -329,7 +377,6 @@ mod tests {
             "../x 1879048192",
             "a +1879048192",
             "a 1879048192\na 1879113728",
-            "a 1879048192\nb 1879048192",
             "a  1879048192",
         ] {
             assert!(matches!(Pool::parse(bad.as_bytes()), Err(IdsError::BadPool(_))), "{bad:?}");

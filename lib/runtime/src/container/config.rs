@@ -32,6 +32,9 @@ pub struct Config {
     /// What of the host's gets another SELinux context as it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relabel: Vec<Relabel>,
+    /// Whether others may join its System V objects, message queues and `/dev/shm`.
+    #[serde(default)]
+    pub ipc: Consent,
     /// What it may use.
     pub limits: Limits,
     /// The chain ids of the image's layers, lowest first.
@@ -47,6 +50,17 @@ pub struct Config {
     /// How long it may take to stop, in seconds, where the caller said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_timeout_seconds: Option<u64>,
+}
+
+/// Whether a container lets others have its namespace of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consent {
+    /// It does not.
+    #[default]
+    Private,
+    /// `--ipc shareable`.
+    Shareable,
 }
 
 impl Config {

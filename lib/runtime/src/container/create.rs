@@ -8,6 +8,8 @@ use coffer_oci::ImageConfig;
 use coffer_policy::{Admission, Admitted};
 use coffer_rootfs::Stack;
 
+use super::config::Consent;
+use super::joined::{self, Choice};
 use super::{Config, ContainerError, DataRoot, Ready};
 use crate::cgroup::{Limits, Manager, Pids};
 use crate::hosts;
@@ -15,7 +17,7 @@ use crate::label;
 use crate::monitor::Stdin;
 use crate::plan::Authority;
 use crate::signal;
-use crate::spec::{self, Facts, Request, Userns};
+use crate::spec::{self, Facts, Ipc, Request, Userns};
 use crate::state::{Draft, Locked, Name, Record, Removal, StateError};
 
 /// What a container is made from.
@@ -95,12 +97,14 @@ fn prepare(
     identity: Identity,
 ) -> Result<(Record, Config), ContainerError> {
     let Creation { admitted, image, request, stdin, .. } = creation;
-    let ids = map(root, locked, request)?;
+    let chosen = joined::choose(root, request)?;
+    let ids = map(root, locked, request, &chosen)?;
     let devices = spec::devices(&request.devices, ids.as_ref())?;
     let facts = Facts {
         identity: &identity,
         ids: ids.as_ref(),
         devices: &devices,
+        joined: &chosen.joined,
         id: locked.id().as_str(),
     };
     let labels = label::choose(request, root.authority(), root.dir(), locked.id().as_str())?;
@@ -109,7 +113,10 @@ fn prepare(
     if let Some(linux) = &mut spec.linux {
         linux.mount_label.clone_from(&labels.mounts);
     }
-    let wishes = spec::wishes(request, identity.clone(), ids.clone(), devices.clone(), labels);
+    let wishes = {
+        let (identity, ids, devices) = (identity.clone(), ids.clone(), devices.clone());
+        spec::wishes(request, identity, ids, devices, labels, &chosen.joined)
+    };
     let confinement = Confinement::new(wishes, &Host::read())?;
     label::prepare(locked.dir(), &confinement)?;
     record.opened = confinement.weakenings().into_iter().filter_map(|gap| gap.from).collect();
@@ -127,6 +134,10 @@ fn prepare(
         spec,
         confinement,
         relabel,
+        ipc: match request.ipc {
+            Ipc::Shareable => Consent::Shareable,
+            _ => Consent::Private,
+        },
         limits,
         init: request.init,
         stdin: *stdin,
@@ -150,8 +161,12 @@ fn map(
     root: &DataRoot,
     locked: &Locked,
     request: &Request,
+    chosen: &Choice,
 ) -> Result<Option<IdMap>, ContainerError> {
-    Ok(match (request.userns, root.authority()) {
+    if let Some(ids) = chosen.ids(root, locked)? {
+        return Ok(Some(ids));
+    }
+    Ok(match (&request.userns, root.authority()) {
         (Userns::Host, Authority::Root) => None,
         _ => Some(ids::allocate(root.dir(), locked.id().as_str())?),
     })

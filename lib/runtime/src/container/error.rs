@@ -8,6 +8,7 @@ use coffer_confine::user::UserError;
 use coffer_rootfs::{LayersError, LookupError, UpperError};
 use serde::{Deserialize, Serialize};
 
+use super::JoinError;
 use crate::cgroup::CgroupError;
 use crate::label::LabelError;
 use crate::launch::LaunchError;
@@ -30,6 +31,9 @@ pub enum ContainerError {
     /// Files that belong to those ids.
     #[error(transparent)]
     Inside(#[from] InsideError),
+    /// Another container cannot be joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The user to run as.
     #[error(transparent)]
     User(#[from] UserError),
@@ -154,6 +158,7 @@ impl ContainerError {
             Self::Cgroup(error) => error.help().map(str::to_owned),
             Self::Ids(error) => error.help(),
             Self::Device(error) => error.help(),
+            Self::Join(error) => error.help(),
             Self::Label(error) => error.help(),
             Self::Confinement(error) => error.help().map(str::to_owned),
             Self::Plan(error) => error.hint().map(str::to_owned),

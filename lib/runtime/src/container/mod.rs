@@ -14,6 +14,7 @@ mod create;
 mod detach;
 mod error;
 mod exec;
+mod joined;
 mod kept;
 mod ready;
 mod root;
@@ -23,6 +24,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use coffer_confine::ids;
+use coffer_oci::runtime::NamespaceKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -30,6 +32,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 pub use config::Config;
 pub use create::{Creation, create};
 pub use error::{ContainerError, Reported};
+pub use joined::JoinError;
 pub use ready::Ready;
 pub use root::{DataRoot, Settled};
 
@@ -147,7 +150,8 @@ impl<'r> Container<'r> {
         let config = config_of(&locked)?;
         if let Some(ids) = &config.confinement.ids {
             // Those in its specification, or none: they may be others' where the pool was lost.
-            ids::keep(self.root.dir(), locked.id().as_str(), ids)?;
+            let with = config.confinement.joins(NamespaceKind::User);
+            ids::keep(self.root.dir(), locked.id().as_str(), ids, with)?;
         }
         let stack = self.root.stack(&locked, &config)?;
         Ok(Ready { root: self.root, locked, record, config, stack })

@@ -8,6 +8,7 @@ use coffer_rootfs::{OverlayPlan, Upper};
 use jiff::Timestamp;
 use rustix::process::Pid;
 
+use super::joined::Present;
 use super::{Config, ContainerError, Ready};
 use crate::cgroup::{Cgroup, Entry};
 use crate::label;
@@ -106,17 +107,25 @@ fn record_running(ready: &mut Ready<'_>, pid: Pid) -> Result<(), ContainerError>
 
 fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
     let Ready { root, record, config, .. } = ready;
-    Ok(Plan::new(Inputs {
+    let present = Present::find(root, &config.confinement)?;
+    let memory = present.as_ref().and_then(|present| present.memory.as_ref());
+    let plan = Plan::new(Inputs {
         spec: &config.spec,
-        confinement: &config.confinement,
+        confinement: present.as_ref().map_or(&config.confinement, |found| &found.confinement),
         host: &Host::read(),
         root: RootFs::Overlay(Box::new(Overlay(overlay(ready)?))),
         authority: root.authority(),
         cgroups: CgroupView::of(&record.cgroup),
         init: config.init,
-        given: Given { files: &config.files, limits: Some(&config.limits) },
+        given: Given {
+            files: &config.files,
+            limits: Some(&config.limits),
+            memory: memory.map(AsFd::as_fd),
+        },
         bundle: None,
-    })?)
+    })?;
+    present.map_or(Ok(()), |present| present.still_run())?;
+    Ok(plan)
 }
 
 fn overlay(ready: &Ready<'_>) -> Result<OverlayPlan, ContainerError> {

@@ -136,6 +136,7 @@ impl LaunchError {
         let refused = matches!(Errno::from_io_error(&source), Some(Errno::INVAL | Errno::PERM));
         let (subject, hint) = match handed {
             Handed::Root(_) => ("the root file system".to_owned(), ROOT_HINT),
+            Handed::Made(_) => ("/dev/shm".to_owned(), BIND_HINT),
             Handed::Bind { subject, .. } => (subject.display().to_string(), BIND_HINT),
         };
         Self::Mount { subject, hint: refused.then_some(hint), source }

@@ -9,6 +9,7 @@ mod child;
 mod error;
 mod helper;
 mod interface;
+mod lend;
 mod look;
 mod parent;
 mod program;
@@ -24,6 +25,7 @@ use rustix::thread::{Gid, Uid};
 
 pub use error::{LaunchError, StepError};
 pub(crate) use helper::{ids_of, user_namespace_of};
+pub(crate) use lend::shared_memory_of;
 pub use program::program_of;
 pub use report::Cause;
 pub(crate) use report::{Fault, MAX_FDS, pair, receive_fds, send_fds};

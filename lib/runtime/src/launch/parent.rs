@@ -25,8 +25,10 @@ pub(super) fn hand_over(
     set_oom_score(plan, pid)?;
     joined(pid).map_err(LaunchError::Joined)?;
     move_interfaces(plan, pid)?;
-    let userns = match (&plan.ids, plan.handed.is_empty()) {
-        (Some(_), false) => Some(user_namespace(pid)?),
+    // An ordinary user may not look into a child that has entered another container.
+    let mapped = plan.handed.iter().any(|handed| !matches!(handed, Handed::Made(_)));
+    let userns = match (&plan.ids, mapped) {
+        (Some(_), true) => Some(user_namespace(pid)?),
         _ => None,
     };
     let mut mounts = Vec::with_capacity(plan.handed.len());
@@ -60,6 +62,7 @@ fn make_mount(
 ) -> std::io::Result<OwnedFd> {
     match handed {
         Handed::Root(root) => root.mount(userns, spent),
+        Handed::Made(mount) => Ok(rustix::io::fcntl_dupfd_cloexec(mount, 3)?),
         Handed::Bind { source, look, mapped_by, .. } => {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC

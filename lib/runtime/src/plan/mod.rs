@@ -147,6 +147,10 @@ pub struct Plan {
     pub(crate) handed: Vec<Handed>,
     /// The child's new namespaces.
     pub(crate) namespaces: UnshareFlags,
+    /// Namespaces that are made for it, by whichever step.
+    fresh: UnshareFlags,
+    /// Those that it does not share with the host.
+    own: UnshareFlags,
     /// The map of its user namespace.
     pub(crate) ids: Option<IdMap>,
     /// Who writes that map.
@@ -181,6 +185,8 @@ pub struct Plan {
 pub(crate) enum Handed {
     /// The root file system.
     Root(Box<dyn MountRoot>),
+    /// A mount that is there already.
+    Made(OwnedFd),
     /// A file or folder of the host.
     Bind {
         /// The place, opened.
@@ -297,6 +303,8 @@ impl Plan {
             steps: Vec::with_capacity(96),
             handed: Vec::new(),
             namespaces: UnshareFlags::empty(),
+            fresh: UnshareFlags::empty(),
+            own: UnshareFlags::empty(),
             ids,
             mapping: Mapping::ByParent,
             split: false,

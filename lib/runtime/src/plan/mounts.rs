@@ -1,7 +1,7 @@
 //! The mounts of a specification as steps.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,12 @@ impl Plan {
                 self.own_file_steps(given.files)?;
             }
             self.place_step(mount, bundle);
-            let made = self.mount(mount, cgroups, bundle);
+            let made = match given.memory {
+                Some(memory) if normal(&mount.destination) == "/dev/shm" => {
+                    self.show_joined(mount, memory)
+                }
+                _ => self.mount(mount, cgroups, bundle),
+            };
             made.map_err(|error| match bundle {
                 Some(_) => error.at(&format!("mounts[{place}]")),
                 None => error,
@@ -221,7 +226,7 @@ impl Plan {
         options: Options,
         bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
-        let own = self.namespaces.contains(UnshareFlags::NEWNET) || self.ids.is_none();
+        let own = self.fresh.contains(UnshareFlags::NEWNET) || self.ids.is_none();
         if own {
             return self.filesystem(mount, options, bundle);
         }
@@ -235,11 +240,9 @@ impl Plan {
     fn shared(&self, kind: &str, path: &str) -> Option<&'static CStr> {
         let (pid, ipc) = (UnshareFlags::NEWPID, UnshareFlags::NEWIPC);
         match (kind, path) {
-            ("proc", "/proc") if self.ids.is_some() && !self.namespaces.contains(pid) => {
-                Some(c"/proc")
-            }
-            ("mqueue", "/dev/mqueue") if !self.namespaces.contains(ipc) => Some(c"/dev/mqueue"),
-            ("tmpfs", "/dev/shm") if !self.namespaces.contains(ipc) => Some(c"/dev/shm"),
+            ("proc", "/proc") if self.ids.is_some() && !self.own.contains(pid) => Some(c"/proc"),
+            ("mqueue", "/dev/mqueue") if !self.own.contains(ipc) => Some(c"/dev/mqueue"),
+            ("tmpfs", "/dev/shm") if !self.own.contains(ipc) => Some(c"/dev/shm"),
             _ => None,
         }
     }
@@ -263,6 +266,18 @@ impl Plan {
             target: Target::new(&mount.destination, TargetKind::Plain)?,
             subject,
         }));
+        Ok(())
+    }
+
+    /// Shows the shared memory of the container that is joined.
+    fn show_joined(&mut self, mount: &Mount, memory: BorrowedFd<'_>) -> Result<(), PlanError> {
+        let memory = rustix::io::fcntl_dupfd_cloexec(memory, 3).map_err(PlanError::Keep)?;
+        self.steps.push(Step::Bind(Bind {
+            source: BindSource::Parent(self.handed.len()),
+            target: Target::new(&mount.destination, TargetKind::Plain)?,
+            subject: PathBuf::from("/dev/shm"),
+        }));
+        self.handed.push(Handed::Made(memory));
         Ok(())
     }
 

@@ -45,7 +45,9 @@ impl Plan {
             let why = "a container needs a mount namespace of its own";
             return Err(PlanError::field("linux.namespaces", why));
         }
-        self.namespaces = fresh;
+        let joined = entered.iter().map(|(kind, _)| made(*kind));
+        self.own = joined.fold(fresh, UnshareFlags::union);
+        (self.fresh, self.namespaces) = (fresh, fresh);
         if let Some((_, user)) = entered.iter().find(|(kind, _)| *kind == NamespaceKind::User) {
             self.mapping = Mapping::There;
             if self.ids.is_none() {

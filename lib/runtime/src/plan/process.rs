@@ -56,7 +56,7 @@ impl Plan {
         if !spec.domainname.is_empty() {
             self.steps.push(Step::Domainname(text("the domain name", &spec.domainname)?));
         }
-        if self.namespaces.contains(UnshareFlags::NEWNET) {
+        if self.fresh.contains(UnshareFlags::NEWNET) {
             self.steps.push(Step::Loopback);
         }
         Ok(())

@@ -15,8 +15,8 @@ use coffer_oci::runtime::{
 };
 
 use super::{
-    Entrypoint, Limits, MissingError, Network, Request, RootAccess, SeccompChoice, Sharing,
-    SystemPaths, Terminal, Userns, devices, env, limits, make_missing, mounts,
+    Entrypoint, Ipc, Joined, Limits, MissingError, Network, Pids, Request, RootAccess,
+    SeccompChoice, SystemPaths, Terminal, Userns, devices, env, limits, make_missing, mounts,
 };
 
 /// What a specification needs beside image and flags.
@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub ids: Option<&'a IdMap>,
     /// The devices of the host that it is given.
     pub devices: &'a [HostDevice],
+    /// What it has of other containers.
+    pub joined: &'a Joined,
     /// The container's id; its first twelve characters are the host name where none is given.
     pub id: &'a str,
 }
@@ -76,11 +78,12 @@ pub fn wishes<'a>(
     ids: Option<IdMap>,
     devices: Vec<HostDevice>,
     labels: Labels,
+    joined: &Joined,
 ) -> Wishes<'a> {
     Wishes {
         identity,
         ids,
-        namespaces: namespaces(request),
+        namespaces: namespaces(request, joined),
         cap_add: &request.cap_add,
         cap_drop: &request.cap_drop,
         filter: match &request.seccomp {
@@ -110,16 +113,16 @@ fn made_up(limits: &Limits) -> Vec<MadeUp> {
     memory.into_iter().chain(processors).collect()
 }
 
-/// Which namespaces the container has of its own.
-fn namespaces(request: &Request) -> Vec<Namespace> {
+/// Which namespaces the container has that are not the host's.
+fn namespaces(request: &Request, joined: &Joined) -> Vec<Namespace> {
     let mut kinds = vec![NamespaceKind::Mount, NamespaceKind::Uts, NamespaceKind::Cgroup];
-    if request.pid == Sharing::Own {
+    if request.pid != Pids::Host {
         kinds.insert(0, NamespaceKind::Pid);
     }
-    if request.ipc == Sharing::Own {
+    if request.ipc != Ipc::Host {
         kinds.push(NamespaceKind::Ipc);
     }
-    if request.userns == Userns::Private {
+    if request.userns != Userns::Host {
         kinds.push(NamespaceKind::User);
     }
     if request.network == Network::None {
@@ -129,7 +132,7 @@ fn namespaces(request: &Request) -> Vec<Namespace> {
     if request.system_paths == SystemPaths::Confined && coffer_sys::namespace::has_time() {
         kinds.push(NamespaceKind::Time);
     }
-    kinds.into_iter().map(|kind| Namespace { kind, path: String::new() }).collect()
+    joined.apply(kinds)
 }
 
 /// Makes the specification of a container. Its fence is not in it: that is the `Confinement`,
@@ -152,8 +155,8 @@ pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result
         }),
         hostname,
         domainname: request.domainname.clone().unwrap_or_default(),
-        mounts: mounts::of_kernel(request.limits.shm_size, tty_group),
-        linux: Some(linux(request, facts.devices)),
+        mounts: mounts::of_kernel(request, tty_group),
+        linux: Some(linux(request, facts)),
         ..Spec::default()
     };
     spec.mounts.extend(mounts::of_image(image, request));
@@ -239,11 +242,11 @@ fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-fn linux(request: &Request, given: &[HostDevice]) -> Linux {
+fn linux(request: &Request, facts: Facts<'_>) -> Linux {
     let resources = limits::resources(&request.limits);
     Linux {
-        namespaces: namespaces(request),
-        resources: Some(Resources { devices: devices::rules(given), ..resources }),
+        namespaces: namespaces(request, facts.joined),
+        resources: Some(Resources { devices: devices::rules(facts.devices), ..resources }),
         ..Linux::default()
     }
 }

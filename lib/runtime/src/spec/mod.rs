@@ -7,6 +7,7 @@ mod build;
 mod devices;
 mod env;
 mod exec;
+mod joined;
 mod limits;
 mod missing;
 mod mounts;
@@ -16,10 +17,11 @@ mod request_mount;
 pub use build::{Facts, SpecError, build, labels, stop_signal, user, wishes};
 pub use devices::{DeviceError, DeviceRequest, devices};
 pub use exec::ExecRequest;
+pub use joined::Joined;
 pub use missing::{MissingError, make_missing};
 pub use request::{
-    AppArmor, Entrypoint, Init, Limits, Network, Request, RootAccess, SeLinux, SeccompChoice,
-    Sharing, SystemPaths, Terminal, Userns,
+    AppArmor, Entrypoint, Init, Ipc, Limits, Network, Pids, Request, RootAccess, SeLinux,
+    SeccompChoice, SystemPaths, Terminal, Userns,
 };
 pub use request_mount::{
     Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,

@@ -4,7 +4,8 @@ use coffer_oci::ImageConfig;
 use coffer_oci::runtime::Mount;
 
 use super::{
-    Access, BindMount, Exec, MountRequest, Recursion, Request, RootAccess, SpecError, TmpfsMount,
+    Access, BindMount, Exec, Ipc, MountRequest, Recursion, Request, RootAccess, SpecError,
+    TmpfsMount,
 };
 
 /// How much `/dev/shm` holds. Source: docker's default for `--shm-size`.
@@ -21,14 +22,14 @@ fn mount(destination: &str, kind: &str, options: &[&str]) -> Mount {
 }
 
 /// The kernel's file systems, in the order in which they are mounted. Source: docker's defaults.
-pub(super) fn of_kernel(shm_size: Option<u64>, tty_group: bool) -> Vec<Mount> {
+pub(super) fn of_kernel(request: &Request, tty_group: bool) -> Vec<Mount> {
     let inert = ["nosuid", "noexec", "nodev"];
     let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
     if tty_group {
         pts.push("gid=5");
     }
-    let size = format!("size={}", shm_size.unwrap_or(SHM_SIZE));
-    vec![
+    let size = format!("size={}", request.limits.shm_size.unwrap_or(SHM_SIZE));
+    let mut mounts = vec![
         mount("/proc", "proc", &inert),
         mount("/dev", "tmpfs", &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
         mount("/dev/pts", "devpts", &pts),
@@ -36,7 +37,11 @@ pub(super) fn of_kernel(shm_size: Option<u64>, tty_group: bool) -> Vec<Mount> {
         mount("/dev/mqueue", "mqueue", &inert),
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
         mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "ro"]),
-    ]
+    ];
+    if request.ipc == Ipc::NoMemory {
+        mounts.retain(|mount| mount.destination != "/dev/shm");
+    }
+    mounts
 }
 
 /// The image's volumes. They are folders of the container's own writable layer; only where the

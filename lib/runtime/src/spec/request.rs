@@ -51,9 +51,9 @@ pub struct Request {
     /// `--network`.
     pub network: Network,
     /// `--pid`.
-    pub pid: Sharing,
+    pub pid: Pids,
     /// `--ipc`.
-    pub ipc: Sharing,
+    pub ipc: Ipc,
     /// `--device`.
     pub devices: Vec<DeviceRequest>,
     /// `--allow-setuid`.
@@ -169,14 +169,32 @@ pub enum Network {
     Host,
 }
 
-/// Whose namespace of a kind the container has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sharing {
-    /// One of its own.
+/// Whose processes the container sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Pids {
+    /// Its own.
     #[default]
     Own,
     /// The host's. A relaxation.
     Host,
+    /// Those of the container of this name. A relaxation.
+    Container(String),
+}
+
+/// Whose System V objects, message queues and `/dev/shm` the container has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ipc {
+    /// Its own, which no other container may join.
+    #[default]
+    Own,
+    /// Its own, without `/dev/shm`.
+    NoMemory,
+    /// Its own, which others may join.
+    Shareable,
+    /// The host's. A relaxation.
+    Host,
+    /// Those of the container of this name, which is [`Ipc::Shareable`]. A relaxation.
+    Container(String),
 }
 
 /// Limits of the control group. `None` leaves the default: no limit, except for
@@ -226,11 +244,15 @@ pub enum Terminal {
 }
 
 /// Whose ids the container has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Userns {
-    /// A user namespace with a range of its own.
+    /// A range of its own; those of the container whose processes or memory it joins.
     #[default]
+    Unsaid,
+    /// `--userns auto`: a user namespace with a range of its own.
     Private,
     /// `--userns host`: root inside is root outside. A relaxation; only root can ask for it.
     Host,
+    /// Those of the container of this name. A relaxation.
+    Container(String),
 }

@@ -21,7 +21,7 @@ use coffer_runtime::cgroup::Entry;
 use coffer_runtime::hosts::{FILES, OwnFile};
 use coffer_runtime::launch::{Gate, Launch, LaunchError, Launched, Stdio, launch, program_of};
 use coffer_runtime::plan::{Authority, CgroupView, Given, Inputs, JoinInputs, Plan, RootFs};
-use coffer_runtime::spec::{ExecRequest, Facts, Init, Request, Userns, build, wishes};
+use coffer_runtime::spec::{ExecRequest, Facts, Init, Joined, Request, Userns, build, wishes};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -137,7 +137,7 @@ impl Bench {
             authority: self.authority,
             cgroups: self.cgroups.clone(),
             init: self.request.init,
-            given: Given { files: &self.files, limits: None },
+            given: Given { files: &self.files, ..Given::default() },
             bundle: None,
         })
         .unwrap()
@@ -164,16 +164,18 @@ impl Bench {
     }
 
     pub(crate) fn spec(&self, host: &Host) -> (Spec, Confinement) {
-        let ids = (self.request.userns == Userns::Private).then(|| self.ids.clone());
+        let ids = (self.request.userns != Userns::Host).then(|| self.ids.clone());
+        let joined = Joined::default();
         let facts = Facts {
             identity: &self.identity,
             ids: ids.as_ref(),
             devices: &[],
+            joined: &joined,
             id: "0123456789abcdef",
         };
         let spec = build(&self.image, &self.request, facts).unwrap();
-        let wishes =
-            wishes(&self.request, self.identity.clone(), ids, Vec::new(), Labels::default());
+        let (identity, labels) = (self.identity.clone(), Labels::default());
+        let wishes = wishes(&self.request, identity, ids, Vec::new(), labels, &joined);
         (spec, Confinement::new(wishes, host).unwrap())
     }
 

@@ -9,7 +9,7 @@ use coffer_confine::user::Identity;
 use coffer_oci::Digest;
 use coffer_runtime::label;
 use coffer_runtime::plan::Authority;
-use coffer_runtime::spec::{self, Request};
+use coffer_runtime::spec::{self, Joined, Request};
 use serde_json::{Map, json};
 
 use super::Subject;
@@ -40,7 +40,8 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
     let authority = if root { Authority::Root } else { Authority::User };
     let labels =
         label::usual(authority).map_err(coffer_runtime::container::ContainerError::from)?;
-    let wishes = spec::wishes(&request, identity, Some(ids), Vec::new(), labels);
+    let wishes =
+        spec::wishes(&request, identity, Some(ids), Vec::new(), labels, &Joined::default());
     let confinement = Confinement::new(wishes, &Host::read())?;
     let content = "every byte was hashed when it came in";
     let control = |control, value: String| Control { control, value, set_by: String::new() };

@@ -8,7 +8,7 @@
 mod memory;
 mod processors;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_confine::confinement::Confinement;
 use coffer_confine::paths::MadeUp as Kind;
@@ -32,6 +32,8 @@ pub struct Given<'a> {
     pub files: &'a [OwnFile],
     /// The limits that made-up files follow; none are made up without.
     pub limits: Option<&'a Limits>,
+    /// The `/dev/shm` of another container, attached nowhere.
+    pub memory: Option<BorrowedFd<'a>>,
 }
 
 /// A file with its contents, and where it is seen.
@@ -106,7 +108,8 @@ impl Plan {
     /// A time namespace whose boot is now, so that `/proc/uptime` and the times of processes count
     /// from the container's start. Source: man 7 time_namespaces.
     pub(super) fn uptime_step(&mut self, confinement: &Confinement) -> Result<(), PlanError> {
-        if confinement.has_own(NamespaceKind::Time) {
+        let time = confinement.namespaces.iter().find(|n| n.kind == NamespaceKind::Time);
+        if time.is_some_and(|time| time.path.is_empty()) {
             let since = clock_gettime(ClockId::Boottime).tv_sec;
             let offsets = format!("boottime -{since} 0\n");
             self.steps.push(Step::Uptime { proc: tuning::host_proc()?, offsets });

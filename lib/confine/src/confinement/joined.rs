@@ -1,0 +1,57 @@
+//! Namespaces that a container has of another's.
+//!
+//! A record names the other container and not its namespaces: those are new each time it starts.
+//! What is in there can be done by nobody but the owner of the user namespace that they belong
+//! to, so that one is always joined with them, and its ids and its clock are the other's too.
+
+use coffer_oci::runtime::{Namespace, NamespaceKind};
+
+use super::{Confinement, Gap};
+
+/// What the path of such a namespace begins with.
+const WORD: &str = "container:";
+
+/// How many digits of an id are shown. Source: docker.
+const SHORT: usize = 12;
+
+/// The namespace of `kind` that the container `id` has.
+pub fn of_container(kind: NamespaceKind, id: &str) -> Namespace {
+    Namespace { kind, path: format!("{WORD}{id}") }
+}
+
+/// Whose a namespace is, where it is another container's.
+pub fn holder(namespace: &Namespace) -> Option<&str> {
+    namespace.path.strip_prefix(WORD)
+}
+
+impl Confinement {
+    /// The container whose namespace of this kind it has.
+    pub fn joins(&self, kind: NamespaceKind) -> Option<&str> {
+        self.namespaces.iter().find(|namespace| namespace.kind == kind).and_then(holder)
+    }
+
+    /// What each flag that joins another container opens: its ids are shared in any case.
+    pub(super) fn joined_gaps(&self) -> impl Iterator<Item = Gap> {
+        let flags = [
+            (NamespaceKind::Pid, "pid", "the processes of another container can be signalled"),
+            (NamespaceKind::Ipc, "ipc", "the shared memory of another container can be reached"),
+        ];
+        let mut gaps: Vec<Gap> = flags
+            .into_iter()
+            .filter_map(|(kind, flag, what)| Some(gap(flag, self.joins(kind)?, what)))
+            .collect();
+        if let (true, Some(id)) = (gaps.is_empty(), self.joins(NamespaceKind::User)) {
+            gaps.push(gap("userns", id, "root here is root in another container"));
+        }
+        gaps.into_iter()
+    }
+}
+
+fn gap(flag: &str, id: &str, what: &str) -> Gap {
+    let id: String = id.chars().take(SHORT).collect();
+    Gap {
+        what: format!("{what}, whose ids it has"),
+        from: Some(format!("--{flag} {WORD}{id}")),
+        stronger: Some("leave it out".to_owned()),
+    }
+}
