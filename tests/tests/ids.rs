@@ -1,6 +1,7 @@
 //! Ids and keyrings: a container's own, until it is removed.
 
 #![expect(clippy::disallowed_methods, reason = "a test's own folder")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 use std::fmt::Write as _;
 
@@ -63,6 +64,66 @@ fn root_a_pool_that_is_used_up_is_said_and_nothing_is_left() {
     assert_eq!(words, ["0", &(0x7000_0000 + 77 * 0x1_0000).to_string(), "65536"]);
     // Nobody has to take each of them for a container once more.
     std::fs::remove_dir_all(root.join("containers")).unwrap();
+}
+
+/// Coffer on a host whose lists of sub-ids are these.
+fn lending(coffer: &Coffer, users: &str, groups: &str, arguments: &[&str]) -> program::Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, text) in [("subuid", users), ("subgid", groups)] {
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
+    let script = "for file in subuid subgid; do touch /etc/$file; mount --bind $0/$file /etc/$file; \
+                  done; exec \"$@\"";
+    let inner = coffer.command(arguments);
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-ec", script]);
+    command.arg(folder.path()).arg(inner.get_program()).args(inner.get_args());
+    coffer.prepare(&mut command);
+    program::run(&mut command)
+}
+
+#[test]
+fn root_ids_come_from_what_the_host_lends_to_containers() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, image) = Coffer::with(&BUSYBOX);
+    let lent = "me:100000:65536\ncontainers:900000:131072\n";
+    let run = ["run", "--rm", &image, "cat", "/proc/self/uid_map", "/proc/self/gid_map"];
+    let map = lending(&coffer, lent, lent, &run).success();
+    assert_eq!(map.split_whitespace().collect::<Vec<_>>(), ["0", "900000", "65536"].repeat(2));
+    for name in ["one", "two"] {
+        let run = ["run", "-d", "--name", name, &image, "sleep", "1000"];
+        lending(&coffer, lent, lent, &run).success();
+    }
+    let explained = lending(&coffer, lent, lent, &["explain", "two"]);
+    let ids: Vec<&str> = explained.stdout.lines().filter(|line| line.starts_with("ids ")).collect();
+    assert!(ids[0].contains("965536+65536") && ids[0].ends_with("/etc/subuid"), "{ids:?}");
+    let explained = lending(&coffer, lent, lent, &["explain", &image]);
+    assert!(explained.stdout.contains("of 2 from 900000 on"), "{explained}");
+    let late = ["run", "--name", "late", &image, "true"];
+    let lists = |users: &str, groups: &str| lending(&coffer, users, groups, &late);
+    for (ran, what, help) in [
+        (lists(lent, lent), "all 2 ranges of ids are taken", "containers:START:COUNT"),
+        (lists(lent, ""), "/etc/subgid lends no ids to containers", "correct"),
+        (lists("containers:1:x", lent), "line 1 of /etc/subuid is malformed", ""),
+        (
+            lists("containers:0:99999999", "containers:0:99999999"),
+            "among the host's own users",
+            "correct",
+        ),
+        (lists("containers:900000:5", lent), "no 65536 in a row", "correct"),
+        (lists(&format!("{lent}you:900000:200000"), lent), "no 65536 in a row", "correct"),
+    ] {
+        assert_eq!(ran.status, 125, "{ran}");
+        assert!(ran.stderr.contains(what) && ran.stderr.contains(help), "{what}: {ran}");
+    }
+    assert_eq!(coffer.must(&["ps", "-aq"]).lines().count(), 2, "nothing else was made");
+    // What a container has stays its own when the host lends something else.
+    coffer.must(&["stop", "-t", "0", "one"]);
+    coffer.must(&["start", "one"]);
+    assert_eq!(first(&coffer, "one"), "900000\n");
+    assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
 /// `keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING)`. Source: linux/keyctl.h.

@@ -9,6 +9,7 @@ mod inside;
 mod map;
 pub mod pool;
 pub mod subid;
+mod supply;
 mod write;
 
 use std::os::fd::BorrowedFd;
@@ -18,6 +19,8 @@ use rustix::process::{getegid, geteuid};
 pub use error::IdsError;
 pub use inside::{InsideError, in_user_namespace};
 pub use map::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap, IdMapError, Range};
+pub(crate) use supply::is_usual;
+pub use supply::{SIZE, Supply};
 pub use write::write;
 
 /// The ids of a container: for root a range of its own out of the pool in the data root `root`,
@@ -31,7 +34,7 @@ pub use write::write;
 pub fn allocate(root: BorrowedFd<'_>, container: &str) -> Result<IdMap, IdsError> {
     if geteuid().is_root() {
         let start = pool::claim(root, container)?;
-        return Ok(IdMap::contiguous(start.number(), pool::SIZE));
+        return Ok(IdMap::contiguous(start.number(), SIZE));
     }
     of_caller()
 }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use coffer_oci::runtime::NamespaceKind;
 use serde::Serialize;
 
 use super::weaken::SHARED;
-use super::{Confinement, NewPrivileges, Privilege, SetBy, SystemCalls};
+use super::{Confinement, NewPrivileges, Privilege, SetBy, SystemCalls, joined};
 use crate::capability::{CapSet, CapWord};
-use crate::ids::Range;
+use crate::ids::{Range, is_usual};
 use crate::landlock::Landlock;
 use crate::paths::MadeUp;
 use crate::seccomp::{self, Action};
@@ -114,11 +115,7 @@ impl Confinement {
         };
         let mut lines = vec![
             line("user", self.user(), "image or --user"),
-            line(
-                "ids",
-                self.id_range(),
-                if self.ids.is_some() { "default" } else { "--userns host" },
-            ),
+            line("ids", self.id_range(), &self.ids_by()),
             line("capabilities", self.granted.to_string(), &self.capability_flags()),
             self.new_privileges(),
             self.system_calls(),
@@ -159,6 +156,19 @@ impl Confinement {
         let ranges: Vec<String> =
             ids.uids.iter().map(|r| format!("{}+{}", r.host, r.size)).collect();
         ranges.join(" ")
+    }
+
+    /// Who says which ids it has.
+    fn ids_by(&self) -> String {
+        if let Some(id) = self.joins(NamespaceKind::User) {
+            return format!("container {}", joined::short(id));
+        }
+        let by = match self.ids.as_ref().map(|ids| ids.uids.as_slice()) {
+            None => "--userns host",
+            Some([one]) if one.size == 1 || is_usual(one.host) => "default",
+            Some(_) => "/etc/subuid",
+        };
+        by.to_owned()
     }
 
     /// `--privileged`, or what the fence of everybody else says.

@@ -24,6 +24,11 @@ pub fn holder(namespace: &Namespace) -> Option<&str> {
     namespace.path.strip_prefix(WORD)
 }
 
+/// As much of an id as is shown.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..SHORT).unwrap_or(id)
+}
+
 impl Confinement {
     /// The container whose namespace of this kind it has.
     pub fn joins(&self, kind: NamespaceKind) -> Option<&str> {
@@ -48,7 +53,7 @@ impl Confinement {
 }
 
 fn gap(flag: &str, id: &str, what: &str) -> Gap {
-    let id: String = id.chars().take(SHORT).collect();
+    let id = short(id);
     Gap {
         what: format!("{what}, whose ids it has"),
         from: Some(format!("--{flag} {WORD}{id}")),

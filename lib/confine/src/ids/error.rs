@@ -42,9 +42,18 @@ pub enum IdsError {
     /// The container's files belong to sub-ids that the caller had before.
     #[error("the sub-ids that this host lends you are not those that the container was made with")]
     Changed,
-    /// A recorded range is none of the pool's.
+    /// A recorded range reaches beyond the last id.
     #[error("no range of ids begins at {0}")]
     NoRange(HostUid),
+    /// What is lent for containers belongs to the host.
+    #[error("the ids lent to containers begin at {0}, among the host's own users")]
+    OfHost(HostUid),
+    /// One file lends ids to containers, and the other does not.
+    #[error("{0} lends no ids to containers, and the other of the two files does")]
+    HalfLent(&'static str),
+    /// What is lent for containers is not enough for one.
+    #[error("the ids lent to containers have no 65536 in a row that are nobody else's")]
+    TooFew,
     /// A file of the host cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -110,7 +119,16 @@ impl IdsError {
     /// What to type, where something can be typed.
     pub fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Exhausted(_) => "remove containers: coffer rm".to_owned(),
+            Self::Exhausted(_) => "remove containers: coffer rm; or lend more: a line \
+                                   containers:START:COUNT in /etc/subuid and /etc/subgid"
+                .to_owned(),
+            Self::OfHost(_) | Self::HalfLent(_) | Self::TooFew => {
+                "correct the lines of containers in /etc/subuid and \
+                                               /etc/subgid, as containers:START:COUNT with a START \
+                                               above all users and a COUNT of 65536 or more; \
+                                               without such lines coffer has ids of its own"
+                    .to_owned()
+            }
             Self::TakenBy { .. } => {
                 "make the container anew: coffer rm, then coffer create".to_owned()
             }

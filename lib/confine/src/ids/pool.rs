@@ -1,8 +1,8 @@
-//! Root's ranges of ids: 4096 of them, of 65,536 ids each, one for each container.
+//! Root's ranges of ids, of 65,536 each, one for each container.
 //!
-//! They begin at 0x7000_0000, above what systemd gives to its containers (to 0x6fff_ffff) and far
-//! above people and sub-ids, and end at 2^31, beyond which programs read ids as negative. Which
-//! container has which is in the file `ids` of the data root, one line `CONTAINER START` each. It
+//! Where they come from is [`Supply`]'s: it is asked only when a container gets a range, and what a
+//! container has stays its own whatever the host lends later. Which container has which is in the
+//! file `ids` of the data root, one line `CONTAINER START` each. It
 //! is read and replaced under an exclusive lock on `ids.lock`, and not fsynced: on disk, files of
 //! images carry the image's own ids, so nothing there depends on a range. A container that starts
 //! again registers its range again ([`keep`]), should a power failure have taken the pool back.
@@ -20,14 +20,8 @@ use coffer_sys::dir::{self, Durability};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, statat};
 use rustix::io::Errno;
 
+use super::supply::{SIZE, Supply};
 use super::{HostUid, IdsError};
-
-/// The first id of the first range.
-pub const FIRST: u32 = 0x7000_0000;
-/// How many ids a range has.
-pub const SIZE: u32 = 0x1_0000;
-/// How many ranges there are.
-pub const RANGES: u32 = 4096;
 
 const FILE: &str = "ids";
 const LOCK: &str = "ids.lock";
@@ -53,7 +47,9 @@ impl Pool {
         let text = str::from_utf8(bytes).map_err(|_| IdsError::BadPool(1))?;
         for (number, line) in (1..).zip(text.lines()) {
             let entry = entry(line).ok_or(IdsError::BadPool(number))?;
-            if pool.of(&entry.0).is_some() {
+            let overlaps = |other: &u32| *other != entry.1 && other.abs_diff(entry.1) < SIZE;
+            let taken = pool.entries.iter().any(|(_, other)| overlaps(other));
+            if taken || pool.of(&entry.0).is_some() {
                 return Err(IdsError::BadPool(number));
             }
             pool.entries.push(entry);
@@ -63,7 +59,7 @@ impl Pool {
 
     /// Writes the file's content.
     pub fn to_text(&self) -> String {
-        self.entries.iter().map(|(name, range)| format!("{name} {}\n", start(*range))).collect()
+        self.entries.iter().map(|(name, range)| format!("{name} {range}\n")).collect()
     }
 
     /// The range that `container` has.
@@ -71,11 +67,15 @@ impl Pool {
         self.entries.iter().find(|(name, _)| name == container).map(|(_, range)| *range)
     }
 
-    /// The lowest range that nobody has.
-    fn free(&self) -> Option<u32> {
-        let mut taken = vec![false; RANGES as usize];
-        self.entries.iter().for_each(|(_, range)| taken[*range as usize] = true);
-        (0..).zip(taken).find(|(_, taken)| !taken).map(|(range, _)| range)
+    /// The first range of `supply` that nobody has.
+    fn free(&self, supply: &Supply) -> Option<u32> {
+        let mut taken: Vec<u32> = self.entries.iter().map(|(_, start)| *start).collect();
+        taken.sort_unstable();
+        let near = |start: u32| {
+            let place = taken.partition_point(|other| *other < start);
+            taken[place.saturating_sub(1)..].iter().take(2).any(|one| one.abs_diff(start) < SIZE)
+        };
+        supply.starts().find(|start| !near(*start))
     }
 
     fn give(&mut self, container: &str, range: u32) {
@@ -102,21 +102,16 @@ impl Pool {
     }
 }
 
-fn start(range: u32) -> u32 {
-    FIRST + range * SIZE
-}
-
 fn entry(line: &str) -> Option<(String, u32)> {
     let (name, number) = line.split_once(' ')?;
     let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let range = range_at(number.parse().ok().filter(|_| plain)?)?;
-    is_name(name).then(|| (name.to_owned(), range))
+    let start = number.parse().ok().filter(|start| plain && is_start(*start))?;
+    is_name(name).then(|| (name.to_owned(), start))
 }
 
-/// The range that begins at an id.
-fn range_at(first: u32) -> Option<u32> {
-    let offset = first.checked_sub(FIRST)?;
-    (offset % SIZE == 0 && offset / SIZE < RANGES).then_some(offset / SIZE)
+/// Whether a whole range begins at an id; the host's root and its first users have none.
+fn is_start(first: u32) -> bool {
+    first >= SIZE && first.checked_add(SIZE).is_some()
 }
 
 /// What can be the name of a folder and of an entry.
@@ -130,6 +125,14 @@ fn is_name(name: &str) -> bool {
 /// # Errors
 /// An [`IdsError`].
 pub fn claim(root: BorrowedFd<'_>, container: &str) -> Result<HostUid, IdsError> {
+    claim_from(root, container, Supply::of_host)
+}
+
+fn claim_from(
+    root: BorrowedFd<'_>,
+    container: &str,
+    supply: impl FnOnce() -> Result<Supply, IdsError>,
+) -> Result<HostUid, IdsError> {
     if !is_name(container) {
         return Err(IdsError::Name(container.to_owned()));
     }
@@ -141,16 +144,18 @@ pub fn claim(root: BorrowedFd<'_>, container: &str) -> Result<HostUid, IdsError>
     let _lock = lock(root)?;
     let mut pool = read(root)?;
     if let Some(range) = pool.of(container) {
-        return Ok(HostUid::new(start(range)));
+        return Ok(HostUid::new(range));
     }
+    let supply = supply()?;
     pool.heal(HEAL, alive).map_err(broken)?;
-    if pool.free().is_none() {
+    if pool.free(&supply).is_none() {
         pool.heal(usize::MAX, alive).map_err(broken)?;
     }
-    let range = pool.free().ok_or(IdsError::Exhausted(RANGES as usize))?;
+    let exhausted = || IdsError::Exhausted(supply.starts().count());
+    let range = pool.free(&supply).ok_or_else(exhausted)?;
     pool.give(container, range);
     save(root, &pool)?;
-    Ok(HostUid::new(start(range)))
+    Ok(HostUid::new(range))
 }
 
 /// Makes sure that `container`, which is about to start again, has the range that begins at
@@ -165,7 +170,10 @@ pub fn keep(
     first: HostUid,
     with: Option<&str>,
 ) -> Result<(), IdsError> {
-    let range = range_at(first.number()).ok_or(IdsError::NoRange(first))?;
+    let range = first.number();
+    if !is_start(range) {
+        return Err(IdsError::NoRange(first));
+    }
     let _lock = lock(root)?;
     let mut pool = read(root)?;
     if pool.of(container) == Some(range) {
@@ -193,7 +201,7 @@ pub fn share(root: BorrowedFd<'_>, container: &str, with: &str) -> Result<HostUi
     pool.take_back(container);
     pool.give(container, range);
     save(root, &pool)?;
-    Ok(HostUid::new(start(range)))
+    Ok(HostUid::new(range))
 }
 
 /// Takes `container`'s range back. One that has none is no error.
@@ -244,6 +252,13 @@ mod tests {
 
     use super::*;
 
+    const FIRST: u32 = 0x7000_0000;
+    const RANGES: u32 = 4096;
+
+    fn start(range: u32) -> u32 {
+        FIRST + range * SIZE
+    }
+
     struct Root {
         folder: tempfile::TempDir,
         fd: OwnedFd,
@@ -266,7 +281,7 @@ mod tests {
         }
 
         fn claim(&self, name: &str) -> Result<u32, IdsError> {
-            claim(self.fd.as_fd(), name).map(HostUid::number)
+            claim_from(self.fd.as_fd(), name, || Ok(Supply::default())).map(HostUid::number)
         }
     }
 
@@ -333,7 +348,7 @@ mod tests {
         let mut pool = Pool::default();
         for range in 0..RANGES {
             root.add(&format!("c{range}"));
-            pool.give(&format!("c{range}"), range);
+            pool.give(&format!("c{range}"), start(range));
         }
         save(root.fd.as_fd(), &pool).unwrap();
         root.add("late");
@@ -372,8 +387,9 @@ mod tests {
         for bad in [
             "a",
             "a 1",
-            "a 1879048193",
-            "a 2147483648",
+            "a 1879048192\nb 1879048193",
+            "a 65535",
+            "a 4294967295",
             "../x 1879048192",
             "a +1879048192",
             "a 1879048192\na 1879113728",
@@ -384,8 +400,19 @@ mod tests {
     }
 
     #[test]
-    fn ids_stay_positive_in_every_program() {
-        assert_eq!(i64::from(start(RANGES - 1)) + i64::from(SIZE) - 1, i64::from(i32::MAX));
+    fn what_is_lent_later_leaves_what_containers_have() {
+        let root = root();
+        ["a", "b", "c"].into_iter().for_each(|name| root.add(name));
+        let first = root.claim("a").unwrap();
+        let supply = |start: u32| {
+            let line = format!("containers:{start}:196608\n");
+            move || Supply::parse(line.as_bytes(), line.as_bytes())
+        };
+        let claim = |name: &str, start| claim_from(root.fd.as_fd(), name, supply(start));
+        assert_eq!(claim("b", first - 5).unwrap().number(), first - 5 + 2 * SIZE);
+        assert_eq!(claim("a", 200_000).unwrap().number(), first, "it keeps what it has");
+        keep(root.fd.as_fd(), "a", HostUid::new(first), None).unwrap();
+        assert_eq!(claim("c", 200_000).unwrap().number(), 200_000);
     }
 
     proptest! {
@@ -399,7 +426,7 @@ mod tests {
         #[test]
         fn what_was_written_is_read(ranges in proptest::collection::btree_set(0..RANGES, 0..50)) {
             let mut pool = Pool::default();
-            ranges.iter().for_each(|range| pool.give(&format!("c{range}"), *range));
+            ranges.iter().for_each(|range| pool.give(&format!("c{range}"), start(*range)));
             prop_assert_eq!(Pool::parse(pool.to_text().as_bytes()).unwrap(), pool);
         }
     }

@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn file(self) -> &'static str {
+    pub(super) const fn file(self) -> &'static str {
         match self {
             Self::Users => "subuid",
             Self::Groups => "subgid",
@@ -63,17 +63,35 @@ pub fn parse(
     uid: HostUid,
 ) -> Result<Vec<Lent>, IdsError> {
     let number = uid.to_string();
+    of(bytes, kind, |owner| owner == number.as_bytes() || Some(owner) == name.map(str::as_bytes))
+}
+
+/// The same for those whose name or number is `owner`'s.
+pub(super) fn of(
+    bytes: &[u8],
+    kind: Kind,
+    owner: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<Lent>, IdsError> {
     let mut lent = Vec::new();
-    for (place, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-        let mut fields = line.split(|byte| *byte == b':');
-        let owner = fields.next().unwrap_or_default();
-        if owner != number.as_bytes() && Some(owner) != name.map(str::as_bytes) {
-            continue;
+    for (place, (who, range)) in (1..).zip(lines(bytes)) {
+        if owner(who) {
+            lent.push(range.ok_or(IdsError::BadSubIds { path: kind.path(), line: place })?);
         }
-        let range = lent_by(fields);
-        lent.push(range.ok_or(IdsError::BadSubIds { path: kind.path(), line: place })?);
     }
     Ok(lent)
+}
+
+/// The ids that a file lends to everybody but `owner`. What is malformed lends nothing.
+pub(super) fn of_others(bytes: &[u8], owner: impl Fn(&[u8]) -> bool) -> Vec<Lent> {
+    lines(bytes).filter(|(who, _)| !owner(who)).filter_map(|(_, range)| range).collect()
+}
+
+/// Each line: to whom, and what, where that makes sense.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Option<Lent>)> {
+    bytes.split(|byte| *byte == b'\n').map(|line| {
+        let mut fields = line.split(|byte| *byte == b':');
+        (fields.next().unwrap_or_default(), lent_by(fields))
+    })
 }
 
 fn lent_by<'a>(mut fields: impl Iterator<Item = &'a [u8]>) -> Option<Lent> {
@@ -127,7 +145,7 @@ fn ranges(own: u32, lent: &[Lent]) -> Vec<Range> {
 }
 
 /// A file in `/etc`; one that is not there is empty.
-fn read(file: &str, path: &'static str) -> Result<Vec<u8>, IdsError> {
+pub(super) fn read(file: &str, path: &'static str) -> Result<Vec<u8>, IdsError> {
     let bytes = dir::open(Path::new(ETC)).and_then(|etc| dir::read(etc.as_fd(), file, FILE_LIMIT));
     bytes.map(Option::unwrap_or_default).map_err(|source| IdsError::Read { path, source })
 }

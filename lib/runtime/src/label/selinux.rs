@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 
 use coffer_confine::confinement::{Labels, Standing};
-use coffer_confine::ids::pool;
+use coffer_confine::ids::{SIZE, pool};
 use coffer_confine::selinux::{self, Changes, Context};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -39,8 +39,8 @@ pub(super) fn contexts(changes: &Changes, level: &str) -> Result<Labels, LabelEr
 /// # Errors
 /// No range can be had.
 pub(super) fn level(root: BorrowedFd<'_>, id: &str) -> Result<String, LabelError> {
-    let first = pool::claim(root, id)?.number();
-    Ok(selinux::level((first - pool::FIRST) / pool::SIZE))
+    // Ranges that do not meet begin in different multiples of their size.
+    Ok(selinux::level(pool::claim(root, id)?.number() / SIZE))
 }
 
 /// Makes sure that the host's policy has a context.

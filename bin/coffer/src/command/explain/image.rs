@@ -3,7 +3,7 @@
 
 use coffer_confine::Confinement;
 use coffer_confine::confinement::{Control, Gap, Host};
-use coffer_confine::ids::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap};
+use coffer_confine::ids::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap, Supply};
 use coffer_confine::posture::{Limited, Limits, Posture, Words};
 use coffer_confine::user::Identity;
 use coffer_oci::Digest;
@@ -50,6 +50,10 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
     let explanation = confinement.explain();
     // Ids and user are those of nobody.
     let fence = explanation.controls.into_iter().filter(|c| !matches!(c.control, "user" | "ids"));
+    if root {
+        let (value, by) = Supply::of_host()?.words();
+        controls.push(Control { control: "ids", value, set_by: by.to_owned() });
+    }
     controls.extend(fence);
     let unchecked =
         |what: &&str| Gap { what: format!("not checked: {what}"), from: None, stronger: None };
