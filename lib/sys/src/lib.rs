@@ -16,6 +16,7 @@ pub mod loopback;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod owner;
 pub mod pidfd;
 pub mod process;
 pub mod seccomp;

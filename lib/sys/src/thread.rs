@@ -3,11 +3,7 @@
 use std::io;
 
 use rustix::fs::Mode;
-use rustix::process::{dumpable_behavior, set_dumpable_behavior};
-use rustix::thread::{
-    Gid, Uid, UnshareFlags, capabilities, set_capabilities, set_thread_res_gid, set_thread_res_uid,
-    unshare_unsafe,
-};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// Gives the calling thread a umask of its own, so that modes are exactly what it asks for and
 /// other threads keep theirs. Its working and root folder are its own from then on, too.
@@ -30,37 +26,6 @@ pub fn own_mounts() -> io::Result<()> {
     // SAFETY: as above; CLONE_NEWNS copies the table of mounts, and no fd goes away.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) }?;
     Ok(())
-}
-
-/// Calls `make` with this effective user and group, and the same capabilities and files as before:
-/// a user namespace that is made in it is theirs, and counts against their quotas instead of the
-/// caller's (man 7 user_namespaces, "user.max_*"). A process that is made in it has them too.
-///
-/// Changing the effective user clears the effective capabilities; the permitted ones stay because
-/// the real user stays (man 7 capabilities). It also makes the process undumpable, which would
-/// close `/proc/self` to one that is made now.
-///
-/// # Errors
-/// `EPERM` without `CAP_SETUID` and `CAP_SETGID`; what `make` gives.
-pub fn as_owner<T>((uid, gid): (u32, u32), make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let (old_uid, old_gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    let (held, dumpable) = (capabilities(None)?, dumpable_behavior()?);
-    set_thread_res_gid(None, Some(Gid::from_raw(gid)), None)?;
-    set_thread_res_uid(None, Some(Uid::from_raw(uid)), None)?;
-    set_capabilities(None, held)?;
-    // SAFETY: the call takes a number, and changes whose files this thread may reach.
-    unsafe { libc::syscall(libc::SYS_setfsgid, old_gid.as_raw()) };
-    // SAFETY: as above.
-    unsafe { libc::syscall(libc::SYS_setfsuid, old_uid.as_raw()) };
-    // A change of the user of files takes the capabilities over files away.
-    set_capabilities(None, held)?;
-    set_dumpable_behavior(dumpable)?;
-    let made = make();
-    set_thread_res_uid(None, Some(old_uid), None)?;
-    set_thread_res_gid(None, Some(old_gid), None)?;
-    set_capabilities(None, held)?;
-    set_dumpable_behavior(dumpable)?;
-    made
 }
 
 #[cfg(test)]

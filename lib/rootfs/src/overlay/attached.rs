@@ -18,7 +18,6 @@ use rustix::mount::{
 };
 
 use super::detached::{CLONE, LAYERS, below, seen};
-use super::owner::FsOwner;
 use super::{OverlayPlan, Paths};
 use crate::Flavour;
 
@@ -67,11 +66,9 @@ impl OverlayPlan {
         let point = folder(place, c"merged")?;
         let mut flags = MountFlags::NODEV;
         flags.set(MountFlags::RDONLY, self.upper.is_none());
-        let as_owner = FsOwner::become_(self.owner.filter(|_| idmap.is_some()))?;
         let point = fd_path(point.as_fd());
-        let mounted = mount(c"overlay", point, c"overlay", flags, options.as_c_str());
-        as_owner.restore()?;
-        mounted?;
+        let make = || Ok(mount(c"overlay", point, c"overlay", flags, options.as_c_str())?);
+        self.as_owner(idmap, make)?;
         Ok(open_tree(place, c"merged", CLONE)?)
     }
 

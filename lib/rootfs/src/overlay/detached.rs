@@ -11,7 +11,6 @@ use rustix::mount::{
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, open_tree,
 };
 
-use super::owner::FsOwner;
 use super::{OverlayPlan, Paths};
 use crate::Flavour;
 
@@ -55,10 +54,7 @@ impl OverlayPlan {
         if self.flavour == Flavour::User {
             fsconfig_set_flag(&fs, c"userxattr")?;
         }
-        let as_owner = FsOwner::become_(self.owner.filter(|_| idmap.is_some()))?;
-        let created = fsconfig_create(&fs);
-        as_owner.restore()?;
-        created?;
+        self.as_owner(idmap, || Ok(fsconfig_create(&fs)?))?;
         spent.push(layers);
         spent.extend(container);
         Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, self.attributes())?)

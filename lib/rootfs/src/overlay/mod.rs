@@ -15,7 +15,6 @@
 
 mod attached;
 mod detached;
-mod owner;
 mod upper;
 
 use std::ffi::{CString, NulError};
@@ -24,6 +23,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use coffer_sys::owner::{Files, as_owner};
 use rustix::fs::{self as rfs, Mode, OFlags};
 
 use crate::layers::EMPTY;
@@ -174,6 +174,20 @@ impl OverlayPlan {
     #[must_use]
     pub fn for_older_kernels(self) -> Self {
         Self { way: Way::Attached, ..self }
+    }
+
+    /// Makes the mount by `make`. overlay keeps the credentials of whoever mounts it and makes its
+    /// own files with them: the working folder, whiteouts. Through an id-mapped upper, host root is
+    /// nobody (`EOVERFLOW`), so the container's root makes it, as what it is on the host.
+    fn as_owner<T>(
+        &self,
+        idmap: Option<BorrowedFd<'_>>,
+        make: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self.owner.filter(|_| idmap.is_some()) {
+            Some(owner) => as_owner(owner, Files::Owners, make),
+            None => make(),
+        }
     }
 
     /// Opens the data root, which must still be the same folder.

@@ -17,6 +17,7 @@ mod report;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use coffer_sys::owner::{Files, as_owner};
 use coffer_sys::spawn::{Clone3, Cloned, Parent};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -137,7 +138,7 @@ pub fn launch_with(
         })
     };
     let cloned = match parent::owner(plan) {
-        Some(owner) => coffer_sys::thread::as_owner(owner, make),
+        Some(owner) => as_owner(owner, Files::Callers, make),
         None => make(),
     }
     .map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
