@@ -24,9 +24,12 @@ pub enum SessionError {
     /// The prober ended, or never began.
     #[error("the prober has ended after {0} of {all} rows", all = corpus::rows().count())]
     Ended(usize),
-    /// It speaks of another row than the one that was asked for, or in another way.
+    /// It speaks of another row than the one that was asked for.
     #[error("the prober does not say what it was asked for: {0:?}")]
     Said(String),
+    /// It speaks in another way: what it said, and what is wrong with that.
+    #[error("the prober says what is no answer: {0:?}")]
+    Garbled(String, #[source] serde_json::Error),
     /// It cannot be talked to.
     #[error("cannot talk to the prober")]
     Talk(#[from] io::Error),
@@ -99,7 +102,8 @@ fn next(from: &mut impl BufRead, done: usize) -> Result<Line, SessionError> {
     if line.is_empty() {
         return Err(SessionError::Ended(done));
     }
-    serde_json::from_str(&line).map_err(|_| SessionError::Said(line.chars().take(80).collect()))
+    let garbled = |cause| SessionError::Garbled(line.chars().take(80).collect(), cause);
+    serde_json::from_str(&line).map_err(garbled)
 }
 
 fn said(line: &Line) -> SessionError {
@@ -171,6 +175,15 @@ mod tests {
         assert!(matches!(error, SessionError::Said(_)), "{error}");
         let error = examine(&mut stage, io::sink(), io::empty()).unwrap_err();
         assert!(matches!(error, SessionError::Ended(0)), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error_with_its_cause() {
+        let (_folder, mut stage) = stage();
+        let error = examine(&mut stage, io::sink(), &b"{\"Inside\": 7}\n"[..]).unwrap_err();
+        assert!(matches!(error, SessionError::Garbled(..)), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("line 1 column"), "{cause}");
     }
 
     #[test]
