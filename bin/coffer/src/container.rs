@@ -1,6 +1,7 @@
 //! From the flags of `run` and `create` to a container, in the order in which things happen: image,
 //! leave to run it, layers, container.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -18,17 +19,31 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{ConsoleFlags, ContainerFlags, Pull};
 use crate::lookup;
-use crate::ui::Ui;
+use crate::ui::{Detail, Ui};
 
 /// What `run` and `create` ask for, with nothing done yet.
 pub(crate) struct Order<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) image: &'a str,
-    pub(crate) flags: &'a ContainerFlags,
-    pub(crate) request: Request,
+    image: &'a str,
+    flags: &'a ContainerFlags,
+    request: Request,
 }
 
-impl Order<'_> {
+impl<'a> Order<'a> {
+    /// Reads what the flags of a verb ask for, and the files that they name.
+    pub(crate) fn read(
+        context: &'a mut Context,
+        image: &'a str,
+        flags: &'a ContainerFlags,
+        command: &[OsString],
+    ) -> Result<Self, Failure> {
+        if flags.run_image.quiet {
+            context.ui.set_detail(Detail::Notes);
+        }
+        let request = flags.request(command)?;
+        Ok(Self { context, image, flags, request })
+    }
+
     /// Makes the container. The store is left before anything that stays behind is started.
     pub(crate) fn make<'r>(&self, root: &'r mut Option<DataRoot>) -> Result<Ready<'r>, Failure> {
         let name = self.flags.process.name.as_deref().map(str::parse::<Name>).transpose()?;
@@ -70,7 +85,7 @@ impl Order<'_> {
     }
 
     /// Whether the container can be given input.
-    pub(crate) fn stdin(&self) -> Stdin {
+    fn stdin(&self) -> Stdin {
         if self.flags.process.interactive { Stdin::Open } else { Stdin::Closed }
     }
 

@@ -3,16 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
 #![expect(clippy::unwrap_used, reason = "a bundle that cannot be made fails the test")]
 
+#[path = "common/decided.rs"]
+mod decided;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use coffer_confine::confinement::{Confinement, Host, OfBundle};
-use coffer_runtime::bundle::Bundle;
-use coffer_runtime::plan::{
-    self, Authority, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
-};
-use coffer_runtime::spec::Init;
+use decided::{decide, folder};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -157,47 +155,10 @@ fn traces(folder: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// A folder with a bundle whose configuration is `config`.
-fn bundle(config: &[u8]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["rootfs", "data"] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-    }
-    fs::write(folder.path().join("config.json"), config).unwrap();
-    folder
-}
-
-/// Reads, checks and plans; the error's words where it is refused.
-fn plan(folder: &Path) -> Result<usize, String> {
-    let bundle = Bundle::open(folder).map_err(|error| error.to_string())?;
-    let host = Host::read();
-    let OfBundle { confinement, .. } =
-        Confinement::of_bundle(&bundle.spec, &host).map_err(|error| error.to_string())?;
-    let rootfs = bundle.rootfs().map_err(|error| error.to_string())?;
-    let inputs = Inputs {
-        spec: &bundle.spec,
-        confinement: &confinement,
-        host: &host,
-        root: RootFs::Folder(rootfs),
-        authority: Authority::Root,
-        cgroups: CgroupView::None,
-        init: Init::Program,
-        given: Given::default(),
-        bundle: Some(plan::Bundle {
-            id: "damaged",
-            folder: &bundle.path,
-            root_change: RootChange::Pivot,
-            keyring: Keyring::Own,
-            preserved: 0,
-        }),
-    };
-    Plan::new(inputs).map(|plan| plan.lines().count()).map_err(|error| error.to_string())
-}
-
 #[test]
 fn the_undamaged_one_is_planned() {
-    let folder = bundle(config().to_string().as_bytes());
-    let steps = plan(folder.path()).unwrap();
+    let folder = folder(config().to_string().as_bytes());
+    let steps = decide(folder.path()).unwrap().plan.lines().count();
     assert!(steps > 20, "{steps}");
 }
 
@@ -216,9 +177,9 @@ proptest! {
                 *at = value;
             }
         }
-        let folder = bundle(config.to_string().as_bytes());
+        let folder = folder(config.to_string().as_bytes());
         let before = traces(folder.path());
-        if let Err(words) = plan(folder.path()) {
+        if let Err(words) = decide(folder.path()) {
             prop_assert!(!words.is_empty());
         }
         prop_assert_eq!(traces(folder.path()), before);
@@ -232,9 +193,9 @@ proptest! {
         if cut {
             bytes.truncate(at);
         }
-        let folder = bundle(&bytes);
+        let folder = folder(&bytes);
         let before = traces(folder.path());
-        drop(plan(folder.path()));
+        drop(decide(folder.path()));
         prop_assert_eq!(traces(folder.path()), before);
     }
 }

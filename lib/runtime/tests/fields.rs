@@ -1,18 +1,10 @@
 //! Every field of runtime-spec 1.3.0's schema for Linux: it is refused by its JSON path, or
 //! something of what will be done is another for it. None is dropped.
-#![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
-#![expect(clippy::unwrap_used, reason = "a bundle that cannot be made fails the test")]
 
-use std::fs;
-use std::path::Path;
+#[path = "common/decided.rs"]
+mod decided;
 
-use coffer_confine::confinement::{Confinement, Host, OfBundle};
-use coffer_runtime::bundle::Bundle;
-use coffer_runtime::cgroup::Settings;
-use coffer_runtime::plan::{
-    self, Authority, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
-};
-use coffer_runtime::spec::Init;
+use decided::{decide, folder};
 use serde_json::{Value, json};
 
 /// A bundle in which each of the fields makes a difference.
@@ -232,47 +224,9 @@ fn with(mut config: Value, pointer: &str, value: Value) -> Value {
 
 /// All that would be done; the error's words where it is refused.
 fn decided(config: &Value) -> Result<String, String> {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["rootfs", "data"] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-    }
-    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let said = decide(folder.path())?;
+    let folder = folder(config.to_string().as_bytes());
+    let said = format!("{:?}", decide(folder.path())?);
     Ok(plain(&said.replace(&*folder.path().to_string_lossy(), "FOLDER")))
-}
-
-fn decide(folder: &Path) -> Result<String, String> {
-    let words = |error: &dyn std::error::Error| {
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(error) = next {
-            text = format!("{text}: {error}");
-            next = error.source();
-        }
-        text
-    };
-    let bundle = Bundle::open(folder).map_err(|error| words(&error))?;
-    let (spec, host) = (&bundle.spec, Host::read());
-    let OfBundle { confinement, warnings } =
-        Confinement::of_bundle(spec, &host).map_err(|error| words(&error))?;
-    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
-    let settings = Settings::of_bundle(&resources.unwrap_or_default()).map_err(|e| words(&e))?;
-    let root = RootFs::Folder(bundle.rootfs().map_err(|error| words(&error))?);
-    let (id, folder, keyring) = ("fields", &*bundle.path, Keyring::Own);
-    let bundle = plan::Bundle { id, folder, root_change: RootChange::Pivot, keyring, preserved: 0 };
-    let plan = Plan::new(Inputs {
-        spec,
-        confinement: &confinement,
-        host: &host,
-        root,
-        authority: Authority::Root,
-        cgroups: CgroupView::None,
-        init: Init::Program,
-        given: Given::default(),
-        bundle: Some(bundle),
-    });
-    let plan = plan.map_err(|error| words(&error))?;
-    Ok(format!("{plan:?} {settings:?} {warnings:?}"))
 }
 
 /// Without the numbers of descriptors and the addresses, which are others each time.

@@ -8,7 +8,6 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::{Common, ContainerFlags};
 use crate::grammar::Flags;
-use crate::ui::Detail;
 use crate::verb::Command;
 
 /// Make a container without starting it
@@ -39,11 +38,7 @@ impl Command for Create {
     }
 
     fn run(self, mut context: Context) -> Outcome {
-        if self.flags.run_image.quiet {
-            context.ui.set_detail(Detail::Notes);
-        }
-        let request = self.flags.request(&self.command)?;
-        let order = Order { context: &context, image: &self.image, flags: &self.flags, request };
+        let order = Order::read(&mut context, &self.image, &self.flags, &self.command)?;
         let mut root = None;
         let id = order.make(&mut root)?.keep()?;
         context.ui.line(id)?;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, Format, Json};
+use crate::flags::{Common, Form, ListFlags};
 use crate::lookup;
 use crate::ui::{self, Table};
 use crate::verb::Command;
@@ -20,23 +20,14 @@ use crate::verb::Command;
 pub(crate) struct Images {
     /// Show only images of this repository, or this name
     name: Option<String>,
-    /// Print digests only
-    #[arg(short, long)]
-    quiet: bool,
     /// Show whole digests in a column of their own
     #[arg(long)]
     digests: bool,
-    /// Do not shorten ids
-    #[arg(long)]
-    no_trunc: bool,
     /// Show only images that match, as reference=NAME, dangling=true or label=NAME[=VALUE]
     #[arg(long, value_name = "FILTER", short = 'f')]
     filter: Vec<Filter>,
-    /// table, or json: docker's own fields, a line for each image
-    #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with_all = ["json", "quiet"])]
-    format: Format,
     #[command(flatten)]
-    json: Json,
+    list: ListFlags,
     #[command(flatten)]
     common: Common,
 }
@@ -102,18 +93,16 @@ impl Command for Images {
 
     fn run(self, context: Context) -> Outcome {
         let rows = self.rows(&context.store()?)?;
-        if self.json.json {
-            let images = rows.iter().map(Item::of).collect();
-            context.ui.json(&Listing { version: 1, images })?;
-        } else if self.quiet {
-            let text: String = rows.iter().map(|row| self.id(row) + "\n").collect();
-            context.ui.data(text.as_bytes())?;
-        } else if self.format == Format::Json {
-            context.ui.data(self.docker(&rows)?.as_bytes())?;
-        } else {
-            context.ui.data(self.table(&rows).render().as_bytes())?;
-        }
-        Ok(Exit::DONE)
+        let text: String = match self.list.form() {
+            Form::Json => {
+                let images = rows.iter().map(Item::of).collect();
+                return context.ui.json(&Listing { version: 1, images }).map(|()| Exit::DONE);
+            }
+            Form::Ids => rows.iter().map(|row| self.id(row) + "\n").collect(),
+            Form::Docker => self.docker(&rows)?,
+            Form::Table => self.table(&rows).render(),
+        };
+        context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
     }
 }
 
@@ -147,7 +136,7 @@ impl Images {
 
     fn id(&self, row: &Row) -> String {
         let digest = &row.entry.descriptor.digest;
-        if self.no_trunc { digest.to_string() } else { digest.short().to_owned() }
+        if self.list.no_trunc { digest.to_string() } else { digest.short().to_owned() }
     }
 
     fn table(&self, rows: &[Row]) -> Table {

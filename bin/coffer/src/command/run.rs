@@ -8,7 +8,6 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::{Common, ConsoleFlags, ContainerFlags};
 use crate::grammar::Flags;
-use crate::ui::Detail;
 use crate::verb::Command;
 
 /// Run a command in a new container
@@ -52,11 +51,7 @@ impl Command for Run {
     }
 
     fn run(self, mut context: Context) -> Outcome {
-        if self.flags.run_image.quiet {
-            context.ui.set_detail(Detail::Notes);
-        }
-        let request = self.flags.request(&self.command)?;
-        let order = Order { context: &context, image: &self.image, flags: &self.flags, request };
+        let order = Order::read(&mut context, &self.image, &self.flags, &self.command)?;
         if self.dry_run {
             describe(&order, self.json)
         } else if self.detach {

@@ -6,6 +6,7 @@ mod console;
 mod container;
 mod device;
 mod environment_file;
+mod list;
 mod mount;
 mod request;
 mod security;
@@ -15,6 +16,7 @@ pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
 pub(crate) use console::ConsoleFlags;
 pub(crate) use container::ContainerFlags;
 pub(crate) use environment_file::{read, variables};
+pub(crate) use list::{Form, ListFlags};
 pub(crate) use request::{console_size, profile, utf8};
 pub(crate) use value::{
     Cpus, Format, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit,

@@ -1,14 +1,15 @@
 //! `create`, and what `run` shares with it.
 
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use coffer_policy::Admitted;
 use coffer_runtime::bundle::{
-    self, Bundle, BundleError, BundleId, Create, Home, Keyring, Made, RootChange, send_console,
-    write_pid_file,
+    self, Bundle, BundleError, BundleId, Create, Foreground, Home, Keyring, Made, RootChange,
+    send_console, write_pid_file,
 };
 use coffer_runtime::launch::LaunchError;
+use rustix::process::Pid;
 
 use super::failure::{Failure, line};
 use super::globals::Globals;
@@ -37,8 +38,8 @@ pub(super) struct Wanted {
     pub(super) home: Home,
     pub(super) id: BundleId,
     pub(super) bundle: Bundle,
-    pub(super) console: Option<PathBuf>,
-    pub(super) pid_file: Option<PathBuf>,
+    console: Option<PathBuf>,
+    pid_file: Option<PathBuf>,
     root_change: RootChange,
     keyring: Keyring,
     preserved: u32,
@@ -49,7 +50,8 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let wanted = Wanted::read(globals, words)?;
     wanted.check_console(wanted.wants_terminal())?;
     let mut made = wanted.make(globals)?;
-    match wanted.hand_out(&mut made) {
+    let terminal = made.terminal();
+    match wanted.hand_out(terminal.as_ref(), made.pid()) {
         Ok(()) => made.release().map(|_| 0).map_err(Failure::from),
         Err(error) => {
             made.undo(&wanted.home)?;
@@ -82,13 +84,26 @@ impl Wanted {
         })
     }
 
+    /// The same for verbs that start it too, with the caller's place in the foreground where the
+    /// words do not detach it.
+    pub(super) fn read_to_start(
+        globals: &Globals,
+        words: &Words,
+    ) -> Result<(Self, Option<Foreground>), Failure> {
+        let wanted = Self::read(globals, words)?;
+        let detach = words.has("detach");
+        wanted.check_console(wanted.wants_terminal() && detach)?;
+        let foreground = if detach { None } else { Some(Foreground::take()?) };
+        Ok((wanted, foreground))
+    }
+
     /// Whether the bundle's process has a terminal.
-    pub(super) fn wants_terminal(&self) -> bool {
+    fn wants_terminal(&self) -> bool {
         self.bundle.spec.process.as_ref().is_some_and(|process| process.terminal)
     }
 
     /// A terminal that nobody takes, and a socket for none, are mistakes. The words are runc's.
-    pub(super) fn check_console(&self, leaves_terminal: bool) -> Result<(), Failure> {
+    fn check_console(&self, leaves_terminal: bool) -> Result<(), Failure> {
         match (leaves_terminal, &self.console) {
             (true, None) => Err(Failure::new(
                 "cannot allocate tty if runc will detach without setting console socket",
@@ -139,14 +154,12 @@ impl Wanted {
     }
 
     /// Tells the caller of the terminal and the pid.
-    pub(super) fn hand_out(&self, made: &mut Made) -> Result<(), BundleError> {
-        if let Some(socket) = &self.console
-            && let Some(terminal) = made.terminal()
-        {
+    pub(super) fn hand_out(&self, terminal: Option<&OwnedFd>, pid: Pid) -> Result<(), BundleError> {
+        if let (Some(socket), Some(terminal)) = (&self.console, terminal) {
             send_console(socket, terminal.as_fd())?;
         }
         match &self.pid_file {
-            Some(path) => write_pid_file(Path::new(path), made.pid()),
+            Some(path) => write_pid_file(path, pid),
             None => Ok(()),
         }
     }

@@ -1,10 +1,6 @@
 //! `restore`: `create` and `start` from the images of a checkpoint.
 
-use std::os::fd::AsFd;
-
-use coffer_runtime::bundle::{
-    self, BundleError, Force, Foreground, Restore, Restored, send_console, write_pid_file,
-};
+use coffer_runtime::bundle::{self, Force, Restore};
 use coffer_runtime::criu::Folders;
 
 use super::checkpoint::{EMPTY_NAMESPACE, images, options, program, work};
@@ -40,12 +36,9 @@ pub(super) const GRAMMAR: Grammar = Grammar {
 
 /// `restore`.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
-    let wanted = Wanted::read(globals, words)?;
-    let detach = words.has("detach");
-    wanted.check_console(wanted.wants_terminal() && detach)?;
+    let (wanted, foreground) = Wanted::read_to_start(globals, words)?;
     let (images, work) = (images(words)?, work(words)?);
     let (program, options) = (program(globals)?, options(words)?);
-    let foreground = if detach { None } else { Some(Foreground::take()?) };
     let restored = wanted.with(globals, |create| {
         let folders = Folders { images: &images, work: work.as_deref() };
         bundle::restore(&Restore { create, program: &program, folders, options: &options })
@@ -53,7 +46,7 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     for warning in &restored.warnings {
         log::warning(globals, &warning.to_string());
     }
-    if let Err(error) = hand_out(&wanted, &restored) {
+    if let Err(error) = wanted.hand_out(restored.terminal.as_ref(), restored.pid) {
         remove(globals, &wanted)?;
         return Err(error.into());
     }
@@ -61,17 +54,6 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let outcome = foreground.stay(restored.process, restored.terminal)?;
     remove(globals, &wanted)?;
     Ok(outcome.code())
-}
-
-/// Tells the caller of the terminal and the pid.
-fn hand_out(wanted: &Wanted, restored: &Restored) -> Result<(), BundleError> {
-    if let (Some(socket), Some(terminal)) = (&wanted.console, &restored.terminal) {
-        send_console(socket, terminal.as_fd())?;
-    }
-    match &wanted.pid_file {
-        Some(path) => write_pid_file(path, restored.pid),
-        None => Ok(()),
-    }
 }
 
 fn remove(globals: &Globals, wanted: &Wanted) -> Result<(), Failure> {

@@ -1,7 +1,5 @@
 //! `run`: `create` and `start` in one, and in the foreground the wait for the end.
 
-use coffer_runtime::bundle::Foreground;
-
 use super::create::{Wanted, refused};
 use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch, value};
@@ -27,16 +25,13 @@ pub(super) const GRAMMAR: Grammar = Grammar {
 
 /// `run`.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
-    let wanted = Wanted::read(globals, words)?;
-    let detach = words.has("detach");
-    wanted.check_console(wanted.wants_terminal() && detach)?;
-    let foreground = if detach { None } else { Some(Foreground::take()?) };
+    let (wanted, foreground) = Wanted::read_to_start(globals, words)?;
     let mut made = wanted.make(globals)?;
-    if let Err(error) = wanted.hand_out(&mut made) {
+    let terminal = made.terminal();
+    if let Err(error) = wanted.hand_out(terminal.as_ref(), made.pid()) {
         made.undo(&wanted.home)?;
         return Err(error.into());
     }
-    let terminal = made.terminal();
     let (running, process) = made.start(&wanted.home).map_err(refused)?;
     log::hooks(globals, &running.failed);
     let Some(foreground) = foreground else { return Ok(0) };

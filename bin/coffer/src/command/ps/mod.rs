@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::flags::{Common, Format, Json};
+use crate::flags::{Common, Form, ListFlags};
 use crate::ui::{self, Table, Ui};
 use crate::verb::Command;
 use filter::Filter;
@@ -25,12 +25,6 @@ pub(crate) struct Ps {
     /// Show those that do not run, too
     #[arg(short, long)]
     all: bool,
-    /// Print ids only
-    #[arg(short, long)]
-    quiet: bool,
-    /// Do not shorten ids and commands
-    #[arg(long)]
-    no_trunc: bool,
     /// Show the N made last, whether they run or not; -1 for all that run
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
     last: Option<i64>,
@@ -40,11 +34,8 @@ pub(crate) struct Ps {
     /// Show only what matches: name=, id=, status=, label=NAME[=VALUE], ancestor=IMAGE, exited=CODE
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<Filter>,
-    /// table, or json: docker's own fields, a line for each container
-    #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with_all = ["json", "quiet"])]
-    format: Format,
     #[command(flatten)]
-    json: Json,
+    list: ListFlags,
     #[command(flatten)]
     common: Common,
 }
@@ -87,19 +78,17 @@ impl Command for Ps {
         }
         list.reverse();
         self.choose(&mut list);
-        if self.json.json {
-            let containers = list.iter().map(Item::of).collect();
-            context.ui.json(&Listing { version: 1, containers })?;
-        } else if self.quiet {
-            let text: String = list.iter().map(|listed| self.id(listed) + "\n").collect();
-            context.ui.data(text.as_bytes())?;
-        } else if self.format == Format::Json {
-            context.ui.data(docker::lines(&self, &list)?.as_bytes())?;
-        } else {
-            let table = self.table(&list).render();
-            context.ui.data(marked(&context.ui, &table, &list).as_bytes())?;
-        }
-        Ok(Exit::DONE)
+        let text: String = match self.list.form() {
+            Form::Json => {
+                let containers = list.iter().map(Item::of).collect();
+                let listing = Listing { version: 1, containers };
+                return context.ui.json(&listing).map(|()| Exit::DONE);
+            }
+            Form::Ids => list.iter().map(|listed| self.id(listed) + "\n").collect(),
+            Form::Docker => docker::lines(&self, &list)?,
+            Form::Table => marked(&context.ui, &self.table(&list).render(), &list),
+        };
+        context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
     }
 }
 
@@ -115,7 +104,7 @@ impl Ps {
     }
 
     fn id(&self, listed: &Listed) -> String {
-        if self.no_trunc { listed.id.as_str() } else { listed.id.short() }.to_owned()
+        if self.list.no_trunc { listed.id.as_str() } else { listed.id.short() }.to_owned()
     }
 
     fn table(&self, list: &[Listed]) -> Table {
@@ -140,7 +129,7 @@ impl Ps {
     /// In quotes, and shortened, as docker has it.
     fn command(&self, record: &Record) -> String {
         let whole = record.command.join(" ");
-        if self.no_trunc || whole.chars().count() <= COMMAND {
+        if self.list.no_trunc || whole.chars().count() <= COMMAND {
             return format!("\"{whole}\"");
         }
         let start: String = whole.chars().take(COMMAND - 1).collect();
