@@ -104,9 +104,12 @@ fn beside(
 /// The lines of a text that is broken at spaces.
 fn wrapped(node: &Node, width: u32) -> Vec<String> {
     let letter = if node.kind == Kind::Consequence { BOLD } else { LETTER };
-    // Both are small and above zero.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
-    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a width of the page is above zero and far below 2^24"
+    )]
     let room = ((width - 3 * PADDING) as f32 / letter) as usize;
     let mut lines: Vec<String> = Vec::new();
     for word in node.text.split(' ') {
