@@ -125,6 +125,7 @@ mod tests {
 
     /// What `/proc` says of this thread's ids and capabilities, and whether it is dumpable.
     fn now() -> (Vec<String>, DumpableBehavior) {
+        #[expect(clippy::disallowed_methods, reason = "a file of the kernel's")]
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
         let is_of_rights =
             |line: &&str| ["Uid:", "Gid:", "Cap"].iter().any(|name| line.starts_with(name));
