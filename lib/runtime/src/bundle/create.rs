@@ -260,11 +260,15 @@ impl Made {
 
     /// Leaves it to its own, at its gate: from here on it does not end with its maker.
     ///
+    /// The lock goes first. The process has it too, and would keep it for as long as it waits if
+    /// its maker were killed between the two.
+    ///
     /// # Errors
     /// Where the process has gone meanwhile.
     pub fn release(self) -> Result<Folder, BundleError> {
+        let folder = self.locked.unlock()?;
         self.launched.release()?;
-        self.locked.unlock()
+        Ok(folder)
     }
 
     /// Opens its gate for it and leaves it to its own, waits until its program is executed, and
