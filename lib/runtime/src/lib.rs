@@ -13,5 +13,6 @@ pub mod log;
 pub mod monitor;
 pub mod plan;
 pub mod signal;
+mod soon;
 pub mod spec;
 pub mod state;

@@ -9,11 +9,9 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use coffer_sys::dir::{self, Durability, Made};
 use coffer_sys::tree;
-use rustix::event::{Timespec, poll};
 use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -21,17 +19,13 @@ use serde::de::DeserializeOwned;
 
 use super::{BundleError, BundleId, Saved, State, Status};
 use crate::gate;
+use crate::soon::soon;
 use crate::state::BootId;
 
 const STATE: &str = "state.json";
 const SAVED: &str = "config.json";
 /// A longer file is none of ours (32 MiB: a saved configuration is about as long as the bundle's).
 const LIMIT: u64 = 32 * 1024 * 1024;
-
-/// How long a lock may stay with a child whose maker was killed.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two looks at it: man 2 flock waits for ever or not at all.
-const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// All containers of one `--root`.
 #[derive(Debug)]
@@ -275,16 +269,9 @@ impl Folder {
         }
     }
 
-    /// Takes the lock once nobody has it, or gives up after [`PATIENCE`]. A command that was killed
-    /// leaves a child which has the lock too, until it has died of the same.
+    /// Takes the lock once nobody has it, or gives up after a while.
     pub(super) fn lock_soon(&self) -> Result<Option<Locked>, BundleError> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.try_lock()? {
-                None if Instant::now() < until => drop(poll(&mut [], Some(&PAUSE))),
-                tried => return Ok(tried),
-            }
-        }
+        soon(|| self.try_lock())
     }
 
     /// Takes the lock of an open file of its own, if nobody has it.

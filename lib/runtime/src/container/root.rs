@@ -33,7 +33,7 @@ enum Need {
     Nothing,
     /// Somebody to wait for its end.
     Parent,
-    /// Somebody to finish what was begun.
+    /// Somebody to finish what was begun, unless somebody is at it.
     CleanUp,
 }
 
@@ -159,7 +159,7 @@ impl DataRoot {
             Need::Nothing => return Ok(Settled::Before),
             // Who is at it makes the monitor that the caller wants to meet.
             Need::Parent => folder.lock().map(Some),
-            Need::CleanUp => folder.try_lock(),
+            Need::CleanUp => folder.lock_soon(),
         };
         let locked = match locked {
             Ok(Some(locked)) => locked,
@@ -223,7 +223,8 @@ impl DataRoot {
             Err(error) => return Err(error.into()),
         };
         Ok(match (status, record) {
-            (Status::Wreck, _)
+            // Whoever was at it may have been killed a moment ago.
+            (Status::Wreck | Status::Creating | Status::Removing, _)
             | (Status::Stopped(_), Some(Record { phase: Phase::Running(_), .. })) => Need::CleanUp,
             (Status::Running(running), Some(record)) => {
                 match self.process(&record, &running.parent)? {

@@ -3,7 +3,8 @@
 //! The lock is flock(2) on the folder itself. It is held for the short while in which a container
 //! passes from one phase to the next, never while it runs. A lock belongs to an open file, so a
 //! monitor that was forked while the lock was held holds it too, until one of both calls
-//! [`Locked::unlock`] or both have gone; what was killed holds nothing.
+//! [`Locked::unlock`] or both have gone; what was killed holds nothing, but a child that it had
+//! forked may hold it for a moment.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,6 +18,7 @@ use rustix::fs::{self as rfs, AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 
 use super::{BootId, ContainerId, Exit, Outcome, Phase, Record, Removal, StateError, Status};
+use crate::soon::soon;
 
 /// The record's file name.
 const RECORD: &str = "state.json";
@@ -169,6 +171,14 @@ impl Folder {
     /// As [`Self::lock`].
     pub fn try_lock(&self) -> Result<Option<Locked>, StateError> {
         self.lock_by(FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Takes the lock once nobody has it, or gives up after a while.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    pub fn lock_soon(&self) -> Result<Option<Locked>, StateError> {
+        soon(|| self.try_lock())
     }
 
     fn lock_by(&self, operation: FlockOperation) -> Result<Option<Locked>, StateError> {
