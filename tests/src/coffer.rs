@@ -59,6 +59,17 @@ impl Coffer {
         (coffer, name)
     }
 
+    /// A store in memory, where to sync costs nothing: a killed process loses no page of a file
+    /// anywhere.
+    ///
+    /// # Panics
+    /// There is no room.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { folder: folder.unwrap(), caller: Caller::Tester }
+    }
+
     /// A store of an ordinary user who has sub-ids; made by root.
     ///
     /// # Panics
@@ -258,6 +269,19 @@ impl Coffer {
             left.extend(control_groups(Path::new("/sys/fs/cgroup"), id));
         }
         left
+    }
+
+    /// After a kill at `step`: every container can be removed, the store is whole, nothing is left.
+    ///
+    /// # Panics
+    /// It is not so.
+    #[track_caller]
+    pub fn recovers(&self, step: usize) {
+        self.must(&["system", "prune", "--force"]);
+        let left = self.leftovers();
+        assert!(left.is_empty(), "after a kill at step {step}: {left:#?}");
+        let checked = self.run(&["system", "check"]);
+        assert_eq!(checked.status, 0, "after a kill at step {step}: {checked}");
     }
 
     /// Processes that hold something below the store's folder and do not end soon: what stays

@@ -334,12 +334,8 @@ fn killed_anywhere(before: &[&[&str]], verb: &[&str]) {
         }
         let words = with(verb);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        // The container shall hold no pipe that somebody reads to its end.
         let oci = caller.runtime.command(&[&["--systemd-cgroup"], &words[..]].concat());
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "exec \"$0\" \"$@\" >/dev/null 2>&1"]);
-        shell.arg(oci.get_program()).args(oci.get_args());
-        let (end, outcome) = steps::kill_at(step, Victim::Command, &shell);
+        let (end, outcome) = steps::kill_at(step, Victim::Command, &oci);
         assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
         caller.is_gone("test-victim.scope", "system.slice/test-victim.scope");
         end

@@ -5,19 +5,15 @@ use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
 use coffer_tests::steps::{self, End, Victim};
 
-/// After a kill: every container can be removed, the store is whole, nothing is left.
-#[track_caller]
-fn recovers(coffer: &Coffer, step: usize) {
-    coffer.must(&["system", "prune", "--force"]);
-    let left = coffer.leftovers();
-    assert!(left.is_empty(), "after a kill at step {step}: {left:#?}");
-    let checked = coffer.run(&["system", "check"]);
-    assert_eq!(checked.status, 0, "after a kill at step {step}: {checked}");
+/// Kills `verb` on a container that `before` has prepared, at each of its `fewest` steps or more.
+fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim, fewest: usize) {
+    if program::root() {
+        kill_each_of(&Coffer::in_memory(), before, verb, victim, fewest);
+    }
 }
 
-/// Kills `verb` on a container that `before` has prepared, at each step.
-fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim) {
-    let (coffer, id) = Coffer::with(&BUSYBOX);
+fn kill_each_of(coffer: &Coffer, before: &[&[&str]], verb: &[&str], victim: Victim, fewest: usize) {
+    let id = coffer.take_in(&BUSYBOX);
     // What has no name goes with every prune.
     coffer.must(&["tag", &id, "busybox"]);
     let last = steps::each(|step| {
@@ -26,53 +22,58 @@ fn kill_each(before: &[&[&str]], verb: &[&str], victim: Victim) {
         }
         let (end, outcome) = steps::kill_at(step, victim, &coffer.command(verb));
         assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
-        recovers(&coffer, step);
+        coffer.recovers(step);
         end
     });
-    assert!(last > 10, "{verb:?} has more than {last} steps");
+    assert!(last > fewest, "{verb:?} has more than {last} steps");
 }
 
 const CREATE: &[&str] = &["create", "--name", "victim", "busybox", "sleep", "1000"];
 
 #[test]
 fn root_create_may_be_killed_anywhere() {
-    if program::root() {
-        kill_each(&[], CREATE, Victim::Command);
-    }
+    kill_each(&[], CREATE, Victim::Command, 15);
 }
 
 #[test]
 fn root_start_may_be_killed_anywhere() {
-    if program::root() {
-        kill_each(&[CREATE], &["start", "victim"], Victim::Command);
-    }
+    kill_each(&[CREATE], &["start", "victim"], Victim::Command, 5);
+}
+
+#[test]
+fn root_what_start_leaves_with_a_container_may_be_killed_anywhere() {
+    let create = &["create", "--name", "victim", "busybox", "true"];
+    kill_each(&[create], &["start", "victim"], Victim::Any, 100);
 }
 
 #[test]
 fn root_stop_may_be_killed_anywhere() {
-    if program::root() {
-        kill_each(&[CREATE, &["start", "victim"]], &["stop", "-t", "0", "victim"], Victim::Command);
-    }
+    let stop = &["stop", "-t", "0", "victim"];
+    kill_each(&[CREATE, &["start", "victim"]], stop, Victim::Command, 5);
 }
 
 #[test]
 fn root_rm_may_be_killed_anywhere() {
-    if program::root() {
-        kill_each(&[CREATE, &["start", "victim"]], &["rm", "-f", "victim"], Victim::Command);
-    }
+    let rm = &["rm", "-f", "victim"];
+    kill_each(&[CREATE, &["start", "victim"]], rm, Victim::Command, 10);
 }
 
 #[test]
 fn root_a_detached_run_and_what_stays_with_it_may_be_killed_anywhere() {
-    if program::root() {
-        kill_each(&[], &["run", "-d", "--name", "victim", "busybox", "true"], Victim::Any);
-    }
+    let run = &["run", "-d", "--name", "victim", "busybox", "true"];
+    kill_each(&[], run, Victim::Any, 100);
 }
 
 #[test]
 fn root_run_and_its_children_may_be_killed_anywhere() {
+    kill_each(&[], &["run", "--rm", "busybox", "true"], Victim::Any, 100);
+}
+
+#[test]
+fn root_an_ordinary_users_run_may_be_killed_anywhere() {
     if program::root() {
-        kill_each(&[], &["run", "--rm", "busybox", "true"], Victim::Any);
+        let run = &["run", "-d", "--name", "victim", "busybox", "true"];
+        kill_each_of(&Coffer::of_user(), &[], run, Victim::Any, 100);
     }
 }
 
