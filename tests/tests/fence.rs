@@ -269,6 +269,12 @@ fn root_flags_that_cannot_be_meant_are_refused() {
     );
     let unknown = unknown.unwrap_or_default();
     let broken = profile("broken.json", "{").unwrap_or_default();
+    let one = |file: &str, rule: &str| {
+        let json = format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{rule}]}}"#);
+        profile(file, &json).unwrap_or_default()
+    };
+    let typo = one("typo.json", r#"{"names":["read"],"action":"SCMP_ACT_ERRNO","incldues":{}}"#);
+    let listener = one("listener.json", r#"{"names":["read"],"action":"SCMP_ACT_NOTIFY"}"#);
     for (flags, what, help) in [
         (vec!["--cap-add=NET_RAW", "--cap-drop=NET_RAW"], "NET_RAW is both added", "leave one"),
         (vec!["--cap-add=ALL", "--cap-drop=all"], "ALL is both added", "leave one"),
@@ -301,6 +307,8 @@ fn root_flags_that_cannot_be_meant_are_refused() {
             "contradict each other",
             "",
         ),
+        (vec!["--security-opt", &typo], "syscalls[0].incldues", ""),
+        (vec!["--security-opt", &listener], "hands read to a listener", "coffer-oci"),
         (vec!["--yes-really"], "--privileged", ""),
         (vec!["--pid=shared"], "`host`", ""),
         (vec!["--security-opt=seccomp=/none/such"], "/none/such", ""),
@@ -311,6 +319,59 @@ fn root_flags_that_cannot_be_meant_are_refused() {
         assert_eq!(ran.stdout, "", "{flags:?}");
     }
     assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// A program for 32-bit x86 that ends with status 7: an ELF header, one segment, and
+/// `mov eax, 1; mov ebx, 7; int 0x80`. Source: man 5 elf.
+#[cfg(target_arch = "x86_64")]
+fn program_of_32_bits() -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    let code = [0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80];
+    let length = 84 + u32::try_from(code.len()).unwrap();
+    let mut file = b"\x7fELF\x01\x01\x01".to_vec();
+    file.resize(16, 0);
+    file.extend([2_u16, 3].map(u16::to_le_bytes).concat());
+    file.extend([1, BASE + 84, 52, 0, 0].map(u32::to_le_bytes).concat());
+    file.extend([52_u16, 32, 1, 0, 0, 0].map(u16::to_le_bytes).concat());
+    file.extend([1, 0, BASE, BASE, length, length, 5, 0x1000].map(u32::to_le_bytes).concat());
+    file.extend(code);
+    file
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn root_32_bit_programs_run_where_a_profile_says_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file);
+    std::fs::write(path("seven"), program_of_32_bits()).unwrap();
+    std::fs::set_permissions(path("seven"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let here = std::process::Command::new(path("seven")).status().unwrap();
+    if here.code() != Some(7) {
+        return println!("skipped: this kernel runs no 32-bit programs");
+    }
+    let volume = format!("{}:/mnt:ro", folder.path().display());
+    let run = |architectures: &str| {
+        let json = format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW"{architectures}}}"#);
+        std::fs::write(path("profile.json"), json).unwrap();
+        let flag = format!("seccomp={}", path("profile.json").display());
+        coffer.run(&["run", "--rm", "-v", &volume, "--security-opt", &flag, &name, "/mnt/seven"])
+    };
+    let sigsys = 128 + 31;
+    assert_eq!(coffer.run(&["run", "--rm", "-v", &volume, &name, "/mnt/seven"]).status, sigsys);
+    assert_eq!(run("").status, sigsys);
+    let ran = run(r#","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#);
+    assert_eq!(ran.status, 7, "{ran}");
+    assert!(ran.stderr.contains("the kernel's calls for x86 can be made"), "{ran}");
+    let map =
+        r#","archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}]"#;
+    assert_eq!(run(map).status, 7);
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -17,6 +17,7 @@ pub mod docker;
 pub mod drift;
 mod emit;
 pub mod engine;
+mod errno;
 mod oci;
 mod saved;
 pub mod since;
@@ -134,6 +135,10 @@ pub struct Profile {
     /// The rules.
     #[serde(with = "saved")]
     pub rules: Vec<Rule>,
+    /// Architectures whose programs it lets run beside the host's own, by the same rules; those of
+    /// all others are killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Arch>,
     /// Whether the host logs what is refused.
     pub logging: Logging,
     /// What else is asked of the kernel.

@@ -44,6 +44,20 @@ fn what_a_second_filter_opens_and_closes() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn programs_of_another_architecture_are_a_difference() {
+    let archs = r#"{"architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"],"#;
+    let (few, wide) = (file(FEW), file(&FEW.replacen('{', archs, 1)));
+    let (few, wide) = (few.path().display().to_string(), wide.path().display().to_string());
+    let ran = coffer(&format!("seccomp diff {few} {wide}"));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.starts_with("+ programs for x86 run"), "{}", ran.stdout);
+    let ran = coffer(&format!("seccomp diff {wide} {few}"));
+    assert!(ran.stdout.starts_with("- programs for x86 are killed"), "{}", ran.stdout);
+    assert_eq!(coffer(&format!("seccomp diff {wide} {wide}")).code, 0);
+}
+
+#[test]
 fn what_newer_kernels_have_undone() {
     assert_eq!(coffer("seccomp check default").code, 0);
     let more = file(MORE);

@@ -108,6 +108,10 @@ impl ConfinementError {
             Self::UnknownCall { .. } => {
                 "correct the name in the profile, or take it out; coffer seccomp calls lists all"
             }
+            Self::Filter(ProfileError::NoListener(_)) => {
+                "choose another action for it; coffer-oci hands calls to the listener that a \
+                 bundle's linux.seccomp.listenerPath names"
+            }
             Self::CallerLacks(_) => "leave out --userns host, or the capability",
             Self::SetIdOnHost => "leave out --allow-setuid, or --userns host",
             Self::NoUserNamespace => {

@@ -66,7 +66,13 @@ impl Confinement {
                 "every system call of the host's kernel can be made",
                 "--security-opt seccomp=unconfined",
             )),
-            SystemCalls::Profile(profile) => gaps.extend(self.weakened_by_profile(profile)),
+            SystemCalls::Profile(profile) => {
+                gaps.extend(self.weakened_by_profile(profile));
+                gaps.extend(profile.beside.iter().map(|arch| {
+                    let what = format!("the kernel's calls for {} can be made", arch.go());
+                    opened(what, "--security-opt seccomp=FILE")
+                }));
+            }
         }
         gaps.extend(
             self.labels

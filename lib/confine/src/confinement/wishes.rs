@@ -14,7 +14,7 @@ use crate::ids::IdMap;
 use crate::landlock::Landlock;
 use crate::paths::{self, MASKED, MadeUp, READ_ONLY};
 use crate::rlimit::{self, HostLimits};
-use crate::seccomp::{Profile, ProfileError};
+use crate::seccomp::{Action, Profile, ProfileError};
 use crate::sysctl;
 use crate::user::Identity;
 
@@ -172,8 +172,10 @@ impl Filter<'_> {
                 if let Some(call) = profile.drop_unknown().into_iter().next() {
                     return Err(ConfinementError::UnknownCall { call });
                 }
-                if profile.has_listener()? {
-                    return Err(ProfileError::Notify("calls".to_owned()).into());
+                let handed = profile.rules.iter().find(|rule| rule.action == Action::Notify);
+                if profile.default == Action::Notify || handed.is_some() {
+                    let what = handed.map_or("all other calls", |rule| &rule.call);
+                    return Err(ProfileError::NoListener(what.to_owned()).into());
                 }
                 SystemCalls::Profile(Box::new(profile))
             }

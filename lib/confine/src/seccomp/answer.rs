@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Condition, Profile, Test};
+use super::{Action, Condition, Profile, Test, errno};
 
 /// What a profile answers to one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl fmt::Display for Action {
         match self {
             Self::Allow => f.write_str("allowed"),
             Self::Log => f.write_str("allowed and logged"),
-            Self::Fail(errno) => write!(f, "refused ({})", errno_name(*errno)),
+            Self::Fail(errno) => write!(f, "refused ({})", errno::name(*errno)),
             Self::Trap => f.write_str("SIGSYS"),
             Self::Trace(_) => f.write_str("a tracer decides"),
             Self::Notify => f.write_str("a listener decides"),
@@ -92,21 +92,6 @@ impl fmt::Display for Action {
             Self::KillProcess => f.write_str("kills the process"),
         }
     }
-}
-
-/// The name of an errno that profiles answer with. Source: asm-generic/errno.h.
-fn errno_name(errno: u16) -> String {
-    let name = match errno {
-        1 => "EPERM",
-        13 => "EACCES",
-        22 => "EINVAL",
-        38 => "ENOSYS",
-        93 => "EPROTONOSUPPORT",
-        95 => "EOPNOTSUPP",
-        97 => "EAFNOSUPPORT",
-        other => return format!("errno {other}"),
-    };
-    name.to_owned()
 }
 
 impl fmt::Display for Condition {

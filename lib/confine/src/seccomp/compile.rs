@@ -82,22 +82,36 @@ struct Answer<'a> {
 
 /// Makes the program of `profile` for `arch`.
 ///
-/// Calls of every other architecture kill the process; those of x32 get `ENOSYS`. A rule for a
+/// Calls of every other architecture kill the process, but for those that the profile has beside;
+/// those of x32 get `ENOSYS`. A rule for a
 /// call that this architecture has not is left out.
 ///
 /// # Errors
 /// A [`CompileError`] for a rule that could not do what it says.
 pub fn compile(profile: &Profile, arch: Arch) -> Result<Program, CompileError> {
     check_action("*", profile.default)?;
+    let mut emitter = Emitter::default();
+    let mut other = emitter.answer(Action::KillProcess);
+    for beside in profile.beside.iter().filter(|beside| **beside != arch) {
+        let start = calls(&mut emitter, profile, *beside)?;
+        other = emitter.if_equal(beside.audit(), start, other);
+    }
+    let start = calls(&mut emitter, profile, arch)?;
+    let start = emitter.if_equal(arch.audit(), start, other);
+    emitter.load(data::ARCH, start);
+    finish(emitter, profile)
+}
+
+/// What happens at the calls of one architecture.
+fn calls(emitter: &mut Emitter, profile: &Profile, arch: Arch) -> Result<Place, CompileError> {
     let answers = collect(profile, arch)?;
     let mut ranges = vec![(0, None)];
     for (number, answer) in &answers {
         push_range(&mut ranges, *number, Some(answer));
         push_range(&mut ranges, number + 1, None);
     }
-    let mut emitter = Emitter::default();
     let beyond = profile.newer.filter(|newer| *newer != profile.default);
-    let mut start = search(&mut emitter, &ranges, profile.default);
+    let mut start = search(emitter, &ranges, profile.default);
     if let Some(newer) = beyond {
         let newer = emitter.answer(newer);
         start = emitter.if_at_least(table::NEWEST + 1, newer, start);
@@ -106,11 +120,7 @@ pub fn compile(profile: &Profile, arch: Arch) -> Result<Program, CompileError> {
         let absent = emitter.answer(Action::Fail(ENOSYS));
         start = emitter.if_at_least(foreign, absent, start);
     }
-    start = emitter.load(data::NUMBER, start);
-    let kill = emitter.answer(Action::KillProcess);
-    start = emitter.if_equal(arch.audit(), start, kill);
-    emitter.load(data::ARCH, start);
-    finish(emitter, profile)
+    Ok(emitter.load(data::NUMBER, start))
 }
 
 fn finish(emitter: Emitter, profile: &Profile) -> Result<Program, CompileError> {

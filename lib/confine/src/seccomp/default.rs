@@ -194,6 +194,7 @@ pub fn profile(granted: CapSet) -> Profile {
         default: Action::Fail(errno::EPERM),
         newer: Some(Action::Fail(errno::ENOSYS)),
         rules,
+        beside: Vec::new(),
         logging: Logging::Kills,
         flags: Vec::new(),
     }

@@ -91,7 +91,7 @@ mod tests {
 
     fn profile(rules: Vec<Rule>) -> Profile {
         let (default, logging) = (Action::Fail(1), Logging::Kills);
-        Profile { default, newer: None, rules, logging, flags: Vec::new() }
+        Profile { default, newer: None, rules, beside: Vec::new(), logging, flags: Vec::new() }
     }
 
     fn socket(test: Test) -> Rule {

@@ -3,11 +3,13 @@
 //!
 //! Source: moby, profiles/seccomp, and docker's "Seccomp security profiles".
 
-use coffer_oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompRule};
-use serde::Deserialize;
+mod file;
+
+use coffer_oci::runtime::{Seccomp, SeccompAction};
 
 use super::Arch;
-use crate::capability::{CapSet, Capability};
+use crate::capability::CapSet;
+use file::File;
 
 /// What the conditions of a profile are held against.
 #[derive(Clone, Copy, Debug)]
@@ -35,128 +37,63 @@ impl Host {
 pub enum DockerError {
     /// They are not JSON of this form.
     #[error("the system call filter is not a profile that docker or runtime-spec describes")]
-    Json(#[source] serde_json::Error),
-    /// A kernel version cannot be read.
-    #[error("the system call filter asks for kernel {0:?}, which is no version such as 4.8")]
-    Kernel(String),
+    Json(#[source] serde_path_to_error::Error<serde_json::Error>),
+    /// Something in it makes no sense, or is not had here.
+    #[error("the system call filter: {path}: {why}")]
+    At {
+        /// Where: `syscalls[3].includes.caps[0]`.
+        path: String,
+        /// What.
+        why: String,
+    },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct File {
-    default_action: SeccompAction,
-    default_errno_ret: Option<u32>,
-    #[serde(default)]
-    flags: Option<Vec<String>>,
-    #[serde(default)]
-    syscalls: Option<Vec<Item>>,
-    #[serde(default)]
-    listener_path: String,
-    #[serde(default)]
-    listener_metadata: String,
+impl DockerError {
+    fn at(path: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::At { path: path.into(), why: why.into() }
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Item {
-    #[serde(default)]
-    names: Option<Vec<String>>,
-    /// The older form, one call an item.
-    name: Option<String>,
-    action: SeccompAction,
-    errno_ret: Option<u32>,
-    #[serde(default)]
-    args: Option<Vec<SeccompArg>>,
-    #[serde(default)]
-    includes: Option<Conditions>,
-    #[serde(default)]
-    excludes: Option<Conditions>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Conditions {
-    caps: Option<Vec<String>>,
-    arches: Option<Vec<String>>,
-    min_kernel: Option<String>,
-}
-
-/// Reads a profile and keeps the rules that hold for `granted` on `host`.
+/// Reads a profile and keeps the rules that hold for `granted` on `host`. Nothing in it is passed
+/// over: what is not known is an error, for a filter that was mistyped would be a hole.
 ///
 /// # Errors
 /// A [`DockerError`].
 pub fn parse(json: &[u8], granted: CapSet, host: Host) -> Result<Seccomp, DockerError> {
-    let file: File = serde_json::from_slice(json).map_err(DockerError::Json)?;
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let file: File = serde_path_to_error::deserialize(&mut reader).map_err(DockerError::Json)?;
+    if reader.end().is_err() {
+        return Err(DockerError::at("the end", "something comes after the profile"));
+    }
+    let architectures = file.architectures(host.arch)?;
+    let default_errno_ret = file.default_errno()?;
     let mut syscalls = Vec::new();
-    for item in file.syscalls.unwrap_or_default() {
-        if item.holds(granted, host)? {
-            syscalls.push(item.rule());
+    let mut handed = file.default_action == SeccompAction::Notify;
+    for (place, item) in file.syscalls.into_iter().flatten().enumerate() {
+        let path = format!("syscalls[{place}]");
+        let holds = item.holds(&path, granted, host)?;
+        let rule = item.rule(&path)?;
+        handed |= rule.action == SeccompAction::Notify;
+        if holds {
+            syscalls.push(rule);
+        }
+    }
+    for (key, text) in
+        [("listenerPath", &file.listener_path), ("listenerMetadata", &file.listener_metadata)]
+    {
+        if !text.is_empty() && !handed {
+            return Err(DockerError::at(key, "nothing is handed to a listener (SCMP_ACT_NOTIFY)"));
         }
     }
     Ok(Seccomp {
         default_action: file.default_action,
-        default_errno_ret: file.default_errno_ret,
-        architectures: vec![host.arch.oci().to_owned()],
+        default_errno_ret,
+        architectures,
         flags: file.flags.unwrap_or_default(),
         listener_path: file.listener_path,
         listener_metadata: file.listener_metadata,
         syscalls,
     })
-}
-
-impl Item {
-    fn holds(&self, granted: CapSet, host: Host) -> Result<bool, DockerError> {
-        let included = match &self.includes {
-            Some(conditions) => conditions.all(granted, host)?,
-            None => true,
-        };
-        let excluded = match &self.excludes {
-            Some(conditions) => conditions.any(granted, host)?,
-            None => false,
-        };
-        Ok(included && !excluded)
-    }
-
-    fn rule(self) -> SeccompRule {
-        let mut names = self.names.unwrap_or_default();
-        names.extend(self.name);
-        let (action, errno_ret) = (self.action, self.errno_ret);
-        SeccompRule { names, action, errno_ret, args: self.args.unwrap_or_default() }
-    }
-}
-
-impl Conditions {
-    fn all(&self, granted: CapSet, host: Host) -> Result<bool, DockerError> {
-        let caps = self.caps.iter().flatten().all(|name| has(granted, name));
-        let arches = self.arches.as_deref().is_none_or(|list| list.is_empty() || on(host, list));
-        Ok(caps && arches && self.new_enough(host)?.unwrap_or(true))
-    }
-
-    fn any(&self, granted: CapSet, host: Host) -> Result<bool, DockerError> {
-        let caps = self.caps.iter().flatten().any(|name| has(granted, name));
-        let arches = self.arches.as_deref().is_some_and(|list| on(host, list));
-        Ok(caps || arches || self.new_enough(host)?.unwrap_or(false))
-    }
-
-    fn new_enough(&self, host: Host) -> Result<Option<bool>, DockerError> {
-        let Some(text) = self.min_kernel.as_deref().filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        let version = text.split_once('.').and_then(|(major, minor)| {
-            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-        });
-        let wanted = version.ok_or_else(|| DockerError::Kernel(text.to_owned()))?;
-        Ok(Some(host.kernel >= wanted))
-    }
-}
-
-/// A name that is no capability is one that the container does not have.
-fn has(granted: CapSet, name: &str) -> bool {
-    name.parse::<Capability>().is_ok_and(|capability| granted.has(capability))
-}
-
-fn on(host: Host, arches: &[String]) -> bool {
-    arches.iter().any(|arch| arch == host.arch.go())
 }
 
 #[cfg(test)]
@@ -229,7 +166,79 @@ mod tests {
             assert!(parse(json.as_bytes(), CapSet::EMPTY, HOST).is_err(), "{json}");
         }
         let kernel = br#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"new"}}]}"#;
-        assert!(matches!(parse(kernel, CapSet::EMPTY, HOST), Err(DockerError::Kernel(_))));
+        assert!(parse(kernel, CapSet::EMPTY, HOST).is_err());
+    }
+
+    /// What each says, with the place.
+    #[test]
+    fn nothing_is_passed_over() {
+        let said = |json: &str| match parse(json.as_bytes(), CapSet::DEFAULT, HOST) {
+            Err(DockerError::Json(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+            Ok(filter) => panic!("{json} is {filter:?}"),
+        };
+        let file = |more: &str| said(&format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO",{more}}}"#));
+        let item = |more: &str| {
+            file(&format!(r#""syscalls":[{{"names":["read"],"action":"SCMP_ACT_ALLOW",{more}}}]"#))
+        };
+        for (said, what) in [
+            (file(r#""syscals":[]"#), "syscals"),
+            (file(r#""architectures":["SCMP_ARCH_X68"]"#), "architectures[0]: \"SCMP_ARCH_X68\""),
+            (file(r#""architectures":["SCMP_ARCH_ARM"]"#), "architectures: SCMP_ARCH_X86_64"),
+            (file(r#""architectures":[],"archMap":[]"#), "archMap: stands beside architectures"),
+            (
+                file(
+                    r#""archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["X86"]}]"#,
+                ),
+                "archMap[0].subArchitectures[0]: \"X86\"",
+            ),
+            (file(r#""defaultErrno":"EFOO""#), "defaultErrno: \"EFOO\""),
+            (file(r#""defaultErrno":"ENOSYS","defaultErrnoRet":1"#), "defaultErrno: ENOSYS is 38"),
+            (file(r#""listenerPath":"/x""#), "listenerPath: nothing is handed"),
+            (item(r#""name":"write""#), "syscalls[0].name: stands beside names"),
+            (item(r#""errnoRet":1"#), "syscalls[0].errnoRet: the action returns no errno"),
+            (item(r#""errno":"EPERM""#), "syscalls[0].errno: the action returns no errno"),
+            (item(r#""includes":{"caps":["CAP_SYS_ADMN"]}"#), "syscalls[0].includes.caps[0]"),
+            (item(r#""excludes":{"arches":["amd46"]}"#), "syscalls[0].excludes.arches[0]"),
+            (item(r#""includes":{"minKernel":"new"}"#), "syscalls[0].includes.minKernel: \"new\""),
+            (item(r#""includes":{"minkernel":"5.1"}"#), "syscalls[0].includes.minkernel"),
+            (
+                item(r#""args":[{"index":6,"value":0,"op":"SCMP_CMP_EQ"}]"#),
+                "syscalls[0].args[0].index",
+            ),
+            (
+                item(r#""args":[{"index":0,"value":0,"valueTwo":1,"op":"SCMP_CMP_EQ"}]"#),
+                "syscalls[0].args[0].valueTwo",
+            ),
+            (
+                item(r#""args":[{"index":0,"value":0,"op":"SCMP_CMP_IS"}]"#),
+                "syscalls[0].args[0].op",
+            ),
+            (
+                file(r#""syscalls":[{"names":[],"action":"SCMP_ACT_ALLOW"}]"#),
+                "syscalls[0].names: name no call",
+            ),
+        ] {
+            assert!(said.contains(what), "{what:?} in {said:?}");
+        }
+    }
+
+    #[test]
+    fn architectures_and_errnos_are_honoured() {
+        let json = r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrno":"ENOSYS","comment":"a",
+            "archMap":[{"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]},
+                {"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"]}],
+            "syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","errno":"EACCES","comment":"b"},
+                {"names":["clone"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":16,
+                "valueTwo":0,"op":"SCMP_CMP_MASKED_EQ"}]}]}"#;
+        let filter = parse(json.as_bytes(), CapSet::DEFAULT, HOST).unwrap();
+        assert_eq!(filter.architectures, ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]);
+        let profile = Profile::from_oci(&filter).unwrap();
+        assert_eq!(profile.default, Action::Fail(38));
+        assert_eq!(profile.rules[0].action, Action::Fail(13));
+        if Arch::HOST == Arch::X86_64 {
+            assert_eq!(profile.beside, [Arch::X86]);
+        }
     }
 
     proptest! {

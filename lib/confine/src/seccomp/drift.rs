@@ -91,7 +91,14 @@ mod tests {
             Rule { call, when: Vec::new(), action }
         };
         let rules = rules.iter().map(rule).collect();
-        Profile { default, newer: None, rules, logging: Logging::Kills, flags: Vec::new() }
+        Profile {
+            default,
+            newer: None,
+            rules,
+            beside: Vec::new(),
+            logging: Logging::Kills,
+            flags: Vec::new(),
+        }
     }
 
     #[test]

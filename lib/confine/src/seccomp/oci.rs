@@ -11,6 +11,11 @@ pub enum ProfileError {
     /// Every call that no rule names is handed to a listener, or one that is needed to reach it.
     #[error("the system call filter hands {0} to a listener, who could then never be reached")]
     Notify(String),
+    /// Calls are handed to a listener where there is none.
+    #[error(
+        "the system call filter hands {0} to a listener (SCMP_ACT_NOTIFY), and coffer has none"
+    )]
+    NoListener(String),
     /// A flag that we do not know.
     #[error("the system call filter has the unknown flag {0:?}")]
     Flag(String),
@@ -28,8 +33,9 @@ mod errno {
 impl Profile {
     /// Reads the filter of a runtime-spec configuration.
     ///
-    /// Its `architectures` are not looked at: calls of the host's architecture are filtered and
-    /// all others kill. Where the default is to fail, calls newer than this program get `ENOSYS`.
+    /// Of its `architectures` those count that this host runs: calls of the host's own are filtered
+    /// whether it is named or not, as libseccomp does it, those of the one beside it where it is,
+    /// and all others kill. Where the default is to fail, calls newer than this program get `ENOSYS`.
     /// As runc does, two conditions on the same argument make two rules.
     ///
     /// # Errors
@@ -44,6 +50,7 @@ impl Profile {
             default,
             newer: matches!(default, Action::Fail(_)).then_some(Action::Fail(errno::ENOSYS)),
             rules,
+            beside: beside(&filter.architectures),
             logging: logging(&filter.flags)?,
             flags: filter.flags.iter().filter_map(|flag| flag_of(flag)).collect(),
         })
@@ -92,13 +99,23 @@ impl Profile {
         Seccomp {
             default_action,
             default_errno_ret,
-            architectures: vec![arch.oci().to_owned()],
+            architectures: [&[arch][..], &self.beside]
+                .concat()
+                .iter()
+                .map(|a| a.oci().to_owned())
+                .collect(),
             flags,
             listener_path: String::new(),
             listener_metadata: String::new(),
             syscalls: oci_rules(&self.rules),
         }
     }
+}
+
+/// The architectures beside the host's that are named.
+fn beside(names: &[String]) -> Vec<Arch> {
+    let named = |arch: &Arch| names.iter().any(|name| name == arch.oci());
+    Arch::HOST.beside().filter(named).into_iter().collect()
 }
 
 const LOG: &str = "SECCOMP_FILTER_FLAG_LOG";

@@ -98,6 +98,7 @@ fn plain(rules: Vec<Rule>) -> Profile {
         default: Action::Fail(1),
         newer: None,
         rules: kept,
+        beside: Vec::new(),
         logging: Logging::Kills,
         flags: Vec::new(),
     }

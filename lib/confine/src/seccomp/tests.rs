@@ -212,6 +212,7 @@ fn rules_that_hold_nothing_back_are_errors() {
                 default: Action::Allow,
                 newer: None,
                 rules,
+                beside: Vec::new(),
                 logging: Logging::Kills,
                 flags: Vec::new(),
             },
@@ -266,6 +267,7 @@ fn profiles() -> impl Strategy<Value = Profile> {
             default,
             newer,
             rules,
+            beside: Vec::new(),
             logging: Logging::Kills,
             flags: Vec::new(),
         },
@@ -282,6 +284,32 @@ proptest! {
             for number in numbers() {
                 for value in boundaries(&reading, number).into_iter().take(60) {
                     agrees(&reading, &program, &calls(number, arch, [value; 6]));
+                }
+            }
+        }
+    }
+}
+
+/// 32-bit x86 is answered by its own numbers where a profile has it beside, and killed elsewhere.
+#[test]
+fn an_architecture_beside_has_its_own_numbers() {
+    let alone = default::profile(CapSet::DEFAULT);
+    let beside = Profile { beside: vec![Arch::X86], ..alone.clone() };
+    let (alone, program) =
+        (compile(&alone, Arch::X86_64).unwrap(), compile(&beside, Arch::X86_64).unwrap());
+    for arch in [Arch::X86_64, Arch::X86, Arch::Aarch64] {
+        let reading = Reading::new(&beside, arch);
+        for number in (0..=table::NEWEST + 2).chain([0x4000_0000, u32::MAX]) {
+            for value in boundaries(&reading, number) {
+                let call = calls(number, arch, [value; 6]);
+                let expected = match arch {
+                    Arch::Aarch64 => Action::KillProcess,
+                    _ => reading.answer(&call),
+                };
+                assert_eq!(run(program.instructions(), &call).0, expected.value(), "{call:x?}");
+                if arch == Arch::X86 {
+                    let killed = run(alone.instructions(), &call).0;
+                    assert_eq!(killed, Action::KillProcess.value());
                 }
             }
         }

@@ -15,6 +15,8 @@ use crate::ui::Table;
 struct Report {
     version: u32,
     changes: Vec<Item>,
+    /// Architectures beside the host's whose programs run with the first and with the second.
+    beside: [Vec<&'static str>; 2],
 }
 
 /// One call of it.
@@ -39,15 +41,25 @@ impl From<Change> for Item {
 /// Prints how the second filter differs.
 pub(super) fn run(context: &Context, before: &Profile, after: &Profile, json: &Json) -> Outcome {
     let changes = changes(before, after);
-    let exit = if changes.is_empty() { Exit::DONE } else { Exit::FINDINGS };
+    let beside = [before, after].map(|profile| profile.beside.iter().map(|a| a.go()).collect());
+    let alike = changes.is_empty() && beside[0] == beside[1];
+    let exit = if alike { Exit::DONE } else { Exit::FINDINGS };
     if json.json {
         let changes = changes.into_iter().map(Item::from).collect();
-        context.ui.json(&Report { version: 1, changes })?;
+        context.ui.json(&Report { version: 1, changes, beside })?;
         return Ok(exit);
     }
-    if changes.is_empty() {
+    if alike {
         context.ui.line("the filters answer every call alike")?;
         return Ok(exit);
+    }
+    let lacks = |other: &[&'static str], arch: &&&'static str| !other.contains(*arch);
+    let [first, second]: [Vec<&'static str>; 2] = beside;
+    for arch in second.iter().filter(|arch| lacks(&first, arch)) {
+        context.ui.line(format_args!("+ programs for {arch} run, by the same rules"))?;
+    }
+    for arch in first.iter().filter(|arch| lacks(&second, arch)) {
+        context.ui.line(format_args!("- programs for {arch} are killed"))?;
     }
     let mut table = Table::new(&["", "CALL", "BEFORE", "AFTER"]);
     for change in &changes {
