@@ -1,8 +1,6 @@
 //! `coffer audit --probe`: what a container can reach, tried inside and judged outside.
 #![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
 
-use std::process::Command;
-
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program::{self, Outcome};
@@ -81,22 +79,6 @@ fn root_what_flags_open_is_found() {
         assert_eq!(outcome(&said, id, "coffer"), "host", "{id}");
     }
     assert_eq!(coffer.leftovers(), [""; 0]);
-}
-
-#[test]
-fn root_runcs_default_reaches_more() {
-    let has_runc = Command::new("runc").arg("--version").output().is_ok();
-    if !program::root() || !has_runc {
-        return;
-    }
-    let (coffer, name) = Coffer::with(&BUSYBOX);
-    let ended = coffer.run(&["audit", "--probe", "--json", "--runtime", "runc", &name]);
-    let said: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended}"));
-    let beyond = |runtime: &str| said["totals"][runtime]["beyond"].as_u64().unwrap();
-    assert!(beyond("runc") > 4 * beyond("coffer"), "{said:#}");
-    assert_eq!(outcome(&said, "setid.host-root", "runc"), "host");
-    assert_eq!(outcome(&said, "setid.host-root", "coffer"), "blocked");
-    assert_eq!(ended.status, 0, "{ended}");
 }
 
 #[test]

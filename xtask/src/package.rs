@@ -29,6 +29,7 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     package("podman", "the peer whose results ours are compared with"),
     package("python3-seccomp", "libseccomp, an oracle for system call filters"),
     package("runc", "the runtime below containerd and Docker"),
+    package("runsc", "gVisor: a runtime with a kernel of its own, audited beside coffer"),
     package("skopeo", "pushes the test images"),
     package("strace", "kills programs at each of their steps"),
     package("uidmap", "sub-ids for an ordinary user"),

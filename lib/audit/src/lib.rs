@@ -11,6 +11,7 @@
 mod answer;
 pub mod corpus;
 mod inside;
+mod place;
 mod primitive;
 pub mod prober;
 mod session;
@@ -18,6 +19,7 @@ mod stage;
 pub mod verdict;
 
 pub use answer::{Answer, Handed, Line, Surroundings};
-pub use primitive::{Control, Fate, Judge, Namespace, Primitive, Scope, Section};
+pub use place::Place;
+pub use primitive::{Control, Effect, Fate, Judge, Namespace, Primitive, Scope, Section};
 pub use session::{Examined, SessionError, examine};
 pub use stage::{Change, Stage, StageError};

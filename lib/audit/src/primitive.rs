@@ -27,6 +27,8 @@ pub struct Primitive {
     pub fate: Fate,
     /// How the host judges it.
     pub judge: Judge,
+    /// What it comes to on the host.
+    pub effect: Effect,
     /// Does it; what it makes lasts until its process ends.
     pub(crate) run: fn(&Handed) -> Tried,
 }
@@ -103,6 +105,16 @@ pub enum Fate {
     Stays(&'static str),
 }
 
+/// What a row comes to where it reaches the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// It learns how the host is: numbers, names, lists. It changes nothing, and gives no right.
+    Reads,
+    /// It changes something, or has what can: a right, a device, a setting, what is kept secret.
+    Changes,
+}
+
 /// How a row is judged. Whatever it says, a change of what the host watches is the host reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -169,7 +181,7 @@ pub(crate) const fn row(
     run: fn(&Handed) -> Tried,
 ) -> Primitive {
     let judge = Judge::Kernel(Scope::Container);
-    Primitive { id, tries, control, fate: Fate::Blocked, judge, run }
+    Primitive { id, tries, control, fate: Fate::Blocked, judge, effect: Effect::Changes, run }
 }
 
 impl Primitive {
@@ -195,6 +207,15 @@ impl Primitive {
 
     /// Judged otherwise.
     pub(crate) const fn judged(self, judge: Judge) -> Self {
-        Self { judge, ..self }
+        // Who reads the host's own numbers knows them; a secret is another matter.
+        match judge {
+            Judge::SameText(_) => Self { judge, ..self }.reads(),
+            _ => Self { judge, ..self },
+        }
+    }
+
+    /// Learns how the host is, at most.
+    pub(crate) const fn reads(self) -> Self {
+        Self { effect: Effect::Reads, ..self }
     }
 }

@@ -1,5 +1,7 @@
 //! The prober: tries the corpus inside a container, each row in a process of its own.
 //!
+//! Outside of a container it tries nothing, whoever starts it and however.
+//!
 //! A row that crashes is an answer, and one that hangs is killed. After each row the prober waits
 //! for the host, which looks while the row's process still holds what it got.
 
@@ -13,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::answer::{Answer, Handed, Line, Surroundings};
 use crate::inside::{self, Stop};
-use crate::{Primitive, corpus};
+use crate::{Place, Primitive, corpus};
 
 /// Where the prober's folder is in the container.
 pub const FOLDER: &str = "/coffer-audit";
@@ -32,7 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// The host went away, or no process can be made.
 pub fn run(mut go_on: impl BufRead, mut out: impl Write) -> io::Result<()> {
-    say(&mut out, &Line::Inside(surroundings()))?;
+    if let Some(why) = outside(&handed()) {
+        return say(&mut out, &Line::Outside(why));
+    }
+    say(&mut out, &Line::Inside(surroundings()?))?;
     wait(&mut go_on)?;
     for row in corpus::rows() {
         let mut child = start(row)?;
@@ -49,11 +54,15 @@ pub fn run(mut go_on: impl BufRead, mut out: impl Write) -> io::Result<()> {
 /// Tries one row, says what became of it, and holds what it has until `release` ends.
 ///
 /// # Errors
-/// There is no such row, or nobody listens.
+/// This is no container, there is no such row, or nobody listens.
 pub fn row(id: &str, mut release: impl Read, mut out: impl Write) -> io::Result<()> {
     let row = corpus::rows().find(|row| row.id == id);
     let row = row.ok_or_else(|| io::Error::other(format!("the corpus has no row {id:?}")))?;
-    let answer = match (row.run)(&handed()) {
+    let handed = handed();
+    if let Some(why) = outside(&handed) {
+        return Err(io::Error::other(why));
+    }
+    let answer = match (row.run)(&handed) {
         Ok(evidence) => Answer::Reached(evidence),
         Err(Stop::Refused(error)) => Answer::Refused(words(&error)),
         Err(Stop::Untried(why)) => Answer::Untried(why),
@@ -122,9 +131,22 @@ fn handed() -> Handed {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
+/// Why this is not a container that an audit is for.
+fn outside(handed: &Handed) -> Option<String> {
+    let Some(host) = &handed.host else {
+        return Some("nothing says what the host is".to_owned());
+    };
+    match Place::here() {
+        Ok(here) => here.shared_with(host).map(str::to_owned),
+        Err(error) => Some(format!("its root cannot be looked at: {}", words(&error))),
+    }
+}
+
 /// Where this process is.
-#[must_use]
-pub fn surroundings() -> Surroundings {
+///
+/// # Errors
+/// Its root cannot be looked at.
+pub fn surroundings() -> io::Result<Surroundings> {
     let names = ["user", "pid", "net", "ipc", "uts", "mnt", "cgroup"];
     let link = |name: &&str| {
         let target = inside::files::link(&format!("/proc/self/ns/{name}")).ok()?;
@@ -134,5 +156,6 @@ pub fn surroundings() -> Surroundings {
     let name = rustix::system::uname();
     let kernel =
         format!("{} {}", name.release().to_string_lossy(), name.version().to_string_lossy());
-    Surroundings { namespaces, kernel, user: rustix::process::geteuid().as_raw() }
+    let user = rustix::process::geteuid().as_raw();
+    Ok(Surroundings { place: Place::here()?, namespaces, kernel, user })
 }

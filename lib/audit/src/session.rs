@@ -8,8 +8,8 @@ use crate::answer::{Answer, Line};
 use crate::inside::files;
 use crate::inside::resources::WATCHES;
 use crate::primitive::Judge;
-use crate::verdict::{self, Knowledge, Outcome, Verdict};
-use crate::{Change, Primitive, Stage, corpus, prober, stage};
+use crate::verdict::{self, Kernel, Knowledge, Outcome, Verdict};
+use crate::{Change, Primitive, Stage, Surroundings, corpus, prober, stage};
 
 /// What an audit of one container has found, a verdict for each row of the corpus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +30,9 @@ pub enum SessionError {
     /// It speaks in another way: what it said, and what is wrong with that.
     #[error("the prober says what is no answer: {0:?}")]
     Garbled(String, #[source] serde_json::Error),
+    /// It is in no container.
+    #[error("the prober was started outside of a container: {0}; nothing was tried")]
+    Outside(String),
     /// It cannot be talked to.
     #[error("cannot talk to the prober")]
     Talk(#[from] io::Error),
@@ -44,12 +47,10 @@ pub fn examine(
     mut to: impl Write,
     mut from: impl BufRead,
 ) -> Result<Examined, SessionError> {
-    let host = prober::surroundings();
+    let host = prober::surroundings()?;
     let secrets = stage.secrets();
-    let inside = match next(&mut from, 0)? {
-        Line::Inside(inside) => inside,
-        other => return Err(said(&other)),
-    };
+    let inside = inside(&mut from, &host)?;
+    let kernel = kernel(stage, &host, &inside);
     // What the start of the container has changed was coffer's doing.
     stage.settle();
     let mut verdicts = Vec::new();
@@ -59,7 +60,8 @@ pub fn examine(
         to.flush()?;
         let answer = answer(&mut from, row, verdicts.len())?;
         let text = compared(row);
-        let known = Knowledge { host: &host, inside: &inside, secrets: &secrets, text: &text };
+        let (host, inside, secrets, text) = (&host, &inside, &secrets, &text);
+        let known = Knowledge { host, inside, kernel, secrets, text };
         let mut seen = stage.look();
         seen.extend(left.and_then(used_up));
         verdicts.push(verdict::judge(row, &answer, &seen, &known));
@@ -70,6 +72,27 @@ pub fn examine(
         Line::End => Ok(Examined { verdicts }),
         other => Err(said(&other)),
     }
+}
+
+/// Where the prober says that it is, unless that is the host: until it is told to go on it does
+/// nothing.
+fn inside(from: &mut impl BufRead, host: &Surroundings) -> Result<Surroundings, SessionError> {
+    let inside = match next(from, 0)? {
+        Line::Inside(inside) => inside,
+        Line::Outside(why) => return Err(SessionError::Outside(why)),
+        other => return Err(said(&other)),
+    };
+    match inside.place.shared_with(&host.place) {
+        Some(why) => Err(SessionError::Outside(why.to_owned())),
+        None => Ok(inside),
+    }
+}
+
+/// Whose kernel answers the prober. It is not believed that there is another one where the host's
+/// has a process of it.
+fn kernel(stage: &Stage, host: &Surroundings, inside: &Surroundings) -> Kernel {
+    let is_own = host.kernel != inside.kernel && !stage.has_prober();
+    if is_own { Kernel::Own } else { Kernel::Hosts }
 }
 
 fn answer(from: &mut impl BufRead, row: &Primitive, done: usize) -> Result<Answer, SessionError> {
@@ -127,6 +150,12 @@ impl Examined {
         self.rows().filter(|(row, verdict)| verdict::is_beyond(row.fate, verdict.outcome)).count()
     }
 
+    /// In how many the host itself saw a change.
+    #[must_use]
+    pub fn seen(&self) -> usize {
+        self.verdicts.iter().filter(|verdict| verdict.seen).count()
+    }
+
     /// How many came to this.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
@@ -165,6 +194,20 @@ mod tests {
         let examined = examine(&mut stage, io::sink(), &said[..]).unwrap();
         assert_eq!(examined.count(Outcome::Blocked), corpus::rows().count());
         assert_eq!((examined.findings().count(), examined.beyond()), (0, 0));
+    }
+
+    #[test]
+    fn a_prober_on_the_host_is_told_nothing() {
+        let (_folder, mut stage) = stage();
+        let mut lies = Surroundings { place: crate::Place::here().unwrap(), ..Default::default() };
+        lies.place.mounts = None;
+        for line in [Line::Outside("its root is the host's own".to_owned()), Line::Inside(lies)] {
+            let said = format!("{}\n", serde_json::to_string(&line).unwrap());
+            let mut told = Vec::new();
+            let error = examine(&mut stage, &mut told, said.as_bytes()).unwrap_err();
+            assert!(matches!(error, SessionError::Outside(_)), "{error}");
+            assert!(told.is_empty(), "it was told to go on");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What the corpus aims at on the host, made for one audit and gone with it.
 //!
 //! A folder with a secret and a file that must not change; a word in this process's memory and a
-//! signal that it never lets in; sockets that nobody else knows; a file in shared memory. All of
-//! it may be lost. [`Stage::look`] says what has changed since the last look.
+//! signal that it never lets in; sockets that nobody else knows; a file in shared memory; keys,
+//! and objects of the host's IPC namespace. All of it may be lost. [`Stage::look`] says what has changed since the last look.
 #![expect(clippy::disallowed_methods, reason = "the audit's own folder, by the caller's path")]
 
+mod objects;
 mod tree;
 
 use std::fmt;
@@ -17,12 +18,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
+use coffer_sys::attempt::IpcKey;
 use coffer_sys::signalfd::SignalFd;
 use rustix::fs::inotify;
 use rustix::process::Signal;
 use serde::Serialize;
 
 use crate::answer::Handed;
+use crate::place::Place;
+use objects::Objects;
+pub(crate) use objects::path as queue_path;
 
 /// What an audit aims at.
 #[derive(Debug)]
@@ -34,6 +39,9 @@ pub struct Stage {
     abstract_socket: UnixListener,
     port: TcpListener,
     signals: SignalFd,
+    objects: Objects,
+    /// The mount namespace in which this was made: its number is nobody else's while it is open.
+    _mounts: fs::File,
     before: State,
 }
 
@@ -80,9 +88,6 @@ const SETTINGS: [&str; 6] = [
     "/proc/sys/fs/file-max",
 ];
 
-/// Bytes of memory below which the host has none to spare.
-const ROOM: u64 = 2 << 30;
-
 fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> StageError {
     let what = what.into();
     move |source| StageError { what, source }
@@ -106,7 +111,12 @@ impl Stage {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let port = port.and_then(|p| p.set_nonblocking(true).map(|()| p));
         let signals = SignalFd::new(&[Signal::URG]).map_err(failed("a watch for signals"))?;
+        let objects = Objects::new(&secret, format!("coffer-audit-{}", random_id()), ipc_key());
+        let mounts =
+            fs::File::open("/proc/self/ns/mnt").map_err(failed("a hold on the host's mounts"))?;
         let mut stage = Self {
+            _mounts: mounts,
+            objects,
             folder: folder.to_owned(),
             word: secret.clone().into_bytes().into(),
             secret,
@@ -116,7 +126,7 @@ impl Stage {
             signals,
             before: State { files: Vec::new(), names: String::new(), settings: Vec::new() },
         };
-        let handed = serde_json::to_vec(&stage.handed()).map_err(io::Error::from);
+        let handed = stage.handed().and_then(|it| serde_json::to_vec(&it).map_err(io::Error::from));
         handed
             .and_then(|text| fs::write(folder.join("hand/handed.json"), text))
             .map_err(failed("the prober's folder"))?;
@@ -135,6 +145,15 @@ impl Stage {
     pub fn secrets(&self) -> Vec<String> {
         let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
         vec![self.secret.clone(), format!("{name}/hand")]
+    }
+
+    /// Whether a process of the host's kernel runs the prober, in whatever namespaces.
+    #[must_use]
+    pub fn has_prober(&self) -> bool {
+        let Ok(own) = fs::metadata(self.hand().join("coffer")) else { return false };
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut programs = processes.filter_map(|it| fs::metadata(it.path().join("exe")).ok());
+        programs.any(|program| (program.dev(), program.ino()) == (own.dev(), own.ino()))
     }
 
     /// Takes what is there now as how it should be.
@@ -158,6 +177,7 @@ impl Stage {
         note(*self.word != *self.secret.as_bytes(), "memory of the host's process has changed");
         note(self.abstract_socket.accept().is_ok(), "an abstract socket of the host was connected");
         note(self.port.accept().is_ok(), "a port of the host's loopback was connected");
+        seen.extend(self.objects.look());
         self.before = now;
         self.word = self.secret.clone().into_bytes().into();
         seen
@@ -172,12 +192,17 @@ impl Stage {
         }
     }
 
-    fn handed(&self) -> Handed {
+    fn handed(&self) -> io::Result<Handed> {
         let abstract_socket = self.abstract_socket.local_addr().ok();
         let abstract_socket = abstract_socket
             .and_then(|name| Some(String::from_utf8_lossy(name.as_abstract_name()?).into_owned()));
         let root = fs::metadata("/").map(|root| root.dev()).unwrap_or_default();
-        Handed {
+        Ok(Handed {
+            host: Some(Place::here()?),
+            keys: self.objects.keys(),
+            key: self.objects.name.clone(),
+            ipc: self.objects.ipc.0,
+            queue: if self.objects.has_queue() { self.objects.name.clone() } else { String::new() },
             pid: rustix::process::getpid().as_raw_pid(),
             address: self.word.as_ptr().addr() as u64,
             length: self.word.len(),
@@ -192,8 +217,8 @@ impl Stage {
             port: self.port.local_addr().map(|address| address.port()).unwrap_or_default(),
             root_device: (rustix::fs::major(root), rustix::fs::minor(root)),
             handle: handle(&self.folder.join("secret")),
-            room: available() > ROOM,
-        }
+            room: available(),
+        })
     }
 }
 
@@ -255,6 +280,14 @@ fn random() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A number that nobody else finds objects by, which is not the private one.
+fn ipc_key() -> IpcKey {
+    let mut bytes = [0_u8; 4];
+    // Without random numbers it may be another's, and then there is nothing to aim at.
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).unwrap_or_default();
+    IpcKey(i32::from_ne_bytes(bytes) | 1)
 }
 
 /// A name that is not the secret.

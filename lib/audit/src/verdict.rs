@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::answer::{Answer, Surroundings};
-use crate::primitive::{Fate, Judge, Namespace, Primitive, Scope};
+use crate::primitive::{Effect, Fate, Judge, Namespace, Primitive, Scope};
 use crate::stage::Change;
 
 /// What became of a row.
@@ -16,7 +16,9 @@ pub enum Outcome {
     Blocked,
     /// It reached what the container has alone.
     Container,
-    /// It reached the host.
+    /// It read how the host is, and changed nothing.
+    Fact,
+    /// It changed something of the host, or has what can.
     Host,
 }
 
@@ -28,6 +30,7 @@ impl Outcome {
             Self::Untried => "not tried",
             Self::Blocked => "blocked",
             Self::Container => "inside",
+            Self::Fact => "fact",
             Self::Host => "HOST",
         }
     }
@@ -38,6 +41,8 @@ impl Outcome {
 pub struct Verdict {
     /// Which.
     pub outcome: Outcome,
+    /// Whether the host itself has seen something change.
+    pub seen: bool,
     /// In a few words.
     pub how: String,
 }
@@ -49,28 +54,39 @@ pub struct Knowledge<'a> {
     pub host: &'a Surroundings,
     /// Where the prober is.
     pub inside: &'a Surroundings,
+    /// Whose kernel the prober runs on.
+    pub kernel: Kernel,
     /// Words that only the host knows.
     pub secrets: &'a [String],
     /// What the host reads in the file of a row that compares texts.
     pub text: &'a str,
 }
 
+/// The kernel that answers the prober.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// The host's.
+    Hosts,
+    /// One of its own, which has nothing of the host.
+    Own,
+}
+
 /// Judges a row.
 #[must_use]
 pub fn judge(row: &Primitive, answer: &Answer, seen: &[Change], known: &Knowledge<'_>) -> Verdict {
     if let Some(change) = seen.first() {
-        return Verdict { outcome: Outcome::Host, how: change.to_string() };
+        return Verdict { outcome: Outcome::Host, seen: true, how: change.to_string() };
     }
-    match answer {
-        Answer::Untried(why) => Verdict { outcome: Outcome::Untried, how: why.clone() },
-        Answer::Refused(how) => Verdict { outcome: Outcome::Blocked, how: how.clone() },
+    let (outcome, how) = match answer {
+        Answer::Untried(why) => (Outcome::Untried, why.clone()),
+        Answer::Refused(how) => (Outcome::Blocked, how.clone()),
         Answer::Reached(evidence) => match reached(row.judge, evidence, known) {
-            Outcome::Blocked => {
-                Verdict { outcome: Outcome::Blocked, how: "it is not the host's".to_owned() }
-            }
-            outcome => Verdict { outcome, how: first_line(evidence) },
+            Outcome::Blocked => (Outcome::Blocked, "it is not the host's".to_owned()),
+            Outcome::Host if row.effect == Effect::Reads => (Outcome::Fact, first_line(evidence)),
+            outcome => (outcome, first_line(evidence)),
         },
-    }
+    };
+    Verdict { outcome, seen: false, how }
 }
 
 /// How far something got that its kernel let through. What was read and is not the host's is
@@ -79,7 +95,7 @@ fn reached(judge: Judge, evidence: &str, known: &Knowledge<'_>) -> Outcome {
     let read = |is_hosts: bool| if is_hosts { Outcome::Host } else { Outcome::Blocked };
     match judge {
         // A kernel of its own has nothing of the host.
-        Judge::Kernel(_) if known.host.kernel != known.inside.kernel => Outcome::Container,
+        Judge::Kernel(_) if known.kernel == Kernel::Own => Outcome::Container,
         Judge::Kernel(Scope::Container) | Judge::Host => Outcome::Container,
         // It uses its own.
         Judge::Quota => Outcome::Blocked,
@@ -115,9 +131,9 @@ fn first_line(text: &str) -> String {
 #[must_use]
 pub fn is_finding(fate: Fate, outcome: Outcome) -> bool {
     match (fate, outcome) {
-        (Fate::Blocked, Outcome::Container | Outcome::Host) | (Fate::Meant, Outcome::Host) => true,
-        (_, Outcome::Untried | Outcome::Blocked) => false,
-        (Fate::Meant, Outcome::Container) | (Fate::Stays(_), _) => false,
+        (_, Outcome::Untried | Outcome::Blocked) | (Fate::Stays(_), _) => false,
+        (Fate::Blocked, _) => true,
+        (Fate::Meant, _) => outcome > Outcome::Container,
     }
 }
 
@@ -134,45 +150,59 @@ mod tests {
     use crate::corpus;
 
     fn known<'a>(host: &'a Surroundings, inside: &'a Surroundings) -> Knowledge<'a> {
-        Knowledge { host, inside, secrets: &[], text: "" }
+        Knowledge { host, inside, kernel: Kernel::Hosts, secrets: &[], text: "" }
     }
 
-    fn at(net: &str, kernel: &str) -> Surroundings {
+    fn at(net: &str) -> Surroundings {
         let namespaces = [("net".to_owned(), net.to_owned())].into();
-        Surroundings { namespaces, kernel: kernel.to_owned(), user: 0 }
+        Surroundings { namespaces, ..Surroundings::default() }
     }
 
     #[test]
     fn a_shared_namespace_is_the_host() {
         let judge = Judge::Kernel(Scope::Namespace(Namespace::Net));
-        let (host, own, shared) = (at("1", "k"), at("2", "k"), at("1", "k"));
+        let (host, own, shared) = (at("1"), at("2"), at("1"));
         assert_eq!(reached(judge, "", &known(&host, &own)), Outcome::Container);
         assert_eq!(reached(judge, "", &known(&host, &shared)), Outcome::Host);
-        let unknown = Surroundings { kernel: "k".to_owned(), ..Surroundings::default() };
+        let unknown = Surroundings::default();
         assert_eq!(reached(judge, "", &known(&host, &unknown)), Outcome::Host);
     }
 
     #[test]
     fn another_kernel_is_not_the_hosts() {
         let judge = Judge::Kernel(Scope::Host);
-        let (host, same, other) = (at("1", "k"), at("2", "k"), at("2", "another"));
-        assert_eq!(reached(judge, "", &known(&host, &same)), Outcome::Host);
-        assert_eq!(reached(judge, "", &known(&host, &other)), Outcome::Container);
+        let (host, inside) = (at("1"), at("2"));
+        let same = known(&host, &inside);
+        assert_eq!(reached(judge, "", &same), Outcome::Host);
+        let other = Knowledge { kernel: Kernel::Own, ..same };
+        assert_eq!(reached(judge, "", &other), Outcome::Container);
     }
 
     #[test]
     fn what_the_host_sees_counts_whatever_is_said_inside() {
         let row = corpus::rows().next().unwrap();
-        let here = at("1", "k");
+        let here = at("1");
         let answer = Answer::Refused("operation not permitted".to_owned());
         let seen = [Change::new("a file of the host has changed")];
         let verdict = judge(row, &answer, &seen, &known(&here, &here));
-        assert_eq!(verdict.outcome, Outcome::Host);
+        assert_eq!((verdict.outcome, verdict.seen), (Outcome::Host, true));
+    }
+
+    #[test]
+    fn who_reads_a_number_has_changed_nothing() {
+        let here = at("1");
+        let known = Knowledge { text: "MemTotal: 1", ..known(&here, &here) };
+        let answer = Answer::Reached("MemTotal: 1".to_owned());
+        let row = corpus::rows().find(|row| row.id == "read.size").unwrap();
+        let verdict = judge(row, &answer, &[], &known);
+        assert_eq!((verdict.outcome, verdict.seen), (Outcome::Fact, false));
+        let seen = [Change::new("a file of the host has changed")];
+        assert_eq!(judge(row, &answer, &seen, &known).outcome, Outcome::Host);
     }
 
     #[test]
     fn secrets_and_texts_are_compared() {
-        let here = at("1", "k");
+        let here = at("1");
         let secrets = ["word".to_owned()];
         let known =
             Knowledge { secrets: &secrets, text: "a\nMemTotal: 1\n", ..known(&here, &here) };
@@ -185,7 +215,9 @@ mod tests {
     #[test]
     fn more_than_predicted_is_a_finding() {
         assert!(is_finding(Fate::Blocked, Outcome::Container));
+        assert!(is_finding(Fate::Blocked, Outcome::Fact));
         assert!(is_finding(Fate::Meant, Outcome::Host));
+        assert!(is_finding(Fate::Meant, Outcome::Fact));
         assert!(!is_finding(Fate::Meant, Outcome::Container));
         assert!(is_beyond(Fate::Stays("why"), Outcome::Container));
         assert!(!is_beyond(Fate::Meant, Outcome::Container));

@@ -11,6 +11,7 @@ mod capabilities;
 mod devices;
 mod mounts;
 mod namespaces;
+mod objects;
 mod privileges;
 mod proc_read;
 mod proc_write;
@@ -24,7 +25,7 @@ mod volume;
 use crate::{Primitive, Section};
 
 /// All of it. What is tried first disturbs nothing that comes later.
-pub const SECTIONS: [Section; 14] = [
+pub const SECTIONS: [Section; 15] = [
     Section { title: "capabilities", rows: capabilities::ROWS },
     Section { title: "namespaces", rows: namespaces::ROWS },
     Section { title: "mounts", rows: mounts::ROWS },
@@ -34,6 +35,7 @@ pub const SECTIONS: [Section; 14] = [
     Section { title: "kernel interfaces", rows: calls::ROWS },
     Section { title: "sockets", rows: sockets::ROWS },
     Section { title: "the host's process", rows: processes::ROWS },
+    Section { title: "the host's keys and IPC objects", rows: objects::ROWS },
     Section { title: "the host's files", rows: roots::ROWS },
     Section { title: "a read-only volume", rows: volume::ROWS },
     Section { title: "set-id programs and rights of files", rows: privileges::ROWS },

@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions, read_dir, read_link};
 use std::io::{self, Read, Write};
 
+use rustix::fs::FileType;
+
 use super::{Tried, refused};
 
 /// How much of a file is read.
@@ -60,9 +62,15 @@ pub(crate) fn lists(path: &str) -> Tried {
     if names.is_empty() { refused("it lists as empty") } else { Ok(names.join(" ")) }
 }
 
-/// Opens only: nothing is written even where it could be.
+/// Opens only: nothing is written even where it could be. What a mask stands on is the null device,
+/// which takes everything and keeps nothing.
 pub(crate) fn opens_to_write(path: &str) -> Tried {
-    OpenOptions::new().write(true).open(path)?;
+    let file = OpenOptions::new().write(true).open(path)?;
+    let about = rustix::fs::fstat(&file)?;
+    let is_device = FileType::from_raw_mode(about.st_mode) == FileType::CharacterDevice;
+    if is_device && about.st_rdev == rustix::fs::makedev(1, 3) {
+        return refused("it is the null device");
+    }
     Ok(format!("opened {path} for writing"))
 }
 

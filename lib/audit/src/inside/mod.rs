@@ -5,6 +5,7 @@ pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod groups;
 pub(crate) mod mounts;
+pub(crate) mod objects;
 pub(crate) mod processes;
 pub(crate) mod programs;
 pub(crate) mod resources;

@@ -6,17 +6,23 @@ use rustix::fs::inotify::{CreateFlags, init};
 use rustix::fs::{CWD, FallocateFlags, Mode, OFlags, fallocate};
 use rustix::process::{Resource, getrlimit};
 
-use super::{Tried, refused, untried};
+use super::{Stop, Tried, refused, untried};
 use crate::answer::Handed;
 
 const MIB: u64 = 1 << 20;
 
+/// Whether the host had so much memory available as the audit began that a row hurts nobody.
+fn spares(handed: &Handed, bytes: u64) -> Result<(), Stop> {
+    if handed.room < bytes {
+        return untried(format!("the host has no {} MiB of memory to spare", bytes >> 20));
+    }
+    Ok(())
+}
+
 /// Has more processes than the default limit; each waits until this one ends.
 pub(crate) fn processes(handed: &Handed) -> Tried {
     const MANY: usize = 2_500;
-    if !handed.room {
-        return untried("the host has no memory to spare");
-    }
+    spares(handed, 256 * MIB)?;
     for count in 0..MANY {
         let thread = Builder::new().stack_size(16 << 10).spawn(std::thread::park);
         if thread.is_err() {
@@ -28,9 +34,7 @@ pub(crate) fn processes(handed: &Handed) -> Tried {
 
 /// Uses memory.
 pub(crate) fn memory(handed: &Handed) -> Tried {
-    if !handed.room {
-        return untried("the host has no memory to spare");
-    }
+    spares(handed, 2048 * MIB)?;
     let size = usize::try_from(512 * MIB).unwrap_or(usize::MAX);
     let memory = vec![1_u8; size];
     // The host looks while it is there.
@@ -44,9 +48,7 @@ pub(crate) fn shared_memory(path: &str) -> Tried {
 
 /// Fills the disk that the root lies on.
 pub(crate) fn disk(handed: &Handed) -> Tried {
-    if !handed.room {
-        return untried("the host has no memory to spare");
-    }
+    spares(handed, 2048 * MIB)?;
     fills("/", 256 * MIB)
 }
 

@@ -8,6 +8,8 @@
 mod calls;
 mod entry;
 mod file;
+mod ipc;
+mod keys;
 mod process;
 mod terminal;
 
@@ -18,6 +20,11 @@ use libc::c_long;
 
 pub use entry::by_32_bit_entry;
 pub use file::{Handle, handle_of, open_handle};
+pub use ipc::{IpcKey, Messages, Queue, Segment, Semaphore};
+pub use keys::{
+    Keyring, Serial, add_key, find_key, hold_user_keyring, link_key, open_to_user, read_key,
+    unlink_key, update_key,
+};
 pub use process::{read_memory, trace, write_memory};
 pub use terminal::{Request, ask_terminal};
 

@@ -3,10 +3,10 @@
 mod own;
 mod peer;
 pub(crate) mod prober;
+mod runtime;
 mod text;
 
 use std::io::{self, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{ChildStdout, Command as Program, Stdio};
 
 use coffer_audit::{Examined, Stage, examine};
@@ -18,6 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::flags::{Common, Json, PullFlags, Tier, UnpackFlags};
 use crate::scratch::Scratch;
 use crate::verb::Command;
+use runtime::Runtime;
 
 /// Try what a container can reach, judged from the host's side
 ///
@@ -34,9 +35,10 @@ pub(crate) struct Audit {
     /// Run the corpus of break-out attempts
     #[arg(long, required = true)]
     probe: bool,
-    /// Run it under this OCI runtime too, with the runtime's own default specification
-    #[arg(long, value_name = "PATH")]
-    runtime: Vec<PathBuf>,
+    /// Run it under this OCI runtime too, with the runtime's own default specification; options of
+    /// the runtime's own may follow its path: --runtime 'runsc --network=none'
+    #[arg(long, value_name = "PATH [OPTIONS]")]
+    runtime: Vec<Runtime>,
     /// The wall: native is the only one yet
     #[arg(long, value_name = "TIER", default_value = "native")]
     tier: Tier,
@@ -81,8 +83,8 @@ impl Audit {
         let mut columns = vec![own::column(self, context, &mut stage)?];
         if !self.runtime.is_empty() {
             let bundles = peer::Bundles::new(self, context, &scratch.path())?;
-            for path in &self.runtime {
-                columns.push(bundles.column(path, &mut stage)?);
+            for runtime in &self.runtime {
+                columns.push(bundles.column(runtime, &mut stage)?);
             }
         }
         drop(stage);

@@ -17,6 +17,7 @@ use rustix::mount::{
 };
 use serde_json::{Value, json};
 
+use super::runtime::Runtime;
 use super::{Audit, Column, converse};
 use crate::acquire::{Wish, here};
 use crate::context::Context;
@@ -51,13 +52,13 @@ impl Bundles {
         Ok(Self { folder })
     }
 
-    /// Runs the corpus under the runtime at `path`.
-    pub(super) fn column(&self, path: &Path, stage: &mut Stage) -> Result<Column, Failure> {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    /// Runs the corpus under `runtime`.
+    pub(super) fn column(&self, runtime: &Runtime, stage: &mut Stage) -> Result<Column, Failure> {
+        let name = runtime.name();
         let bundle = self.bundle(&name)?;
-        specify(path, &bundle, stage)?;
+        specify(runtime.program(), &bundle, stage)?;
         let id = format!("coffer-audit-{}-{name}", std::process::id());
-        let mut run = Program::new(path);
+        let mut run = runtime.command();
         run.arg("--root").arg(self.folder.join(format!("{name}-states")));
         run.arg("run").arg("--bundle").arg(&bundle).arg(id);
         run.env("COFFER_AUDIT_SECRET", stage.secrets().concat());

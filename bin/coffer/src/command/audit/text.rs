@@ -61,7 +61,7 @@ fn cells(row: &Primitive, verdicts: &[&Verdict]) -> Vec<String> {
     let how = verdicts.first().map(|own| (own.outcome, own.how.clone()));
     let mark = match how {
         Some((outcome, how)) if is_finding(row.fate, outcome) => format!("{how}  NOT AS PREDICTED"),
-        Some((Outcome::Container | Outcome::Host, how)) => match row.fate {
+        Some((Outcome::Container | Outcome::Fact | Outcome::Host, how)) => match row.fate {
             Fate::Stays(why) => format!("{how}; stays: {why}"),
             _ => how,
         },
@@ -76,12 +76,14 @@ fn cells(row: &Primitive, verdicts: &[&Verdict]) -> Vec<String> {
 fn summary(column: &Column) -> String {
     let of = |outcome| column.examined.count(outcome);
     format!(
-        "{}: {} tried, {} blocked, {} reached inside, {} reached the host, {} not tried; {} beyond what root inside is meant to do, {} not as predicted\n",
+        "{}: {} tried, {} blocked, {} reached inside, {} read a fact about the host, {} reached the host ({} seen by it), {} not tried; {} beyond what root inside is meant to do, {} not as predicted\n",
         column.name,
         column.examined.verdicts.len() - of(Outcome::Untried),
         of(Outcome::Blocked),
         of(Outcome::Container),
+        of(Outcome::Fact),
         of(Outcome::Host),
+        column.examined.seen(),
         of(Outcome::Untried),
         column.examined.beyond(),
         column.examined.findings().count(),
@@ -110,6 +112,7 @@ pub(super) fn json(image: &str, columns: &[Column]) -> Value {
                 "control": row.control,
                 "fate": row.fate,
                 "judge": row.judge,
+                "effect": row.effect,
                 "verdicts": verdicts,
             })
         })
@@ -120,7 +123,9 @@ pub(super) fn json(image: &str, columns: &[Column]) -> Value {
             let total = json!({
                 "blocked": examined.count(Outcome::Blocked),
                 "container": examined.count(Outcome::Container),
+                "fact": examined.count(Outcome::Fact),
                 "host": examined.count(Outcome::Host),
+                "seen": examined.seen(),
                 "untried": examined.count(Outcome::Untried),
                 "beyond": examined.beyond(),
                 "findings": examined.findings().map(|(row, _)| row.id).collect::<Vec<_>>(),
