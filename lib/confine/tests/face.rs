@@ -126,6 +126,24 @@ fn every_weakening_is_said() {
     assert_eq!(fence.program().unwrap(), None);
 }
 
+/// AppArmor's profile has the families of the filter, and all where the caller has another.
+#[test]
+fn a_profile_allows_the_families_of_the_filter() {
+    let profile = |cap_add: &[String], filter| {
+        let none = BTreeMap::new();
+        let wishes = Wishes { filter, ..wishes("", cap_add, &none) };
+        let fence = Confinement::new(wishes, &Host::read()).unwrap();
+        let text = coffer_confine::apparmor::profile("coffer-x", &fence);
+        let families = text.lines().filter_map(|line| line.trim().strip_prefix("network"));
+        families.map(|family| family.trim_matches([' ', ',']).to_owned()).collect::<Vec<_>>()
+    };
+    let usual = ["unix", "inet", "inet6", "netlink"];
+    assert_eq!(profile(&[], Filter::Default), usual);
+    let raw = [&usual[..], &["packet"]].concat();
+    assert_eq!(profile(&["NET_RAW".to_owned()], Filter::Default), raw);
+    assert_eq!(profile(&[], Filter::Unconfined), [""]);
+}
+
 #[test]
 fn explain_is_a_table() {
     let add = ["NET_BIND_SERVICE".to_owned()];

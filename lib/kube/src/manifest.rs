@@ -66,9 +66,16 @@ fn one(object: &At<'_>, manifest: &mut Manifest) -> Result<(), ManifestError> {
     for step in *way {
         template = template.need(step)?;
     }
-    let pod = Pod::read(&template, format!("{kind}/{name}"))?;
+    let claims = if kind == "StatefulSet" { claims(object)? } else { Vec::new() };
+    let pod = Pod::read(&template, format!("{kind}/{name}"), &claims)?;
     manifest.fences.extend(fence::of(&pod));
     Ok(())
+}
+
+/// The names of the volumes that a stateful set claims for each of its pods.
+fn claims(set: &At<'_>) -> Result<Vec<String>, ManifestError> {
+    let claims = set.need("spec")?.items("volumeClaimTemplates")?;
+    claims.iter().map(|claim| claim.need("metadata")?.need("name")?.text()).collect()
 }
 
 /// The name of an object; one that the cluster makes up ends in `…`.

@@ -51,7 +51,11 @@ const SHARED: [(&str, &[NamespaceKind]); 3] = [
 const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
 impl Pod {
-    pub(crate) fn read(template: &At<'_>, name: String) -> Result<Self, ManifestError> {
+    pub(crate) fn read(
+        template: &At<'_>,
+        name: String,
+        claims: &[String],
+    ) -> Result<Self, ManifestError> {
         let spec = template.need("spec")?;
         spec.only(fields::POD)?;
         refuse_other_systems(&spec)?;
@@ -62,7 +66,7 @@ impl Pod {
             security.only(fields::POD_SECURITY)?;
         }
         let context = security.as_ref().map(security::context).transpose()?.unwrap_or_default();
-        let volumes = Volume::read(&spec)?;
+        let volumes = Volume::read(&spec, claims)?;
         let profiles = annotated(template)?;
         let mut containers = Vec::new();
         for list in LISTS {

@@ -26,7 +26,8 @@ const TYPES: [&str; 8] = [
 ];
 
 impl Volume {
-    pub(crate) fn read(spec: &At<'_>) -> Result<Vec<Self>, ManifestError> {
+    /// Those of a pod's `spec`, and `claims`, which stand outside of it.
+    pub(crate) fn read(spec: &At<'_>, claims: &[String]) -> Result<Vec<Self>, ManifestError> {
         let mut volumes: Vec<Self> = Vec::new();
         for at in spec.items("volumes")? {
             at.only(fields::VOLUME)?;
@@ -37,6 +38,9 @@ impl Volume {
             }
             volumes.push(volume);
         }
+        // Of two with one name the claim's is mounted.
+        volumes.retain(|volume| !claims.contains(&volume.name));
+        volumes.extend(claims.iter().map(|name| Self { name: name.clone(), host: None }));
         Ok(volumes)
     }
 }
@@ -63,11 +67,7 @@ pub(crate) fn mounted(
         at.need("mountPath")?.text()?;
         let propagation = ["None", "HostToContainer", "Bidirectional"];
         at.read("mountPropagation", |at| at.one_of(&propagation))?;
-        let name = at.need("name")?;
-        let text = name.text()?;
-        // Claims of a stateful set stand outside of the pod.
-        let volume = volumes.iter().find(|volume| volume.name == text);
-        let Some(host) = volume.and_then(|volume| volume.host.as_ref()) else { continue };
+        let Some(host) = &named(&at, volumes)?.host else { continue };
         let access = match at.read("readOnly", At::flag)? {
             Some(true) => Access::Read,
             _ => Access::Write,
@@ -76,5 +76,18 @@ pub(crate) fn mounted(
         let below = at.read("subPath", At::text)?.map_or_else(String::new, |sub| format!("/{sub}"));
         paths.push(HostPath { path: format!("{host}{below}"), access });
     }
+    for at in container.items("volumeDevices")? {
+        named(&at, volumes)?;
+    }
     Ok(paths)
+}
+
+/// The volume that a mount names.
+fn named<'a>(at: &At<'_>, volumes: &'a [Volume]) -> Result<&'a Volume, ManifestError> {
+    let name = at.need("name")?;
+    let text = name.text()?;
+    volumes
+        .iter()
+        .find(|volume| volume.name == text)
+        .ok_or_else(|| name.wrong("the name of one of the pod's volumes"))
 }

@@ -127,6 +127,35 @@ fn capabilities_are_those_that_containerd_gives() {
 }
 
 #[test]
+fn a_mount_names_a_volume_of_the_pod() {
+    let volumes = "volumes:\n- {name: tmp, emptyDir: {}}";
+    for (list, place) in [
+        (
+            "volumeMounts:\n- {name: tmp, mountPath: /t}\n- {name: pmt, mountPath: /p}",
+            "volumeMounts[1].name",
+        ),
+        ("volumeDevices:\n- {name: disk, devicePath: /dev/d}", "volumeDevices[0].name"),
+    ] {
+        let said = error(volumes, list);
+        let path = format!("spec.containers[0].{place}");
+        assert!(said.starts_with(&path) && said.contains("one of the pod's volumes"), "{said}");
+    }
+    // A stateful set's claims stand outside of its pod, and win over a volume of their name.
+    let set = |claim: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: db}}\nspec:\n  \
+             volumeClaimTemplates: [{{metadata: {{name: {claim}}}}}]\n  template:\n    spec:\n      \
+             volumes: [{{name: etc, hostPath: {{path: /etc}}}}]\n      \
+             containers: [{{name: a, image: b, volumeMounts: [{{name: etc, mountPath: /e}}, \
+             {{name: data, mountPath: /d}}]}}]\n"
+        )
+    };
+    assert_eq!(one(&set("data")).posture.host_paths[0].path, "/etc");
+    let refused = read(set("etc").as_bytes()).unwrap_err().to_string();
+    assert!(refused.contains("volumeMounts[1].name"), "{refused}");
+}
+
+#[test]
 fn paths_of_the_node_count_where_they_are_mounted() {
     let volumes = "volumes:\n- {name: etc, hostPath: {path: /etc, type: Directory}}\n- {name: tmp, emptyDir: {}}";
     let mounts = |more: &str| {

@@ -28,11 +28,6 @@ const FILE: &str = "apparmor";
 /// How large a made profile may be; ours has about 8 KB.
 const LIMIT: u64 = 1 << 20;
 
-/// The name of a container's own profile.
-pub(super) fn name(id: &str) -> String {
-    format!("coffer-{id}")
-}
-
 /// Whether AppArmor is on. Source: man 7 apparmor.
 pub(crate) fn is_on() -> bool {
     let mut answer = [0; 1];
@@ -144,7 +139,7 @@ pub(crate) fn unload(authority: Authority, id: &str) -> Result<(), LabelError> {
     if !is_on() || !may_load(authority) {
         return Ok(());
     }
-    match tell(".remove", name(id).as_bytes()) {
+    match tell(".remove", apparmor::name(id).as_bytes()) {
         Err(LabelError::File { source, .. }) if is(&source, Errno::NOENT) => Ok(()),
         told => told,
     }

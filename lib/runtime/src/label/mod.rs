@@ -102,7 +102,7 @@ fn profile(
         AppArmor::Unconfined => none(Standing::Opened),
         AppArmor::Own if request.privilege == Privilege::Privileged => none(Standing::Opened),
         AppArmor::Own if apparmor::may_load(authority) => {
-            Ok((apparmor::name(id), Standing::Default))
+            Ok((coffer_confine::apparmor::name(id), Standing::Default))
         }
         AppArmor::Own => none(Standing::NotOurs),
     }
