@@ -1,5 +1,11 @@
 //! `coffer audit --probe`: what a container can reach, tried inside and judged outside.
+#![expect(clippy::disallowed_methods, reason = "the test's own files, and the source tree")]
 #![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::BUSYBOX;
@@ -15,8 +21,9 @@ fn audit(coffer: &Coffer, name: &str, flags: &[&str]) -> (Outcome, Value) {
     (outcome, said)
 }
 
-fn findings<'a>(said: &'a Value, runtime: &str) -> Vec<&'a str> {
-    let found = said["totals"][runtime]["findings"].as_array().unwrap();
+/// Rows of one kind among the totals of coffer's own container.
+fn of_total<'a>(said: &'a Value, kind: &str) -> Vec<&'a str> {
+    let found = said["totals"]["coffer"][kind].as_array().unwrap();
     found.iter().filter_map(Value::as_str).collect()
 }
 
@@ -32,10 +39,10 @@ fn holds() {
     let coffer = Coffer::default();
     let name = coffer.take_in(&BUSYBOX);
     let (outcome, said) = audit(&coffer, &name, &[]);
-    assert_eq!(findings(&said, "coffer"), [""; 0], "{said:#}");
+    assert_eq!(of_total(&said, "findings"), [""; 0], "{said:#}");
     assert_eq!(outcome.status, 0, "{outcome}");
     assert!(said["rows"].as_array().unwrap().len() >= 150);
-    assert!(said["totals"]["coffer"]["beyond"].as_u64().unwrap() <= 8, "{said:#}");
+    assert!(of_total(&said, "beyond").len() <= 8, "{said:#}");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
@@ -46,18 +53,91 @@ fn root_the_default_fence_holds() {
     }
 }
 
+/// Root's ids but for what an ordinary user cannot be kept from: his own quotas.
+fn holds_for(coffer: &Coffer) {
+    let name = coffer.take_in(&BUSYBOX);
+    let (outcome, said) = audit(coffer, &name, &[]);
+    assert_eq!(said["caller"], "user");
+    assert_eq!(of_total(&said, "findings"), [""; 0], "{said:#}");
+    assert_eq!(outcome.status, 0, "{outcome}");
+    let more = ["use.tasks", "use.inotify"];
+    let beyond = of_total(&said, "beyond");
+    assert!(beyond.iter().filter(|id| !more.contains(id)).count() <= 8, "{beyond:?}");
+    assert!(beyond.contains(&"use.inotify"), "{beyond:?}");
+}
+
 #[test]
 fn root_an_ordinary_users_fence_holds_but_for_that_users_own_quotas() {
+    if program::root() {
+        holds_for(&Coffer::of_user());
+        holds_for(&Coffer::of_user_alone());
+    }
+}
+
+/// The identifiers in the table of SECURITY.md that says what stays.
+fn named_to_stay() -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("SECURITY.md");
+    let text = fs::read_to_string(path).unwrap();
+    let table =
+        text.split("| row | what is reached | why it stays | what closes it |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn root_what_stays_is_what_the_document_names() {
     if !program::root() {
         return;
     }
-    let coffer = Coffer::of_user();
-    let name = coffer.take_in(&BUSYBOX);
+    let (coffer, name) = Coffer::with(&BUSYBOX);
     let (_, said) = audit(&coffer, &name, &[]);
-    let own = ["use.tasks", "use.inotify"];
-    let found = findings(&said, "coffer");
-    assert!(found.iter().all(|id| own.contains(id)), "{found:?}");
-    assert_eq!(outcome(&said, "use.inotify", "coffer"), "host");
+    let found: BTreeSet<String> = of_total(&said, "beyond").into_iter().map(Into::into).collect();
+    let named = named_to_stay();
+    assert!(found.is_subset(&named), "not in SECURITY.md: {found:?}");
+    // A host without memory to spare cannot try all of them.
+    for id in named.difference(&found) {
+        assert_eq!(outcome(&said, id, "coffer"), "untried", "{id} does not stay");
+    }
+    // What is read is no change: nothing of it is seen by the host.
+    assert_eq!(said["totals"]["coffer"]["seen"], 0, "{said:#}");
+}
+
+/// The flags that SECURITY.md names.
+#[test]
+fn root_flags_close_what_stays() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let flags = ["--memory", "256m", "--cpus", "1", "--read-only", "--tmpfs", "/tmp"];
+    let (ended, said) = audit(&coffer, &name, &flags);
+    assert_eq!(ended.status, 0, "{ended}");
+    for id in ["use.memory", "use.disk"] {
+        let came_to = outcome(&said, id, "coffer");
+        assert!(["blocked", "untried"].contains(&came_to), "{id} {came_to}");
+    }
+}
+
+/// Where a container shares the host's processes and ids, a scope of Landlock's is what is left.
+#[test]
+fn root_landlock_keeps_signals_inside() {
+    let has_scopes = program::run(Command::new("sh").args(["-c", "uname -r"])).success();
+    let version: Vec<u32> = has_scopes.split('.').take(2).map(|n| n.parse().unwrap()).collect();
+    if !program::root() || version < vec![6, 12] {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    fs::write(policy.path(), r#"{"scope":["signals"]}"#).unwrap();
+    let landlock = format!("landlock={}", policy.path().display());
+    let shared = ["--pid", "host", "--userns", "host"];
+    let (_, open) = audit(&coffer, &name, &shared);
+    let scoped = [&shared[..], &["--security-opt", &landlock]].concat();
+    let (_, held) = audit(&coffer, &name, &scoped);
+    for id in ["proc.signal", "proc.signal-pidfd", "proc.signal-proc"] {
+        assert_eq!(outcome(&open, id, "coffer"), "host", "{id}");
+        assert_eq!(outcome(&held, id, "coffer"), "blocked", "{id}");
+    }
 }
 
 #[test]
@@ -68,7 +148,7 @@ fn root_what_flags_open_is_found() {
     let (coffer, name) = Coffer::with(&BUSYBOX);
     let (ended, said) = audit(&coffer, &name, &["--privileged", "--yes-really"]);
     assert_eq!(ended.status, 1, "{ended}");
-    let found = findings(&said, "coffer");
+    let found = of_total(&said, "findings");
     assert!(
         ["cap.sys_admin", "mount.tmpfs", "ns.unshare-user"].iter().all(|id| found.contains(id))
     );

@@ -21,7 +21,7 @@ fn holds() {
     let not_blocked: Vec<&Value> = not_blocked.collect();
     assert_eq!(totals["findings"], Value::Array(Vec::new()), "{not_blocked:#?}");
     assert_eq!(ended.status, 0, "{totals:#}");
-    assert!(totals["beyond"].as_u64().unwrap() <= 8, "{totals:#}");
+    assert!(totals["beyond"].as_array().unwrap().len() <= 8, "{totals:#}");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

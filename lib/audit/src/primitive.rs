@@ -23,8 +23,10 @@ pub struct Primitive {
     pub tries: &'static str,
     /// What must stop it.
     pub control: Control,
-    /// What is predicted of it behind the default fence.
+    /// What is predicted of it behind the default fence of root's.
     pub fate: Fate,
+    /// Why it stays where an ordinary user runs the container, if only there.
+    pub(crate) of_users: Option<&'static str>,
     /// How the host judges it.
     pub judge: Judge,
     /// What it comes to on the host.
@@ -115,6 +117,16 @@ pub enum Effect {
     Changes,
 }
 
+/// Who runs a container, on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Caller {
+    /// Root.
+    Root,
+    /// Anybody else: its ids, its quotas, and where none is delegated no control group.
+    User,
+}
+
 /// How a row is judged. Whatever it says, a change of what the host watches is the host reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -181,7 +193,8 @@ pub(crate) const fn row(
     run: fn(&Handed) -> Tried,
 ) -> Primitive {
     let judge = Judge::Kernel(Scope::Container);
-    Primitive { id, tries, control, fate: Fate::Blocked, judge, effect: Effect::Changes, run }
+    let (fate, effect) = (Fate::Blocked, Effect::Changes);
+    Primitive { id, tries, control, fate, of_users: None, judge, effect, run }
 }
 
 impl Primitive {
@@ -193,6 +206,20 @@ impl Primitive {
     /// Reached, and why that stays.
     pub(crate) const fn stays(self, why: &'static str) -> Self {
         Self { fate: Fate::Stays(why), ..self }
+    }
+
+    /// Reached where an ordinary user runs the container, and why that stays.
+    pub(crate) const fn stays_of_users(self, why: &'static str) -> Self {
+        Self { of_users: Some(why), ..self }
+    }
+
+    /// What is predicted of it where `caller` runs the container.
+    #[must_use]
+    pub fn fate_of(&self, caller: Caller) -> Fate {
+        match (caller, self.of_users) {
+            (Caller::User, Some(why)) => Fate::Stays(why),
+            _ => self.fate,
+        }
     }
 
     /// The host's, where the kernel lets it through.

@@ -7,13 +7,15 @@ use serde::Serialize;
 use crate::answer::{Answer, Line};
 use crate::inside::files;
 use crate::inside::resources::WATCHES;
-use crate::primitive::Judge;
+use crate::primitive::{Caller, Judge};
 use crate::verdict::{self, Kernel, Knowledge, Outcome, Verdict};
 use crate::{Change, Primitive, Stage, Surroundings, corpus, prober, stage};
 
 /// What an audit of one container has found, a verdict for each row of the corpus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Examined {
+    /// Who runs the audit.
+    pub caller: Caller,
     /// In the order of the corpus.
     pub verdicts: Vec<Verdict>,
 }
@@ -51,6 +53,7 @@ pub fn examine(
     let secrets = stage.secrets();
     let inside = inside(&mut from, &host)?;
     let kernel = kernel(stage, &host, &inside);
+    let caller = if host.user == 0 { Caller::Root } else { Caller::User };
     // What the start of the container has changed was coffer's doing.
     stage.settle();
     let mut verdicts = Vec::new();
@@ -69,7 +72,7 @@ pub fn examine(
     to.write_all(b"go on\n")?;
     to.flush()?;
     match next(&mut from, verdicts.len())? {
-        Line::End => Ok(Examined { verdicts }),
+        Line::End => Ok(Examined { caller, verdicts }),
         other => Err(said(&other)),
     }
 }
@@ -141,13 +144,14 @@ impl Examined {
 
     /// Those that did more than was predicted.
     pub fn findings(&self) -> impl Iterator<Item = (&'static Primitive, &Verdict)> {
-        self.rows().filter(|(row, verdict)| verdict::is_finding(row.fate, verdict.outcome))
+        let fate = |row: &Primitive| row.fate_of(self.caller);
+        self.rows().filter(move |(row, verdict)| verdict::is_finding(fate(row), verdict.outcome))
     }
 
-    /// How many reached something that root inside its own ids is not meant to have.
-    #[must_use]
-    pub fn beyond(&self) -> usize {
-        self.rows().filter(|(row, verdict)| verdict::is_beyond(row.fate, verdict.outcome)).count()
+    /// Those that reached something that root inside its own ids is not meant to have.
+    pub fn beyond(&self) -> impl Iterator<Item = (&'static Primitive, &Verdict)> {
+        let fate = |row: &Primitive| row.fate_of(self.caller);
+        self.rows().filter(move |(row, verdict)| verdict::is_beyond(fate(row), verdict.outcome))
     }
 
     /// In how many the host itself saw a change.
@@ -193,7 +197,7 @@ mod tests {
         let said = lines(corpus::rows().map(refused));
         let examined = examine(&mut stage, io::sink(), &said[..]).unwrap();
         assert_eq!(examined.count(Outcome::Blocked), corpus::rows().count());
-        assert_eq!((examined.findings().count(), examined.beyond()), (0, 0));
+        assert_eq!((examined.findings().count(), examined.beyond().count()), (0, 0));
     }
 
     #[test]

@@ -82,8 +82,10 @@ pub fn judge(row: &Primitive, answer: &Answer, seen: &[Change], known: &Knowledg
         Answer::Refused(how) => (Outcome::Blocked, how.clone()),
         Answer::Reached(evidence) => match reached(row.judge, evidence, known) {
             Outcome::Blocked => (Outcome::Blocked, "it is not the host's".to_owned()),
-            Outcome::Host if row.effect == Effect::Reads => (Outcome::Fact, first_line(evidence)),
-            outcome => (outcome, first_line(evidence)),
+            Outcome::Host if row.effect == Effect::Reads => {
+                (Outcome::Fact, shown(row, evidence, known))
+            }
+            outcome => (outcome, shown(row, evidence, known)),
         },
     };
     Verdict { outcome, seen: false, how }
@@ -103,7 +105,7 @@ fn reached(judge: Judge, evidence: &str, known: &Knowledge<'_>) -> Outcome {
         Judge::Kernel(Scope::Namespace(namespace)) if is_shared(namespace, known) => Outcome::Host,
         Judge::Kernel(Scope::Namespace(_)) => Outcome::Container,
         Judge::Secret => read(known.secrets.iter().any(|secret| evidence.contains(secret))),
-        Judge::SameText(_) => read(same_line(evidence, known.text)),
+        Judge::SameText(_) => read(same_line(evidence, known.text).is_some()),
     }
 }
 
@@ -116,11 +118,19 @@ fn is_shared(namespace: Namespace, known: &Knowledge<'_>) -> bool {
     }
 }
 
-/// Whether both have a line in common that says something: one with a digit, no heading.
-fn same_line(inside: &str, host: &str) -> bool {
+/// A line that both have in common and that says something: one with a digit, no heading.
+fn same_line<'a>(inside: &'a str, host: &str) -> Option<&'a str> {
     let says = |line: &&str| line.len() >= 6 && line.chars().any(|c| c.is_ascii_digit());
     let hosts: Vec<&str> = host.lines().filter(says).collect();
-    inside.lines().filter(says).any(|line| hosts.contains(&line))
+    inside.lines().filter(says).find(|line| hosts.contains(line))
+}
+
+/// What a row reached: of a text the line that the host has too.
+fn shown(row: &Primitive, evidence: &str, known: &Knowledge<'_>) -> String {
+    match row.judge {
+        Judge::SameText(_) => first_line(same_line(evidence, known.text).unwrap_or(evidence)),
+        _ => first_line(evidence),
+    }
 }
 
 fn first_line(text: &str) -> String {

@@ -10,6 +10,13 @@ const SIZE: &[&str] = &["/proc/meminfo", "/proc/cpuinfo"];
 /// How long it runs, and how busy it is.
 const ACTIVITY: &[&str] = &["/proc/uptime", "/proc/loadavg", "/proc/stat", "/proc/vmstat"];
 
+/// What the whole host waits for.
+const PRESSURE: &[&str] = &["/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory"];
+/// Devices by bus.
+const BUS: &[&str] = &["/proc/bus/pci/devices", "/proc/bus/input/devices"];
+/// A number made at each boot.
+const BOOT: &[&str] = &["/proc/sys/kernel/random/boot_id"];
+
 #[rustfmt::skip]
 pub(super) const ROWS: &[Primitive] = &[
     row("read.cmdline", "read how the host was started in /proc/cmdline", SystemPaths, |_| files::says("/proc/cmdline")).judged(SameText(&["/proc/cmdline"])),
@@ -50,6 +57,11 @@ pub(super) const ROWS: &[Primitive] = &[
     row("read.efivars", "list the firmware's variables", SystemPaths, |_| files::lists("/sys/firmware/efi/efivars")).of_host().reads(),
     row("read.zoneinfo", "read where the host's memory lies in /proc/zoneinfo", SystemPaths, |_| files::says("/proc/zoneinfo")).judged(SameText(&["/proc/zoneinfo"])),
     row("read.buddyinfo", "read what memory is free in /proc/buddyinfo", SystemPaths, |_| files::says("/proc/buddyinfo")).judged(SameText(&["/proc/buddyinfo"])),
+    row("read.pressure", "read what the host waits for in /proc/pressure", SystemPaths, |_| files::say(PRESSURE)).judged(SameText(PRESSURE)),
+    row("read.schedstat", "read what its processors do in /proc/schedstat", SystemPaths, |_| files::says("/proc/schedstat")).judged(SameText(&["/proc/schedstat"])),
+    row("read.bus", "read the host's devices in /proc/bus", SystemPaths, |_| files::say(BUS)).judged(SameText(BUS)),
+    row("read.ioports", "read the host's I/O ports in /proc/ioports", SystemPaths, |_| files::says("/proc/ioports")).of_host().reads(),
+    row("read.identity", "read which boot of the host this is in /proc/sys/kernel/random/boot_id", SystemPaths, |_| files::say(BOOT)).judged(SameText(BOOT)).stays("programs tell a restart of the machine by it; it opens nothing"),
     row("read.size", "read how big the host is in /proc/meminfo and cpuinfo", SystemPaths, |_| files::say(SIZE)).judged(SameText(SIZE)).stays("runtimes size their heaps and pools by it, and sysinfo(2) says it too"),
     row("read.activity", "read how long and how busy the host is in /proc/uptime, loadavg, stat and vmstat", SystemPaths, |_| files::say(ACTIVITY)).judged(SameText(ACTIVITY)).stays("top and its like read it, and sysinfo(2) says most of it too"),
     row("read.mountinfo", "read where on the host a volume lies in /proc/self/mountinfo", SystemPaths, |_| files::says("/proc/self/mountinfo")).judged(Secret).reads().stays("the kernel names the folder that a volume is of its file system"),

@@ -1,7 +1,7 @@
 //! What was found, as a person reads it and as JSON.
 
 use coffer_audit::verdict::{Outcome, Verdict, is_finding};
-use coffer_audit::{Fate, Primitive, Section, corpus};
+use coffer_audit::{Caller, Fate, Primitive, Section, corpus};
 use serde_json::{Value, json};
 
 use super::Column;
@@ -53,15 +53,22 @@ fn of_section(
         detail == Detail::All || all.iter().any(|one| one.outcome >= Outcome::Container)
     };
     let rows = section.rows.iter().enumerate().map(|(number, row)| (row, verdicts(number)));
-    rows.filter(|(_, all)| is_shown(all)).map(|(row, all)| cells(row, &all)).collect()
+    rows.filter(|(_, all)| is_shown(all))
+        .map(|(row, all)| cells(row, row.fate_of(caller(columns)), &all))
+        .collect()
 }
 
-fn cells(row: &Primitive, verdicts: &[&Verdict]) -> Vec<String> {
+/// Who ran the audit, as all of its columns say.
+fn caller(columns: &[Column]) -> Caller {
+    columns.first().map_or(Caller::Root, |own| own.examined.caller)
+}
+
+fn cells(row: &Primitive, fate: Fate, verdicts: &[&Verdict]) -> Vec<String> {
     let words = verdicts.iter().map(|verdict| verdict.outcome.word().to_owned());
     let how = verdicts.first().map(|own| (own.outcome, own.how.clone()));
     let mark = match how {
-        Some((outcome, how)) if is_finding(row.fate, outcome) => format!("{how}  NOT AS PREDICTED"),
-        Some((Outcome::Container | Outcome::Fact | Outcome::Host, how)) => match row.fate {
+        Some((outcome, how)) if is_finding(fate, outcome) => format!("{how}  NOT AS PREDICTED"),
+        Some((Outcome::Container | Outcome::Fact | Outcome::Host, how)) => match fate {
             Fate::Stays(why) => format!("{how}; stays: {why}"),
             _ => how,
         },
@@ -85,13 +92,14 @@ fn summary(column: &Column) -> String {
         of(Outcome::Host),
         column.examined.seen(),
         of(Outcome::Untried),
-        column.examined.beyond(),
+        column.examined.beyond().count(),
         column.examined.findings().count(),
     )
 }
 
 /// Everything, by row and runtime.
 pub(super) fn json(image: &str, columns: &[Column]) -> Value {
+    let caller = caller(columns);
     let titles = corpus::SECTIONS
         .iter()
         .flat_map(|section| section.rows.iter().map(|row| (section.title, row)));
@@ -110,7 +118,7 @@ pub(super) fn json(image: &str, columns: &[Column]) -> Value {
                 "section": title,
                 "tries": row.tries,
                 "control": row.control,
-                "fate": row.fate,
+                "fate": row.fate_of(caller),
                 "judge": row.judge,
                 "effect": row.effect,
                 "verdicts": verdicts,
@@ -127,11 +135,11 @@ pub(super) fn json(image: &str, columns: &[Column]) -> Value {
                 "host": examined.count(Outcome::Host),
                 "seen": examined.seen(),
                 "untried": examined.count(Outcome::Untried),
-                "beyond": examined.beyond(),
+                "beyond": examined.beyond().map(|(row, _)| row.id).collect::<Vec<_>>(),
                 "findings": examined.findings().map(|(row, _)| row.id).collect::<Vec<_>>(),
             });
             (name.clone(), total)
         })
         .collect();
-    json!({ "version": 1, "image": image, "rows": rows, "totals": totals })
+    json!({ "version": 1, "image": image, "caller": caller, "rows": rows, "totals": totals })
 }
