@@ -20,6 +20,8 @@ pub mod verdict;
 
 pub use answer::{Answer, Handed, Line, Surroundings};
 pub use place::Place;
-pub use primitive::{Caller, Control, Effect, Fate, Judge, Namespace, Primitive, Scope, Section};
+pub use primitive::{
+    Caller, Control, Effect, Fate, Held, Judge, Namespace, Primitive, Scope, Section,
+};
 pub use session::{Examined, SessionError, examine};
 pub use stage::{Change, Stage, StageError};

@@ -137,10 +137,24 @@ pub enum Judge {
     Host,
     /// By how many inotify instances the host's user has left.
     Quota,
+    /// By how much of this the host sees that the prober holds.
+    Held(Held),
     /// By words that only the host knows, found in what the prober read.
     Secret,
     /// By a line with a number that the host reads too in one of these files.
     SameText(&'static [&'static str]),
+}
+
+/// What a process holds of the host's while it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// Tasks: processes and threads.
+    Tasks,
+    /// Memory.
+    Memory,
+    /// Files, on a disk or in memory.
+    Files,
 }
 
 /// What a primitive concerns that the kernel let through.

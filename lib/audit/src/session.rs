@@ -67,6 +67,9 @@ pub fn examine(
         let known = Knowledge { host, inside, kernel, secrets, text };
         let mut seen = stage.look();
         seen.extend(left.and_then(used_up));
+        if let (Judge::Held(what), Answer::Reached(_)) = (row.judge, &answer) {
+            seen.extend(stage.much(what));
+        }
         verdicts.push(verdict::judge(row, &answer, &seen, &known));
     }
     to.write_all(b"go on\n")?;

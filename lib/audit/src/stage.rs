@@ -5,6 +5,7 @@
 //! and objects of the host's IPC namespace. All of it may be lost. [`Stage::look`] says what has changed since the last look.
 #![expect(clippy::disallowed_methods, reason = "the audit's own folder, by the caller's path")]
 
+mod held;
 mod objects;
 mod tree;
 
@@ -26,6 +27,7 @@ use serde::Serialize;
 
 use crate::answer::Handed;
 use crate::place::Place;
+use crate::primitive::Held;
 use objects::Objects;
 pub(crate) use objects::path as queue_path;
 
@@ -150,10 +152,17 @@ impl Stage {
     /// Whether a process of the host's kernel runs the prober, in whatever namespaces.
     #[must_use]
     pub fn has_prober(&self) -> bool {
-        let Ok(own) = fs::metadata(self.hand().join("coffer")) else { return false };
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut programs = processes.filter_map(|it| fs::metadata(it.path().join("exe")).ok());
-        programs.any(|program| (program.dev(), program.ino()) == (own.dev(), own.ino()))
+        !held::processes(&self.program()).is_empty()
+    }
+
+    /// What the host sees that the prober holds, if it is much.
+    pub(crate) fn much(&self, what: Held) -> Option<Change> {
+        held::much(&self.program(), what)
+    }
+
+    /// The prober's file.
+    fn program(&self) -> PathBuf {
+        self.hand().join("coffer")
     }
 
     /// Takes what is there now as how it should be.

@@ -97,11 +97,12 @@ fn reached(judge: Judge, evidence: &str, known: &Knowledge<'_>) -> Outcome {
     let read = |is_hosts: bool| if is_hosts { Outcome::Host } else { Outcome::Blocked };
     match judge {
         // A kernel of its own has nothing of the host.
-        Judge::Kernel(_) if known.kernel == Kernel::Own => Outcome::Container,
+        Judge::Kernel(_) | Judge::Held(_) if known.kernel == Kernel::Own => Outcome::Container,
         Judge::Kernel(Scope::Container) | Judge::Host => Outcome::Container,
         // It uses its own.
         Judge::Quota => Outcome::Blocked,
-        Judge::Kernel(Scope::Host) => Outcome::Host,
+        // Where the host could not see it, it is taken to be so.
+        Judge::Kernel(Scope::Host) | Judge::Held(_) => Outcome::Host,
         Judge::Kernel(Scope::Namespace(namespace)) if is_shared(namespace, known) => Outcome::Host,
         Judge::Kernel(Scope::Namespace(_)) => Outcome::Container,
         Judge::Secret => read(known.secrets.iter().any(|secret| evidence.contains(secret))),

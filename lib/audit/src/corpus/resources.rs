@@ -2,16 +2,17 @@
 
 use crate::Control::{Capabilities, Limits, UserNamespace};
 use crate::inside::{resources, settings};
-use crate::primitive::Judge::Quota;
+use crate::primitive::Held::{Files, Memory, Tasks};
+use crate::primitive::Judge::{Held, Quota};
 use crate::primitive::{Primitive, row};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Primitive] = &[
-    row("use.tasks", "have 2,500 tasks", Limits, resources::processes).of_host().stays_of_users("without a delegated control group nothing but the user's own limit counts"),
-    row("use.memory", "use 512 MiB of memory", Limits, resources::memory).of_host().stays("how much is too much is the caller's to say: --memory"),
-    row("use.disk", "use 256 MiB of disk", Limits, resources::disk).of_host().stays("the writable layer has no quota; --read-only leaves none to write"),
-    row("use.shm", "use 128 MiB of /dev/shm", Limits, |_| resources::shared_memory("/dev/shm")).of_host(),
-    row("use.dev", "use 128 MiB of /dev", Limits, |_| resources::shared_memory("/dev")).of_host(),
+    row("use.tasks", "have 2,500 tasks", Limits, resources::processes).judged(Held(Tasks)).stays_of_users("without a delegated control group nothing but the user's own limit counts"),
+    row("use.memory", "use 512 MiB of memory", Limits, resources::memory).judged(Held(Memory)).stays("how much is too much is the caller's to say: --memory"),
+    row("use.disk", "use 256 MiB of disk", Limits, resources::disk).judged(Held(Files)).stays("the writable layer has no quota; --read-only leaves none to write"),
+    row("use.shm", "use 128 MiB of /dev/shm", Limits, |_| resources::shared_memory("/dev/shm")).judged(Held(Files)),
+    row("use.dev", "use 128 MiB of /dev", Limits, |_| resources::shared_memory("/dev")).judged(Held(Files)),
     row("use.inotify", "use up inotify instances of the host's user", UserNamespace, |_| resources::watches()).judged(Quota).stays_of_users("what the user's containers use is the user's"),
     row("use.descriptors", "have more than a million open files", Limits, |_| resources::descriptors()).of_host(),
     row("use.raise-limit", "raise a hard limit", Capabilities, |_| settings::raises_limit()).of_host(),
