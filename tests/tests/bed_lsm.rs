@@ -54,8 +54,16 @@ fn bed_apparmor_holds_each_container_by_a_profile_of_its_own() {
     assert_eq!(label(&pid(&coffer, "box")), expected);
     coffer.must(&["rm", "-f", "box"]);
     assert_eq!(profiles(), [""; 0]);
-    // The tiny init is ours and no program: what it starts is held.
-    let run = ["run", "--rm", "--init", &busybox, "cat", "/proc/self/attr/current"];
+    // The tiny init is ours and no program: it is held as what it starts is.
+    let run = ["run", "-d", "--name", "init", "--init", &busybox, "sleep", "1000"];
+    let id = coffer.must(&run);
+    let expected = format!("coffer-{} (enforce)", id.trim());
+    assert_eq!(label(&pid(&coffer, "init")), expected);
+    let seen = coffer.must(&["exec", "init", "sh", "-c", "cat /proc/$(pidof sleep)/attr/current"]);
+    assert_eq!(seen.trim(), expected);
+    coffer.must(&["stop", "-t", "20", "init"]);
+    coffer.must(&["rm", "init"]);
+    let run = ["run", "--rm", "--init", "--user=1000", &busybox, "cat", "/proc/self/attr/current"];
     assert!(coffer.must(&run).starts_with("coffer-"));
     assert_eq!(profiles(), [""; 0]);
     assert_eq!(coffer.leftovers(), [""; 0]);

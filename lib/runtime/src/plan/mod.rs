@@ -166,6 +166,8 @@ pub struct Plan {
     notify: Option<Box<Notify>>,
     /// The SELinux context that file systems are mounted with.
     mount_label: Option<CString>,
+    /// What its tiny init says to be in its AppArmor profile.
+    init_label: Option<CString>,
     /// Whether its capabilities are set last, after the filter that is loaded by their right.
     late: bool,
     /// A limit of open files that is set after all steps that open some.
@@ -312,6 +314,7 @@ impl Plan {
             capabilities: confinement.capabilities(),
             notify: None,
             mount_label: None,
+            init_label: None,
             late: false,
             few_files: None,
             seccomp: confinement.program()?,

@@ -114,7 +114,7 @@ impl Plan {
                 _ => self.steps.push(Step::Limit(resource, limit)),
             }
         }
-        self.label_steps(&confinement.labels)?;
+        self.label_steps(&confinement.labels, own.init)?;
         self.steps.push(Step::Umask(process.user.umask.unwrap_or(UMASK)));
         self.steps.push(Step::Bounding(host.capabilities));
         self.identity_steps(confinement);
@@ -168,7 +168,8 @@ impl Plan {
             self.steps.push(Step::Capabilities);
         }
         if init == Init::Tiny {
-            self.steps.push(Step::Init);
+            let label = self.init_label.take();
+            self.steps.push(Step::Init(label));
         }
         self.steps.push(Step::Execute(execute(process)?));
         Ok(())

@@ -116,6 +116,13 @@ pub(crate) enum Step {
         /// What is written.
         value: CString,
     },
+    /// Opens what [`Step::Init`] says a label to, while it may still be opened.
+    InitLabel {
+        /// The host's proc.
+        proc: OwnedFd,
+        /// The file below it.
+        file: CString,
+    },
     /// Sets the file mode creation mask.
     Umask(u32),
     /// Drops what a file could give: all of the first set that are not in the plan's bounding set.
@@ -169,8 +176,9 @@ pub(crate) enum Step {
     },
     /// Makes the process that is in the joined pid namespace, and ends this one.
     Split,
-    /// Splits in two: process 1 stays as a tiny init, its child goes on.
-    Init,
+    /// Splits in two: process 1 stays as a tiny init, its child goes on. Both take this label
+    /// before, where they have one: init executes nothing by which it could get it.
+    Init(Option<CString>),
     /// Becomes the program.
     Execute(Execute),
 }
@@ -399,7 +407,8 @@ impl Step {
             Self::Hook(hook) => format!("run the hook {}", show(&hook.program)),
             Self::Join { .. } => "enter the container's namespaces".to_owned(),
             Self::Split => "fork in the container's namespaces".to_owned(),
-            Self::Init => "fork the program from its init".to_owned(),
+            Self::InitLabel { .. } => "open the label of its init".to_owned(),
+            Self::Init(_) => "fork the program from its init".to_owned(),
             Self::Execute(execute) => {
                 format!(
                     "execute {}",

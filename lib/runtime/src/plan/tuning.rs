@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
-use coffer_confine::confinement::Labels;
+use coffer_confine::confinement::{Labels, Standing};
 use coffer_oci::runtime::{
     IoPriority, MemoryPolicy, NamespaceKind, Personality, Process, Scheduler, Spec,
 };
@@ -12,6 +12,7 @@ use coffer_sys::process::{NODE_WORDS, SchedAttr};
 use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::label::{apparmor, selinux};
+use crate::spec::Init;
 
 use super::{Bundle, Keyring, Plan, PlanError, Step, bundle, text};
 
@@ -61,7 +62,7 @@ impl Plan {
 
     /// What security modules are to call the program: said to each through a file of the host's
     /// own proc, opened before the fork (CVE-2019-16884, CVE-2025-52881).
-    pub(super) fn label_steps(&mut self, labels: &Labels) -> Result<(), PlanError> {
+    pub(super) fn label_steps(&mut self, labels: &Labels, init: Init) -> Result<(), PlanError> {
         // Without AppArmor everything is unconfined.
         let apparmor = Some(labels.apparmor.as_str())
             .filter(|profile| !profile.is_empty())
@@ -71,9 +72,17 @@ impl Plan {
                 let why = "this kernel has no AppArmor";
                 return Err(PlanError::field("process.apparmorProfile", why));
             }
-            let file = c"thread-self/attr/apparmor/exec".to_owned();
-            let value = text("the AppArmor profile", &format!("exec {profile}"))?;
-            self.steps.push(Step::Label { proc: host_proc()?, file, value });
+            let proc = host_proc()?;
+            let words = |verb: &str| text("the AppArmor profile", &format!("{verb} {profile}"));
+            // Coffer's own profile lets what it holds execute files without leaving it.
+            if init == Init::Tiny && labels.apparmor_by == Standing::Default {
+                let file = c"thread-self/attr/apparmor/current".to_owned();
+                self.steps.push(Step::InitLabel { proc, file });
+                self.init_label = Some(words("changeprofile")?);
+            } else {
+                let file = c"thread-self/attr/apparmor/exec".to_owned();
+                self.steps.push(Step::Label { proc, file, value: words("exec")? });
+            }
         }
         if !labels.selinux.is_empty() {
             if !selinux::is_on() {

@@ -38,6 +38,10 @@ impl Child<'_> {
             }
             Step::Uptime { proc, offsets } => enter_time(proc, offsets),
             Step::Label { proc, file, value } => write_own(proc, file, value.to_bytes()),
+            Step::InitLabel { proc, file } => {
+                self.label = Some(open_own(proc, file)?);
+                Ok(())
+            }
             Step::Umask(mask) => {
                 rustix::process::umask(Mode::from_bits_retain(*mask));
                 Ok(())
@@ -63,10 +67,19 @@ impl Child<'_> {
             },
             Step::SeccompNotify(notify) => self.load_and_tell(notify),
             Step::Affinity(cpus) => Ok(thread::sched_setaffinity(None, cpus)?),
-            Step::Init => crate::init::split(),
+            Step::Init(label) => self.split_init(label.as_deref()),
             Step::Execute(execute) => Err(run_program(execute, self.ignored)),
             _ => Err(Errno::INVAL.into()),
         }
+    }
+
+    /// Splits in two, both with this label. What is behind the fence already is no obstacle: a
+    /// profile takes away, and needs no leave.
+    fn split_init(&mut self, label: Option<&CStr>) -> Result<(), Fault> {
+        if let Some(label) = label {
+            say(self.label.as_ref().ok_or(Errno::BADF)?, label.to_bytes())?;
+        }
+        crate::init::split()
     }
 
     /// Looks for the program, where it is not executed at once. The answer is for people: what
@@ -124,10 +137,17 @@ pub(super) fn set_ids(uid: Uid, gid: Gid) -> Result<(), Fault> {
 /// Writes a file of this process in `proc`, which is the host's: neither a link but `self` and
 /// `thread-self` nor anything mounted in it leads elsewhere.
 fn write_own(proc: &OwnedFd, file: &CStr, value: &[u8]) -> Result<(), Fault> {
+    say(&open_own(proc, file)?, value)
+}
+
+fn open_own(proc: &OwnedFd, file: &CStr) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat2(proc, file, flags, Mode::empty(), resolve)?;
-    match rustix::io::write(&file, value)? {
+    rustix::fs::openat2(proc, file, flags, Mode::empty(), resolve)
+}
+
+fn say(file: &OwnedFd, value: &[u8]) -> Result<(), Fault> {
+    match rustix::io::write(file, value)? {
         written if written == value.len() => Ok(()),
         _ => Err(Errno::IO.into()),
     }

@@ -65,6 +65,8 @@ pub(crate) struct Child<'a> {
     ruleset: Option<Ruleset>,
     /// The gate, once it was passed.
     passed: Option<BorrowedFd<'a>>,
+    /// Where its label is said, for an init.
+    label: Option<OwnedFd>,
 }
 
 impl<'a> Child<'a> {
@@ -100,6 +102,7 @@ impl<'a> Child<'a> {
             folder,
             ruleset: None,
             passed: None,
+            label: None,
         }
     }
 
