@@ -81,6 +81,54 @@ fn root_a_terminal_has_the_size_of_the_callers() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+/// Writes more than a terminal holds, once it may, and then says that it has.
+const LEFT_ALONE: &str = "echo it-$((1+1))-runs; cat /go; yes | head -c 100000; echo done >/left";
+
+#[test]
+fn root_keys_leave_a_command_running() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "box", &name, "sleep", "1000"]);
+    coffer.must(&["exec", "box", "mkfifo", "/go", "/left"]);
+    for (flags, keys) in [(&[][..], "\x10\x11"), (&["--detach-keys", "ctrl-x,q"][..], "\x18q")] {
+        let words = [&["exec", "-it"][..], flags, &["box", "sh", "-c", LEFT_ALONE]].concat();
+        let mut terminal = Terminal::start(&coffer.command(&words));
+        terminal.expects("it-2-runs");
+        terminal.types(keys);
+        assert_eq!(terminal.ends().0, Some(0), "the keys detach");
+        let wait = "echo >/go; cat /left";
+        let wait = ["exec", "box", "timeout", "60", "sh", "-c", wait];
+        assert_eq!(coffer.must(&wait), "done\n");
+    }
+    coffer.must(&["rm", "-f", "box"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_a_terminal_that_is_not_read_stays_the_callers() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "box", &name, "sleep", "1000"]);
+    let program = ["sh", "-c", "echo it-$((1+1))-runs; exec sleep 1000"];
+    let exec = [&["exec", "-t", "box"][..], &program].concat();
+    let run = [&["run", "-t", "--name", "other", &name][..], &program].concat();
+    for words in [exec, run] {
+        let mut terminal = Terminal::start(&coffer.command(&words));
+        terminal.expects("it-2-runs");
+        // Without -i the key for an interrupt is the caller's own.
+        terminal.types("\x03");
+        terminal.ends();
+    }
+    // An input that has ended is not asked for more: the command would not sleep meanwhile.
+    let mut exec = coffer.command(&["exec", "-it", "box", "sh", "-c", "sleep 1; echo slept"]);
+    assert_eq!(program::run(&mut exec).success(), "slept\r\n");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
 #[test]
 fn root_attach_shows_what_comes_and_passes_signals_on() {
     if !program::root() {

@@ -140,12 +140,6 @@ const TABLE: &[Missing] = &[
         help: "",
     },
     Missing {
-        verbs: &["exec"],
-        flags: &["--detach-keys"],
-        why: "coffer holds the terminal of such a command, and both end together",
-        help: "leave it to itself from the start: coffer exec -d",
-    },
-    Missing {
         verbs: &["rm"],
         flags: &["-l", "--link"],
         why: "containers are not linked",

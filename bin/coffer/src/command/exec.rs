@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use coffer_runtime::container::Container;
-use coffer_runtime::monitor::{Console, Stdin};
+use coffer_runtime::monitor::{Attached, Console, Stdin};
 use coffer_runtime::spec::{ExecRequest, Terminal};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, console_size, utf8, variables};
+use crate::flags::{Common, KeyFlags, console_size, utf8, variables};
 use crate::grammar::Flags;
 use crate::verb::Command;
 
@@ -46,6 +46,8 @@ pub(crate) struct Exec {
     /// Start in DIR
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
+    #[command(flatten)]
+    keys: KeyFlags,
     /// The container, by name or id
     container: String,
     /// The command
@@ -74,7 +76,13 @@ impl Command for Exec {
         let console =
             Console { stdin: input.as_fd(), stdout: output.as_fd(), stderr: error.as_fd() };
         let stdin = if self.interactive { Stdin::Open } else { Stdin::Closed };
-        Ok(Exit(container.exec(&request, console, stdin)?.code()))
+        match container.exec(&request, console, stdin, &self.keys.bytes())? {
+            Attached::Ended(code) => Ok(Exit(code)),
+            _ => {
+                context.ui.step("detached", "the command runs on");
+                Ok(Exit::DONE)
+            }
+        }
     }
 }
 

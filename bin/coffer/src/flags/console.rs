@@ -19,9 +19,23 @@ pub(crate) struct ConsoleFlags {
         require_equals = true
     )]
     sig_proxy: SigProxy,
-    /// Keys that leave the container running: letters, or ctrl- and a letter or one of @[\]^_
+    #[command(flatten)]
+    keys: KeyFlags,
+}
+
+/// For verbs with a terminal that can be left.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct KeyFlags {
+    /// Keys that leave the program running: letters, or ctrl- and a letter or one of @[\]^_
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: DetachKeys,
+}
+
+impl KeyFlags {
+    /// The keys as a terminal sends them.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.detach_keys.0.clone()
+    }
 }
 
 impl ConsoleFlags {
@@ -32,13 +46,14 @@ impl ConsoleFlags {
 
     /// The keys as a terminal sends them.
     pub(crate) fn detach_keys(&self) -> Vec<u8> {
-        self.detach_keys.0.clone()
+        self.keys.bytes()
     }
 }
 
 impl Default for ConsoleFlags {
     fn default() -> Self {
-        Self { sig_proxy: SigProxy(SignalProxy::On), detach_keys: DetachKeys(DETACH_KEYS.to_vec()) }
+        let keys = KeyFlags { detach_keys: DetachKeys(DETACH_KEYS.to_vec()) };
+        Self { sig_proxy: SigProxy(SignalProxy::On), keys }
     }
 }
 

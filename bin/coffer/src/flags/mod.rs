@@ -13,7 +13,7 @@ mod security;
 mod value;
 
 pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
-pub(crate) use console::ConsoleFlags;
+pub(crate) use console::{ConsoleFlags, KeyFlags};
 pub(crate) use container::ContainerFlags;
 pub(crate) use environment_file::{read, variables};
 pub(crate) use list::{Form, ListFlags};

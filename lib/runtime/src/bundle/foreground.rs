@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 
-use crate::monitor::{Console, Local, Outside, Pump};
+use crate::monitor::{Console, Local, Outside, Pump, Stdin};
 use crate::state::Outcome;
 
 /// The signals that go on to the process: those that somebody sends on purpose.
@@ -92,7 +92,7 @@ fn pass_on(process: BorrowedFd<'_>, number: i32) -> io::Result<()> {
 fn carry(process: OwnedFd, master: OwnedFd) -> io::Result<Outcome> {
     let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
     let console = Console { stdin: input.as_fd(), stdout: output.as_fd(), stderr: error.as_fd() };
-    let audience = Local::with_terminal(console)?;
+    let audience = Local::with_terminal(console, Stdin::Open, &[])?;
     let outside = Outside::terminal(master)?;
     let mut pump = Pump { init: process, outside, log: None, audience };
     pump.run()?;

@@ -1,21 +1,28 @@
 //! A second process in a container that runs.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_confine::confinement::Host;
 use coffer_confine::user::{self, FILE_LIMIT, Identity};
+use coffer_sys::{memory, userns};
+use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::kept::{hear, leave_caller, report};
 use super::ready::collect;
 use super::{Config, Container, ContainerError};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
-use crate::monitor::{Console, Inside, Local, Outside, Pump, SignalProxy, Stdin, null, pipes};
+use crate::monitor::{
+    Attached, Carried, Console, Inside, Local, Nobody, Outside, Pump, SignalProxy, Stdin, null,
+    pipes,
+};
 use crate::plan::{JoinInputs, Plan};
 use crate::spec::{ExecRequest, Terminal};
-use crate::state::Outcome;
 
 impl Container<'_> {
     /// Runs a program in it, behind the container's own fence, and carries its input and output
-    /// until it ends. With a terminal of its own, the caller's is made raw meanwhile.
+    /// until it ends. With a terminal of its own, the caller's is made raw meanwhile, and `keys`
+    /// leave the program running: a copy of this process then holds its terminal until it ends.
     ///
     /// # Errors
     /// [`ContainerError::NotRunning`], why it did not start, and what cannot be carried.
@@ -24,10 +31,13 @@ impl Container<'_> {
         request: &ExecRequest,
         console: Console<'_>,
         stdin: Stdin,
-    ) -> Result<Outcome, ContainerError> {
+        keys: &[u8],
+    ) -> Result<Attached, ContainerError> {
         let carry = |source| ContainerError::Carry { id: self.record.id.clone(), source };
         let (audience, inside, outside) = match request.terminal {
-            Terminal::Pty(_) => (Local::with_terminal(console).map_err(carry)?, None, None),
+            Terminal::Pty(_) => {
+                (Local::with_terminal(console, stdin, keys).map_err(carry)?, None, None)
+            }
             Terminal::None => {
                 let (inside, outside) = pipes(stdin).map_err(carry)?;
                 let local = Local::new(console, SignalProxy::On).map_err(carry)?;
@@ -38,12 +48,15 @@ impl Container<'_> {
         let outside = match (terminal, outside) {
             (Some(master), _) => Outside::terminal(master).map_err(carry)?,
             (None, Some(outside)) => outside,
-            (None, None) => return Err(carry(std::io::ErrorKind::NotFound.into())),
+            (None, None) => return Err(carry(io::ErrorKind::NotFound.into())),
         };
         let mut pump = Pump { init, outside, log: None, audience };
-        pump.run().map_err(carry)?;
-        collect(&pump.init)
-            .map_err(|source| ContainerError::Process { id: self.record.id.clone(), source })
+        if pump.run().map_err(carry)? == Carried::UntilLeft {
+            return leave(pump).map(|()| Attached::Detached).map_err(carry);
+        }
+        let outcome = collect(&pump.init)
+            .map_err(|source| ContainerError::Process { id: self.record.id.clone(), source })?;
+        Ok(Attached::Ended(outcome.code()))
     }
 
     /// Starts a program in it and leaves it, with nothing to read and nobody to read it.
@@ -91,4 +104,28 @@ impl Container<'_> {
         let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
         Ok(user::resolve(user, &passwd, &group)?)
     }
+}
+
+/// Has a copy of this process hold the terminal, which would hang up with it. Waits until the copy
+/// has left the caller's session, whose end would end it too.
+fn leave(pump: Pump<Local<'_>>) -> io::Result<()> {
+    let Pump { init, outside, audience, .. } = pump;
+    // The caller's terminal is itself again, before anybody else has a copy of this.
+    drop(audience);
+    let (told, tell) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut childs = Some((init, outside, tell));
+    userns::fork(|| childs.take().map_or(1, |(init, outside, tell)| hold(init, outside, tell)))?;
+    drop(childs);
+    hear(told)?.map_err(io::Error::other)
+}
+
+fn hold(init: OwnedFd, outside: Outside, tell: OwnedFd) -> i32 {
+    let mut keep = outside.fds();
+    keep.extend([init.as_fd(), tell.as_fd()]);
+    // Who hears nothing knows that it has failed.
+    if leave_caller(&keep).is_err() || report(tell, &Ok(())) != 0 {
+        return 1;
+    }
+    memory::settle();
+    i32::from(Pump { init, outside, log: None, audience: Nobody }.run().is_err())
 }

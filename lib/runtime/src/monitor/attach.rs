@@ -11,6 +11,7 @@ use rustix::net::{SendFlags, send};
 use rustix::process::{Signal, pidfd_send_signal};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 
+use super::keys::Keys;
 use super::lend::{lend, receive};
 use super::local::write_all;
 use super::wire::{Ask, MOST, PACKET, Tell};
@@ -52,9 +53,6 @@ pub enum Attached {
     Lost,
 }
 
-/// docker's keys: control-P, control-Q.
-pub const DETACH_KEYS: [u8; 2] = [0x10, 0x11];
-
 /// Carries input and output between the caller and the monitor at the other end of `socket`.
 /// `init` is the container's first process, to send signals to. `terminal` is what an earlier
 /// monitor lent, and is left with what this one does.
@@ -72,14 +70,16 @@ pub(crate) fn attach(
     }
     let is_terminal = how.screen == Screen::Terminal && isatty(how.console.stdin);
     let signals = SignalFd::new(&wanted_signals(is_terminal, how.proxy))?;
-    let _raw = is_terminal.then(|| Raw::new(how.console.stdin)).transpose()?;
+    // A terminal from which nothing is sent stays as it is, so that its keys still end coffer.
+    let is_raw = is_terminal && how.stdin == Stdin::Open;
+    let _raw = is_raw.then(|| Raw::new(how.console.stdin)).transpose()?;
     let mut session = Session {
         socket,
         how,
         init,
         signals,
         is_terminal,
-        keys: Keys { keys: &how.detach_keys, matched: 0 },
+        keys: Keys::new(&how.detach_keys),
         pending: VecDeque::new(),
         stdin_open: how.stdin == Stdin::Open,
         terminal,
@@ -229,29 +229,6 @@ impl Session<'_> {
     }
 }
 
-/// Looks for the detach keys, which may come one by one.
-struct Keys<'a> {
-    keys: &'a [u8],
-    matched: usize,
-}
-
-impl Keys<'_> {
-    /// Where in `typed` the keys are complete: how many bytes before them belong to the program.
-    fn find(&mut self, typed: &[u8]) -> Option<usize> {
-        for (at, byte) in typed.iter().enumerate() {
-            let expected = self.keys.get(self.matched)?;
-            self.matched = match byte == expected {
-                true => self.matched + 1,
-                false => usize::from(self.keys.first() == Some(byte)),
-            };
-            if self.matched == self.keys.len() {
-                return Some((at + 1).saturating_sub(self.keys.len()));
-            }
-        }
-        None
-    }
-}
-
 /// A terminal in raw mode, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Raw<'a> {
@@ -303,17 +280,5 @@ mod tests {
             detach_keys: Vec::new(),
         };
         assert_eq!(attach(&ours, &how, None, &mut None).unwrap(), Attached::Ended(7));
-    }
-
-    #[test]
-    fn keys_are_found_whole_and_one_by_one() {
-        let mut keys = Keys { keys: &DETACH_KEYS, matched: 0 };
-        assert_eq!(keys.find(b"ls\x10\x11rest"), Some(2));
-        let mut keys = Keys { keys: &DETACH_KEYS, matched: 0 };
-        assert_eq!(keys.find(b"a\x10"), None);
-        assert_eq!(keys.find(b"b\x10\x10"), None);
-        assert_eq!(keys.find(b"\x11"), Some(0));
-        let mut none = Keys { keys: &[], matched: 0 };
-        assert_eq!(none.find(b"\x10\x11"), None);
     }
 }

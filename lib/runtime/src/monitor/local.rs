@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::attach::Raw;
+use super::keys::Keys;
 use super::pump::{Audience, Stage, Wanted};
-use super::stdio::{Input, Room};
+use super::stdio::{Input, Room, Stdin};
 use super::wire::MOST;
 use crate::log::Stream;
 
@@ -54,9 +55,14 @@ pub(crate) struct Local<'a> {
     console: Console<'a>,
     signals: Option<SignalFd>,
     requests_to_end: u32,
-    /// Where the program has a terminal and the caller too: the caller's is raw, and its size is
-    /// the program's.
+    /// Whether there is still something to read from the caller.
+    stdin: Stdin,
+    /// Where the program has a terminal and the caller too: its size is the program's.
+    terminal: Option<BorrowedFd<'a>>,
+    /// The same, where what is typed is read: then it is raw.
     raw: Option<Raw<'a>>,
+    keys: Keys<'a>,
+    has_left: bool,
 }
 
 impl<'a> Local<'a> {
@@ -66,21 +72,41 @@ impl<'a> Local<'a> {
             SignalProxy::On => Some(SignalFd::new(&PROXIED)?),
             SignalProxy::Off => None,
         };
-        Ok(Self { console, signals, requests_to_end: 0, raw: None })
+        Ok(Self {
+            console,
+            signals,
+            requests_to_end: 0,
+            stdin: Stdin::Open,
+            terminal: None,
+            raw: None,
+            keys: Keys::new(&[]),
+            has_left: false,
+        })
     }
 
     /// For a program with a terminal of its own: keys reach it as they are, the one for an
-    /// interrupt too.
-    pub(crate) fn with_terminal(console: Console<'a>) -> io::Result<Self> {
-        let signals = Some(SignalFd::new(&[Signal::WINCH])?);
-        let is_terminal = rustix::termios::isatty(console.stdin);
-        let raw = is_terminal.then(|| Raw::new(console.stdin)).transpose()?;
-        Ok(Self { console, signals, requests_to_end: 0, raw })
+    /// interrupt too, but for those that leave it. Where `stdin` is closed nothing is read, and the
+    /// caller's terminal stays as it is.
+    pub(crate) fn with_terminal(
+        console: Console<'a>,
+        stdin: Stdin,
+        keys: &'a [u8],
+    ) -> io::Result<Self> {
+        let terminal = rustix::termios::isatty(console.stdin).then_some(console.stdin);
+        let raw = terminal.filter(|_| stdin == Stdin::Open).map(Raw::new).transpose()?;
+        Ok(Self {
+            signals: Some(SignalFd::new(&[Signal::WINCH])?),
+            stdin,
+            terminal,
+            raw,
+            keys: Keys::new(keys),
+            ..Self::new(console, SignalProxy::Off)?
+        })
     }
 
     /// Gives the program's terminal the size of the caller's.
     fn resize(&self, input: &Input) {
-        let size = self.raw.as_ref().map(|_| rustix::termios::tcgetwinsize(self.console.stdin));
+        let size = self.terminal.map(rustix::termios::tcgetwinsize);
         // A terminal that does not know its size has none to give.
         if let Some(Ok(size)) = size {
             input.resize(size.ws_row, size.ws_col);
@@ -106,14 +132,21 @@ impl<'a> Local<'a> {
         Ok(())
     }
 
-    fn feed(&self, stage: &mut Stage<'_>) {
+    fn feed(&mut self, stage: &mut Stage<'_>) {
         let mut buffer = [0u8; MOST];
         match rustix::io::read(self.console.stdin, &mut buffer) {
-            Ok(0) => stage.input.end(),
-            Ok(n) => stage.input.push(&buffer[..n]),
+            Ok(n) if n > 0 => {
+                let typed = &buffer[..n];
+                let end = self.raw.as_ref().and_then(|_| self.keys.find(typed));
+                self.has_left = end.is_some();
+                stage.input.push(end.map_or(typed, |end| &typed[..end]));
+            }
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // A terminal of which coffer is in the background, or one that has gone.
-            Err(_) => stage.input.end(),
+            // The end, a terminal of which coffer is in the background, or one that has gone.
+            _ => {
+                self.stdin = Stdin::Closed;
+                stage.input.end();
+            }
         }
     }
 }
@@ -123,7 +156,7 @@ impl Audience for Local<'_> {
         fds.extend(
             self.signals.as_ref().map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN)),
         );
-        if room == Room::Free {
+        if room == Room::Free && self.stdin == Stdin::Open {
             fds.push(PollFd::from_borrowed_fd(self.console.stdin, PollFlags::IN));
         }
     }
@@ -150,6 +183,10 @@ impl Audience for Local<'_> {
 
     fn is_behind(&self) -> bool {
         false
+    }
+
+    fn has_left(&self) -> bool {
+        self.has_left
     }
 }
 

@@ -10,18 +10,22 @@
 //! log and learns the exit status from the kernel's memory of the process (`container::adopt`).
 
 mod attach;
+mod keys;
 mod lend;
 mod local;
+mod nobody;
 mod pump;
 mod server;
 mod stdio;
 mod wire;
 
 pub(crate) use attach::attach;
-pub use attach::{Attach, Attached, DETACH_KEYS, Screen};
+pub use attach::{Attach, Attached, Screen};
+pub use keys::DETACH_KEYS;
 pub(crate) use local::Local;
 pub use local::{Console, SignalProxy};
-pub(crate) use pump::Pump;
+pub(crate) use nobody::Nobody;
+pub(crate) use pump::{Carried, Pump};
 pub(crate) use server::{Server, connect_to};
 pub use stdio::Stdin;
 pub(crate) use stdio::{Feed, Inside, Outside, fifos, null, pipes};

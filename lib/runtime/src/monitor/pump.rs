@@ -26,6 +26,20 @@ pub(crate) trait Audience {
 
     /// Whether it must first catch up before more is shown.
     fn is_behind(&self) -> bool;
+
+    /// Whether it wants no more, and leaves the program running.
+    fn has_left(&self) -> bool {
+        false
+    }
+}
+
+/// Why no more is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// The first process has ended, and all that it wrote was carried.
+    ToTheEnd,
+    /// The audience has left.
+    UntilLeft,
 }
 
 /// Whether more of a stream is wanted.
@@ -59,14 +73,19 @@ pub(crate) struct Pump<A> {
 
 impl<A: Audience> Pump<A> {
     /// Carries on until the container's first process has ended, and then until all that was
-    /// written before is read. What another process still holds open is not waited for.
+    /// written before is read; or until the audience leaves. What another process still holds open
+    /// is not waited for.
     ///
     /// # Errors
     /// What poll says, and a descriptor that cannot be read.
-    pub(crate) fn run(&mut self) -> io::Result<()> {
+    pub(crate) fn run(&mut self) -> io::Result<Carried> {
         let mut buffer = vec![0u8; MOST];
-        while !self.turn(&mut buffer)? {}
-        self.drain(&mut buffer)
+        while !self.turn(&mut buffer)? {
+            if self.audience.has_left() {
+                return Ok(Carried::UntilLeft);
+            }
+        }
+        self.drain(&mut buffer).map(|()| Carried::ToTheEnd)
     }
 
     /// Waits for something to do and does it. Says whether the container has ended.

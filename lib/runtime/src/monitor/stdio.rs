@@ -211,6 +211,13 @@ impl Outside {
         Ok(Self { input: fifo_input(dir)?, outputs: reopen(dir)? })
     }
 
+    /// All its descriptors.
+    pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let outputs =
+            self.outputs.iter().flat_map(|output| [Some(&output.fd), output._peer.as_ref()]);
+        outputs.chain([self.input.fd.as_ref()]).flatten().map(AsFd::as_fd).collect()
+    }
+
     /// The master side of a terminal.
     pub(crate) fn terminal(master: OwnedFd) -> io::Result<Self> {
         let peer = ioctl_tiocgptpeer(
