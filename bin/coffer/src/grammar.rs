@@ -34,8 +34,12 @@ pub(crate) fn parse<A: Parser>(
     flags: Flags,
     mut args: Vec<OsString>,
 ) -> Result<Parsed<A>, Failure> {
-    // Said twice, the last one counts, as with docker.
-    let command = A::command().name(verb).args_override_self(true);
+    // Said twice, the last one counts, as with docker. The word behind a flag that takes a value
+    // is that value, whatever it looks like: pflag reads docker's flags so.
+    let command = A::command().name(verb).args_override_self(true).mut_args(|arg| {
+        let takes_next = takes_value(&arg) && !arg.is_positional();
+        arg.allow_hyphen_values(takes_next)
+    });
     let mut command = command.bin_name(format!("coffer {verb}"));
     set_switches(&command, flags, &mut args);
     if flags == Flags::BeforeCommand {
@@ -242,6 +246,10 @@ mod tests {
         text.split(' ').map(OsString::from).collect()
     }
 
+    fn words_of(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
     fn sample(text: &str) -> Result<Sample, Failure> {
         match parse("run", Flags::BeforeCommand, words(text))? {
             Parsed::Asked(sample) => Ok(sample),
@@ -263,6 +271,18 @@ mod tests {
         assert_eq!((s.env, s.command.len()), (vec!["A=1".to_owned()], 0));
         let s = sample("-e A=1 -- busybox -x").unwrap();
         assert_eq!((s.image.as_str(), s.command), ("busybox", words("-x")));
+    }
+
+    #[test]
+    fn a_value_may_look_like_a_flag() {
+        let s = sample("-e --x -ie -- --env --env busybox --tty").unwrap();
+        assert_eq!((s.env, s.interactive, s.tty), (words_of("--x -- --env"), true, false));
+        assert_eq!((s.image.as_str(), s.command), ("busybox", words("--tty")));
+        let text = sample("--cpus -it busybox").unwrap_err().render();
+        assert!(text.starts_with("error: \"-it\" is not a value for --cpus <N>\n"), "{text}");
+        // What stands where a flag may stand is one, and is still known or not.
+        let text = sample("-e A=1 --interactiv busybox").unwrap_err().render();
+        assert!(text.contains("help: did you mean --interactive?\n"), "{text}");
     }
 
     #[test]

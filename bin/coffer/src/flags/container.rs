@@ -110,7 +110,7 @@ pub(crate) struct LimitFlags {
     #[arg(short, long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,
     /// At most so much memory and swap together; -1 for no limit of swap
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE")]
     pub(crate) memory_swap: Option<SwapSize>,
     /// Give memory above this back first when the host is short of it
     #[arg(long, value_name = "SIZE")]
@@ -131,10 +131,10 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "LIST")]
     pub(crate) cpuset_mems: Option<String>,
     /// Be killed sooner (up to 1000) or later (down to -1000) when memory is short
-    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     pub(crate) oom_score_adj: Option<i32>,
     /// At most so many processes and threads; -1 for no limit
-    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    #[arg(long, value_name = "NUMBER")]
     pub(crate) pids_limit: Option<Limit>,
     /// Limit a resource of each process
     #[arg(long, value_name = "NAME=SOFT[:HARD]")]

@@ -26,7 +26,7 @@ pub(crate) struct Ps {
     #[arg(short, long)]
     all: bool,
     /// Show the N made last, whether they run or not; -1 for all that run
-    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(short = 'n', long, value_name = "N")]
     last: Option<i64>,
     /// Show the one made last, whether it runs or not
     #[arg(short, long)]
