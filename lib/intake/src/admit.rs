@@ -130,12 +130,26 @@ pub fn import(
     platform: &Platform,
 ) -> Result<(InFile, Image), AdmitError> {
     let found = store.import(file, platform)?;
-    let image = store.image(&store.choose(&found.descriptor, platform)?)?;
-    check_platform(&file.to_string(), &image, platform)?;
+    let image = image_for(store, &file.to_string(), &found.descriptor, platform)?;
     Ok((found, image))
 }
 
-/// An image that has no choice of platforms must be for the one that is wanted, too.
+/// The image that `target` is on `platform`, and on no other: one that has no choice of platforms
+/// must be for that one, too. `name` is what an error calls it.
+///
+/// # Errors
+/// See [`AdmitError`].
+pub fn image_for(
+    store: &Store,
+    name: &str,
+    target: &Descriptor,
+    platform: &Platform,
+) -> Result<Image, AdmitError> {
+    let image = store.image(&store.choose(target, platform)?)?;
+    check_platform(name, &image, platform)?;
+    Ok(image)
+}
+
 fn check_platform(name: &str, image: &Image, wanted: &Platform) -> Result<Platform, AdmitError> {
     let found = platform_of(image);
     if found.rank_for(wanted).is_some() {

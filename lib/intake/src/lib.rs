@@ -15,7 +15,7 @@ mod progress;
 mod pull;
 mod push;
 
-pub use admit::{AdmitError, Intake, PullPolicy, Wanted, admit, admit_here, import};
+pub use admit::{AdmitError, Intake, PullPolicy, Wanted, admit, admit_here, image_for, import};
 pub use progress::{Event, Progress, Silent};
 pub use pull::{PullError, Pulled, pull};
 pub use push::{Extent, PushError, Sent, push};

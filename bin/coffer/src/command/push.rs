@@ -3,16 +3,17 @@
 use std::io::BufWriter;
 use std::path::Path;
 
-use coffer_intake::{Extent, push};
-use coffer_oci::{Descriptor, ImageName, Platform, Reference};
+use coffer_intake::{Extent, Sent, push};
+use coffer_oci::{Descriptor, ImageName, Reference};
 use coffer_store::{Entry, Format, Store};
+use serde::Serialize;
 
 use super::save::write_file;
 use crate::acquire::Shown;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, PullFlags};
+use crate::flags::{Common, Json, PullFlags};
 use crate::lookup;
 use crate::network;
 use crate::ui::Detail;
@@ -30,9 +31,22 @@ pub(crate) struct Push {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
     flags: PullFlags,
     #[command(flatten)]
     common: Common,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    destination: String,
+    /// What the destination has now: an index, or the manifest for one platform.
+    digest: String,
+    /// That platform, where an index lists others that did not go.
+    platform: Option<String>,
 }
 
 impl Command for Push {
@@ -45,20 +59,28 @@ impl Command for Push {
             context.ui.set_detail(Detail::Quiet);
         }
         let store = context.store()?;
-        let entry = lookup::image(&store, &self.image, &self.platform())?;
-        match self.destination(&entry)? {
-            ImageName::Registry(name) => self.send(&context, &store, &entry, &name)?,
-            ImageName::OciDir(path, tag) => {
-                let platform = self.platform();
-                store.export_folder(&entry.descriptor, &platform, &path, tag.as_deref())?;
-            }
-            ImageName::OciArchive(path, tag) => self.write_oci(&store, &entry, &path, tag)?,
-            ImageName::DockerArchive(path, name) => {
-                let images = [(name.or(entry.name), entry.descriptor)];
-                self.write(&store, &images, Format::Docker, &path)?;
-            }
+        let entry = lookup::image(&store, &self.image, &self.flags.platform())?;
+        if let Some(wanted) = &self.flags.platform {
+            coffer_intake::image_for(&store, &self.image, &entry.descriptor, wanted)?;
         }
-        Ok(Exit::DONE)
+        let destination = self.destination(&entry)?;
+        let (target, extent) = match &destination {
+            ImageName::Registry(name) => {
+                let sent = self.send(&context, &store, &entry, name)?;
+                (sent.target, sent.extent)
+            }
+            file => self.write_file(&store, &entry, file)?,
+        };
+        if !self.json.json {
+            return context.ui.line(target.digest).map(|()| Exit::DONE);
+        }
+        let report = Report {
+            version: 1,
+            destination: destination.to_string(),
+            digest: target.digest.to_string(),
+            platform: (extent == Extent::OnePlatform).then(|| self.flags.platform().to_string()),
+        };
+        context.ui.json(&report).map(|()| Exit::DONE)
     }
 }
 
@@ -78,12 +100,12 @@ impl Push {
         store: &Store,
         entry: &Entry,
         name: &Reference,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sent, Failure> {
         if self.flags.offline {
             return Err(Failure::new("nothing is pushed with --offline").at(name.familiar()));
         }
         let client = network::client_for_reference(name, &self.flags);
-        let platform = self.platform();
+        let platform = self.flags.platform();
         let shown = Shown::new(&context.ui, &platform);
         let sent = push(store, &client, &entry.descriptor, name, &platform, &shown)?;
         shown.done();
@@ -92,11 +114,31 @@ impl Push {
                 "only {platform} was sent: the index lists platforms that were never pulled"
             ));
         }
-        context.ui.line(sent.target.digest)
+        Ok(sent)
     }
 
-    fn platform(&self) -> Platform {
-        self.flags.platform.clone().unwrap_or_else(Platform::host)
+    /// Into a file goes the image for one platform.
+    fn write_file(
+        &self,
+        store: &Store,
+        entry: &Entry,
+        file: &ImageName,
+    ) -> Result<(Descriptor, Extent), Failure> {
+        let platform = self.flags.platform();
+        let target = store.choose(&entry.descriptor, &platform)?;
+        match file {
+            ImageName::Registry(_) => {}
+            ImageName::OciDir(path, tag) => {
+                store.export_folder(&target, &platform, path, tag.as_deref())?;
+            }
+            ImageName::OciArchive(path, tag) => self.write_oci(store, entry, path, tag.clone())?,
+            ImageName::DockerArchive(path, name) => {
+                let images = [(name.clone().or(entry.name.clone()), target.clone())];
+                self.write(store, &images, Format::Docker, path)?;
+            }
+        }
+        let is_whole = target.digest == entry.descriptor.digest;
+        Ok((target, if is_whole { Extent::Whole } else { Extent::OnePlatform }))
     }
 
     fn write(
@@ -106,7 +148,7 @@ impl Push {
         format: Format,
         path: &Path,
     ) -> Result<(), Failure> {
-        let platform = self.platform();
+        let platform = self.flags.platform();
         write_file(path, |file| Ok(store.save(images, &platform, format, BufWriter::new(file))?))
     }
 
@@ -122,7 +164,7 @@ impl Push {
             return self.write(store, &[(None, entry.descriptor.clone())], Format::Oci, path);
         };
         let name = renamed(entry, &tag);
-        let (label, platform) = ((tag.as_str(), name.as_ref()), self.platform());
+        let (label, platform) = ((tag.as_str(), name.as_ref()), self.flags.platform());
         write_file(path, |file| {
             Ok(store.save_tagged(label, &entry.descriptor, &platform, BufWriter::new(file))?)
         })

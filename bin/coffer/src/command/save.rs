@@ -58,8 +58,12 @@ impl Command for Save {
     fn run(self, context: Context) -> Outcome {
         let store = context.store()?;
         let platform = self.platform.clone().unwrap_or_else(Platform::host);
-        let find = |word: &String| {
-            lookup::image(&store, word, &platform).map(|entry| (entry.name, entry.descriptor))
+        let find = |word: &String| -> Result<_, Failure> {
+            let entry = lookup::image(&store, word, &platform)?;
+            if let Some(wanted) = &self.platform {
+                coffer_intake::image_for(&store, word, &entry.descriptor, wanted)?;
+            }
+            Ok((entry.name, entry.descriptor))
         };
         let images: Vec<_> = self.images.iter().map(find).collect::<Result<_, _>>()?;
         let what = Contents { store: &store, images: &images, platform, format: self.format.0 };

@@ -137,3 +137,47 @@ fn root_a_file_for_another_platform_is_not_taken_in() {
         assert_eq!(good(at(&["images", "--quiet"])), "");
     }
 }
+
+#[test]
+fn root_an_image_without_a_choice_goes_out_for_its_own_platform_only() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bed = Bed::new();
+    let file = bed.folder.path().join("out.tar").display().to_string();
+    let to = bed.at("oci:", "out:x");
+    for line in [
+        &["save", "--platform", "linux/arm64", "--output", &file, "shop/web:1"][..],
+        &["push", "--platform", "linux/arm64", "shop/web:1", &to],
+    ] {
+        let ran = bed.coffer(line);
+        let wanted = "error: shop/web:1 is not there for linux/arm64; it is for linux/amd64\n\
+                      help: take another platform: --platform linux/amd64\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (125, wanted), "{line:?}");
+    }
+    for name in ["out.tar", "out"] {
+        let left = rustix::fs::stat(bed.folder.path().join(name));
+        assert_eq!(left.unwrap_err(), rustix::io::Errno::NOENT, "{name}");
+    }
+    good(bed.coffer(&["save", "--platform", "linux/amd64", "--output", &file, "shop/web:1"]));
+    good(bed.coffer(&["push", "--platform", "linux/amd64", "shop/web:1", &to]));
+}
+
+#[test]
+fn root_push_says_what_went() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bed = Bed::new();
+    for kind in ["oci:", "oci-archive:", "docker-archive:"] {
+        let to = bed.at(kind, &format!("{}to", kind.trim_end_matches(':')));
+        let said = good(bed.coffer(&["push", "--json", "shop/web:1", &to]));
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let wanted = serde_json::json!({
+            "version": 1, "destination": to, "digest": bed.digest, "platform": null,
+        });
+        assert_eq!(said, wanted);
+        let said = good(bed.coffer(&["push", "--quiet", "shop/web:1", &to]));
+        assert_eq!(said, format!("{}\n", bed.digest));
+    }
+}
