@@ -21,6 +21,8 @@ const EVERYBODY: &[Case] = &[
     (&["--workdir", "/new/folder"], "pwd", "/new/folder\n"),
     (&["-u", "7:9"], "id -u; id -g", "7\n9\n"),
     (&["--user", "worker"], "id -un", "worker\n"),
+    (&["-u", "7:9", "--group-add", "11", "--group-add", "9"], "id -G", "9 11\n"),
+    (&["--group-add", "worker"], "id -Gn | grep -o worker", "worker\n"),
     (&["--init"], "cut -d ' ' -f 2 /proc/1/stat; echo $$", "(coffer)\n2\n"),
     (
         &["--ulimit", "nofile=200:300", "--ulimit", "core=0"],
@@ -264,7 +266,22 @@ fn root_input_is_passed_where_it_was_asked_for() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
-/// `--stop-signal`, `--stop-timeout`, `stop -t` and `kill -s`.
+/// Who joins as somebody else is in the groups that were added, too.
+#[test]
+fn root_added_groups_are_also_those_of_who_joins() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, image) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "box", "--group-add", "11", &image, "sleep", "1000"]);
+    assert_eq!(coffer.must(&["exec", "box", "id", "-G"]).split_whitespace().last(), Some("11"));
+    assert_eq!(coffer.must(&["exec", "-u", "7:9", "box", "id", "-G"]), "9 11\n");
+    let refused = coffer.run(&["run", "--rm", "--group-add", "nosuch", &image, "true"]);
+    assert!(refused.failure(125).contains("\"nosuch\" is not in the image's /etc/group"));
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// `--stop-signal`, `--stop-timeout`, `stop -t`, `stop -s` and `kill -s`.
 #[test]
 fn root_stopping_is_as_it_was_asked_for() {
     if !program::root() {
@@ -290,6 +307,9 @@ fn root_stopping_is_as_it_was_asked_for() {
     start(&[], traps);
     coffer.must(&["stop", "-t", "0", "box"]);
     ended("137\n");
+    start(&["--stop-signal", "TERM"], traps);
+    coffer.must(&["stop", "-s", "USR1", "box"]);
+    ended("3\n");
     start(&[], traps);
     coffer.must(&["kill", "-s", "SIGUSR1", "box"]);
     ended("3\n");

@@ -67,6 +67,49 @@ const TABLE: &[Missing] = &[
     },
     Missing {
         verbs: RUN,
+        flags: &["--cgroup-parent"],
+        why: "each container's control group is named after it, where coffer may make one",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--oom-kill-disable"],
+        why: "a container that waits for memory for ever cannot be told from one that hangs",
+        help: "be killed later than others: --oom-score-adj NUMBER",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &[
+            "--blkio-weight",
+            "--blkio-weight-device",
+            "--device-read-bps",
+            "--device-read-iops",
+            "--device-write-bps",
+            "--device-write-iops",
+        ],
+        why: "what a container reads and writes of disks has no limit yet",
+        help: "",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--storage-opt"],
+        why: "the writable layer is a folder of the data root, and has no quota of its own",
+        help: "let it write to memory alone: --read-only --tmpfs PATH:size=SIZE",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--annotation"],
+        why: "what a container runs under reads no annotations",
+        help: "attach words to it: --label NAME=VALUE",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--isolation"],
+        why: "it chooses between the ways of Windows",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: RUN,
         flags: &["--runtime"],
         why: "coffer is the runtime",
         help: "choose the wall: --tier native",
@@ -164,6 +207,18 @@ impl Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_flag_is_refused_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for entry in TABLE {
+            for verb in entry.verbs {
+                for flag in entry.flags {
+                    assert!(seen.insert((verb, flag)), "{verb} {flag}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn ports_name_the_hosts_network() {

@@ -36,6 +36,10 @@ pub struct Identity {
     /// Its supplementary groups, the primary one first: a process that is in a group only by its
     /// gid could leave it and so get round a mode that denies the group (CVE-2022-36109).
     pub groups: Vec<ContainerGid>,
+    /// Those of them that the caller has added (`--group-add`), for whoever joins the container as
+    /// another user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<ContainerGid>,
     /// Its home folder, `/` when the image does not say.
     pub home: String,
 }
@@ -163,8 +167,31 @@ pub fn resolve(spec: &str, passwd: &[u8], group: &[u8]) -> Result<Identity, User
         uid: ContainerUid::new(uid),
         gid: ContainerGid::new(gid),
         groups: with_primary(gid, further),
+        added: Vec::new(),
         home: if home.starts_with('/') { home } else { "/" }.to_owned(),
     })
+}
+
+/// Finds out which group `text` is: a number, or a name of the image's group file.
+///
+/// # Errors
+/// A [`UserError`]; a group is never guessed.
+pub fn resolve_group(text: &str, group: &[u8]) -> Result<ContainerGid, UserError> {
+    check_size("/etc/group", group)?;
+    find_group(&text.parse()?, group).map(ContainerGid::new)
+}
+
+impl Identity {
+    /// Adds it to `groups`, but for those that it is in.
+    #[must_use]
+    pub fn joined_to(mut self, groups: Vec<ContainerGid>) -> Self {
+        for group in &groups {
+            if !self.groups.contains(group) {
+                self.groups.push(*group);
+            }
+        }
+        Self { added: groups, ..self }
+    }
 }
 
 fn check_size(file: &'static str, bytes: &[u8]) -> Result<(), UserError> {
@@ -311,6 +338,21 @@ mod tests {
     }
 
     /// CVE-2026-47262: memory of whoever reads the group file.
+    #[test]
+    fn groups_are_added_once_and_never_guessed() {
+        let file = b"wheel:x:10:root\naudio:x:29:\nbad:x:y:\n";
+        let group = |text| resolve_group(text, file).map(|gid| gid.number());
+        assert_eq!((group("audio"), group("4000")), (Ok(29), Ok(4000)));
+        for bad in ["", "nosuch", "bad", "-1", "+7", "4294967295", "7:8"] {
+            assert!(group(bad).is_err(), "{bad}");
+        }
+        let who = resolve("0", b"root:x:0:0::/root:/bin/sh\n", file).unwrap();
+        let added = [10, 29].map(ContainerGid::new).to_vec();
+        let who = who.joined_to(added.clone());
+        assert_eq!(who.groups, [0, 10, 29].map(ContainerGid::new));
+        assert_eq!(who.added, added);
+    }
+
     #[test]
     fn files_and_groups_are_bounded() {
         let large = vec![b'a'; FILE_LIMIT + 1];

@@ -232,7 +232,7 @@ fn root_a_detached_container_is_started_stopped_and_started_again() {
         while !log_of(&container, &bed).ends_with("up\n") {
             std::thread::yield_now();
         }
-        container.stop(Some(Duration::from_secs(10))).unwrap();
+        container.stop(None, Some(Duration::from_secs(10))).unwrap();
         let container = Container::find(&bed.root, "web").unwrap();
         let Status::Stopped(exit) = container.status() else { panic!("it runs") };
         assert_eq!(exit.outcome, Outcome::Exited(7));
@@ -333,7 +333,7 @@ fn root_the_container_outlives_its_monitor() {
     assert!(matches!(container.status(), Status::Running(_)));
     // Whoever finds it gives it another, and that one learns how it ended.
     let container = Container::find(&bed.root, id.as_str()).unwrap();
-    container.stop(Some(Duration::ZERO)).unwrap();
+    container.stop(None, Some(Duration::ZERO)).unwrap();
     let container = Container::find(&bed.root, id.as_str()).unwrap();
     let Status::Stopped(exit) = container.status() else { panic!("it runs") };
     assert_eq!(exit.outcome, Outcome::Killed(9));

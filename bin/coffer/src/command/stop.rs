@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::each::each;
 use crate::failure::Outcome;
-use crate::flags::{Common, Seconds};
+use crate::flags::{Common, Seconds, SignalFlag};
 use crate::verb::Command;
 
 /// Ask containers to stop, then make them
@@ -16,6 +16,9 @@ pub(crate) struct Stop {
     /// Kill them after so many seconds, instead of what --stop-timeout said when they were made
     #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
     time: Option<Seconds>,
+    /// Ask them by this signal, instead of what --stop-signal or the image said
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<SignalFlag>,
     #[command(flatten)]
     common: Common,
 }
@@ -31,7 +34,7 @@ impl Command for Stop {
                 Some(time) => time.0,
                 None => container.config()?.grace(),
             };
-            Ok(container.stop(Some(grace))?)
+            Ok(container.stop(self.signal.map(|signal| signal.0), Some(grace))?)
         })
     }
 }

@@ -61,6 +61,9 @@ pub(crate) struct ProcessFlags {
     /// Run as a user and group of the image's, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub(crate) user: Option<String>,
+    /// Add the user to a group of the image's, by name or number
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group_add: Vec<String>,
     /// Remove the container when it has ended
     #[arg(long)]
     pub(crate) rm: bool,

@@ -30,6 +30,7 @@ impl ContainerFlags {
             entrypoint: process.entrypoint(),
             env: variables(&process.env_file, &process.env)?,
             user: process.user.clone(),
+            group_add: process.group_add.clone(),
             workdir: process.workdir.clone(),
             hostname: network.hostname.clone(),
             domainname: network.domainname.clone(),

@@ -159,6 +159,7 @@ fn identity(process: &Process) -> Identity {
         uid: ContainerUid::new(user.uid),
         gid: ContainerGid::new(user.gid),
         groups: user.additional_gids.iter().copied().map(ContainerGid::new).collect(),
+        added: Vec::new(),
         home: "/".to_owned(),
     }
 }

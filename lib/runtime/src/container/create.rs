@@ -60,7 +60,9 @@ pub fn create<'r>(root: &'r DataRoot, creation: Creation<'_>) -> Result<Ready<'r
 fn identity(creation: &Creation<'_>) -> Result<Identity, ContainerError> {
     let read = |path| creation.stack.read(path, FILE_LIMIT as u64).map(Option::unwrap_or_default);
     let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
-    Ok(user::resolve(spec::user(creation.image, creation.request), &passwd, &group)?)
+    let who = user::resolve(spec::user(creation.image, creation.request), &passwd, &group)?;
+    let added = creation.request.group_add.iter().map(|text| user::resolve_group(text, &group));
+    Ok(who.joined_to(added.collect::<Result<_, _>>()?))
 }
 
 /// A folder and a name. A name that only the wreck of a container has is taken from it.

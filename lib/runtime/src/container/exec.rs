@@ -102,7 +102,8 @@ impl Container<'_> {
         let stack = self.root.stack(&self.folder, config)?;
         let read = |path| stack.read(path, FILE_LIMIT as u64).map(Option::unwrap_or_default);
         let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
-        Ok(user::resolve(user, &passwd, &group)?)
+        let added = config.confinement.identity.added.clone();
+        Ok(user::resolve(user, &passwd, &group)?.joined_to(added))
     }
 }
 

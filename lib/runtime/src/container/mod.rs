@@ -176,17 +176,21 @@ impl<'r> Container<'r> {
         }
     }
 
-    /// Asks it to stop by its stop signal, kills it after `grace` (never where that is `None`),
-    /// and waits until its end is written down. One that does not run is no error.
+    /// Asks it to stop by `signal`, or its own stop signal, kills it after `grace` (never where that
+    /// is `None`), and waits until its end is written down. One that does not run is no error.
     ///
     /// # Errors
     /// Where its process cannot be reached.
-    pub fn stop(&self, grace: Option<Duration>) -> Result<(), ContainerError> {
+    pub fn stop(&self, signal: Option<i32>, grace: Option<Duration>) -> Result<(), ContainerError> {
         let init = match self.init() {
             Err(ContainerError::NotRunning { .. }) => return self.wait().map(|_| ()),
             init => init?,
         };
-        match self.kill(self.config()?.stop_signal) {
+        let signal = match signal {
+            Some(signal) => signal,
+            None => self.config()?.stop_signal,
+        };
+        match self.kill(signal) {
             Ok(()) | Err(ContainerError::NotRunning { .. }) => {}
             Err(error) => return Err(error),
         }

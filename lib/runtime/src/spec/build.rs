@@ -181,7 +181,7 @@ fn process(
     facts: Facts<'_>,
     hostname: &str,
 ) -> Result<Process, SpecError> {
-    let Identity { uid, gid, groups, home } = facts.identity;
+    let Identity { uid, gid, groups, home, .. } = facts.identity;
     let (terminal, console_size) = match request.terminal {
         Terminal::None => (false, None),
         Terminal::Pty(size) => (true, size),

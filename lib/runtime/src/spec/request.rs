@@ -24,6 +24,8 @@ pub struct Request {
     pub env: Vec<(String, String)>,
     /// `--user`, as the caller wrote it: resolved strictly from the image's own files.
     pub user: Option<String>,
+    /// `--group-add`: names or numbers of groups, resolved likewise.
+    pub group_add: Vec<String>,
     /// `--workdir`.
     pub workdir: Option<String>,
     /// `--hostname`.

@@ -91,6 +91,7 @@ impl Bench {
                 uid: root,
                 gid: ContainerGid::ROOT,
                 groups: vec![ContainerGid::ROOT],
+                added: Vec::new(),
                 home: "/root".to_owned(),
             },
             ids: IdMap::contiguous(FIRST_ID, 65536),

@@ -35,6 +35,7 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
         uid: ContainerUid::ROOT,
         gid: ContainerGid::ROOT,
         groups: Vec::new(),
+        added: Vec::new(),
         home: "/".to_owned(),
     };
     let authority = if root { Authority::Root } else { Authority::User };
