@@ -31,7 +31,7 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     package("runc", "the runtime below containerd and Docker"),
     package("runsc", "gVisor: a runtime with a kernel of its own, audited beside coffer"),
     package("skopeo", "pushes the test images"),
-    package("strace", "kills programs at each of their steps"),
+    package("strace", "sees what a run opens and starts"),
     package("uidmap", "sub-ids for an ordinary user"),
 ];
 
