@@ -1,134 +1,12 @@
 //! `checkpoint` and `restore` with the CRIU that `cargo xtask test` brings.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use coffer_tests::image::cargo_target;
 use coffer_tests::oci::Runtime;
-use coffer_tests::program;
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// A shell that counts signals, and tells the count to whoever reads the fifo of its volume.
-const COUNTER: &str = "n=0; trap 'n=$((n+1)); echo $n >/data/fifo' USR1; echo 0 >/data/fifo; \
-    while :; do sleep 1000 & wait; done";
-
-/// What the kernel says of a process that must be the same afterwards.
-const SAME: [&str; 12] = [
-    "Uid:",
-    "Gid:",
-    "Groups:",
-    "CapInh:",
-    "CapPrm:",
-    "CapEff:",
-    "CapBnd:",
-    "CapAmb:",
-    "NoNewPrivs:",
-    "Seccomp:",
-    "Seccomp_filters:",
-    "Umask:",
-];
-
-/// CRIU, where there is one.
-fn criu() -> Option<PathBuf> {
-    let criu = cargo_target().join("peers/bin/criu");
-    if !program::root() {
-        return None;
-    }
-    if !criu.exists() {
-        eprintln!("skipped: there is no CRIU (cargo xtask peers)");
-        return None;
-    }
-    Some(criu)
-}
-
-/// A runtime with a counter in a bundle of its own.
-struct Counted {
-    runtime: Runtime,
-    criu: String,
-    bundle: PathBuf,
-    id: String,
-}
-
-impl Counted {
-    fn new(criu: &Path, name: &str, change: impl FnOnce(&mut Value)) -> Self {
-        let runtime = Runtime::ours();
-        let data = runtime.folder().join("data");
-        fs::create_dir(&data).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, data.join("fifo"), 0o600.into()).unwrap();
-        let bundle = runtime.bundle(COUNTER, |config| {
-            config["mounts"].as_array_mut().unwrap().push(json!({
-                "destination": "/data", "type": "bind", "source": data, "options": ["bind", "rw"],
-            }));
-            change(config);
-        });
-        fs::create_dir(bundle.join("rootfs/data")).unwrap();
-        let criu = criu.to_string_lossy().into_owned();
-        Self { runtime, criu, bundle, id: format!("{name}-{}", std::process::id()) }
-    }
-
-    fn start(&self) {
-        assert_eq!(self.runtime.create(&self.id, &self.bundle).status, 0);
-        self.runtime.must(&["start", &self.id]);
-        assert_eq!(self.heard(), "0\n");
-    }
-
-    /// What it says next.
-    fn heard(&self) -> String {
-        fs::read_to_string(self.runtime.folder().join("data/fifo")).unwrap()
-    }
-
-    fn counts(&self) -> String {
-        self.runtime.must(&["kill", &self.id, "USR1"]);
-        self.heard()
-    }
-
-    fn images(&self) -> String {
-        self.runtime.folder().join("images").to_string_lossy().into_owned()
-    }
-
-    fn words<'a>(&'a self, verb: &'a [&'a str], images: &'a str) -> Vec<&'a str> {
-        [&["--criu", &self.criu], verb, &["--image-path", images, &self.id]].concat()
-    }
-
-    #[track_caller]
-    fn checkpoint(&self, options: &[&str]) {
-        let verb = [&["checkpoint"], options].concat();
-        self.runtime.must(&self.words(&verb, &self.images()));
-    }
-
-    #[track_caller]
-    fn restore(&self, options: &[&str]) {
-        let bundle = self.bundle.to_string_lossy();
-        let verb = [&["restore", "--detach", "--bundle", &bundle], options].concat();
-        self.runtime.must(&self.words(&verb, &self.images()));
-    }
-
-    /// What its process may do, and what is mounted for it.
-    fn fence(&self) -> Vec<String> {
-        let pid = self.runtime.pid(&self.id);
-        let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
-        let status = read("status");
-        let mut fence: Vec<String> = status
-            .lines()
-            .filter(|line| SAME.iter().any(|key| line.starts_with(key)))
-            .map(str::to_owned)
-            .collect();
-        let mut mounts: Vec<String> = read("mountinfo").lines().map(shown).collect();
-        mounts.sort();
-        fence.extend(mounts);
-        fence.extend(read("cgroup").lines().map(str::to_owned));
-        fence.push(read("oom_score_adj"));
-        fence
-    }
-}
-
-/// A line of mountinfo without its numbers: place, options, kind and source.
-fn shown(line: &str) -> String {
-    let (front, back) = line.split_once(" - ").unwrap();
-    let front: Vec<&str> = front.split(' ').collect();
-    format!("{} {} {}", front[4], front[5], back.split(' ').next().unwrap_or_default())
-}
+use crate::counted::{COUNTER, Counted, criu};
 
 #[test]
 fn root_a_container_goes_on_where_it_was() {
@@ -169,6 +47,45 @@ fn root_a_checkpoint_may_leave_it_running() {
     counted.restore(&["--manage-cgroups-mode", "ignore"]);
     assert_eq!(counted.counts(), "1\n", "this one is the earlier one");
     assert_eq!(counted.runtime.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_ids_and_owners_of_a_user_namespace_stay() {
+    let Some(criu) = criu() else { return };
+    let counted = Counted::new(&criu, "user", |config| {
+        let map = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
+        config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+        config["linux"]["uidMappings"] = map.clone();
+        config["linux"]["gidMappings"] = map;
+    });
+    counted.start();
+    let before = counted.fence();
+    counted.checkpoint(&[]);
+    counted.restore(&[]);
+    assert_eq!(counted.fence(), before);
+    assert_eq!(counted.counts(), "1\n");
+    assert_eq!(counted.runtime.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_a_cgroup_namespace_without_groups_is_refused_before_anything_is_lost() {
+    let Some(criu) = criu() else { return };
+    let counted = Counted::new(&criu, "groupless", |config| {
+        config["linux"]["namespaces"] = json!([
+            {"type": "mount"}, {"type": "pid"}, {"type": "network"}, {"type": "cgroup"},
+        ]);
+        let linux = config["linux"].as_object_mut().unwrap();
+        linux.remove("resources");
+        linux.remove("cgroupsPath");
+    });
+    let bundle = counted.bundle.to_string_lossy();
+    let words = ["--cgroup-manager", "disabled", "create", "-b", &bundle, &counted.id];
+    counted.runtime.must(&words);
+    counted.runtime.must(&["start", &counted.id]);
+    assert_eq!(counted.heard(), "0\n");
+    let said = counted.runtime.run(&counted.words(&["checkpoint"], &counted.images())).failure(1);
+    assert!(said.contains("linux.namespaces[3] without own groups"), "{said}");
+    assert_eq!(counted.counts(), "1\n", "it goes on");
 }
 
 #[test]

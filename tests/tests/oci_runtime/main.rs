@@ -8,6 +8,7 @@
 
 mod bundles;
 mod checkpoint;
+mod counted;
 mod crash;
 mod exec;
 mod features;
@@ -15,6 +16,7 @@ mod globals;
 mod hooks;
 mod life;
 mod limits;
+mod migration;
 mod network;
 mod run;
 mod terminal;

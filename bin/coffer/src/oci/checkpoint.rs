@@ -1,11 +1,14 @@
 //! `checkpoint` and what it shares with `restore`: the options for CRIU.
 
 use std::fs::DirBuilder;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use coffer_runtime::bundle::{self, After, Checkpoint, Force};
-use coffer_runtime::criu::{Folders, Groups, Options};
+use coffer_runtime::criu::{Folders, Groups, Options, PageServer};
+use coffer_sys::inherited;
+use rustix::fs::OFlags;
 
 use super::create::operand;
 use super::failure::Failure;
@@ -14,8 +17,7 @@ use super::grammar::{Flag, Grammar, Words, switch, value};
 use super::{Outcome, log};
 use crate::environment;
 
-/// The options of `checkpoint`, as runc has them but for `--lazy-pages`, `--status-fd` and
-/// `--page-server`.
+/// The options of `checkpoint`, as runc has them.
 pub(super) const GRAMMAR: Grammar = Grammar {
     flags: &[
         value("image-path", None),
@@ -23,8 +25,13 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("parent-path", None),
         switch("leave-running", None),
         switch("tcp-established", None),
+        switch("tcp-skip-in-flight", None),
+        switch("link-remap", None),
         switch("ext-unix-sk", None),
         switch("shell-job", None),
+        switch("lazy-pages", None),
+        value("status-fd", None),
+        value("page-server", None),
         switch("file-locks", None),
         switch("pre-dump", None),
         value("manage-cgroups-mode", None),
@@ -47,16 +54,23 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
         (false, true) => After::GoesOn,
         (false, false) => After::Ends,
     };
+    let options = Options {
+        tcp_skip_in_flight: words.has("tcp-skip-in-flight"),
+        link_remap: words.has("link-remap"),
+        page_server: words.value("page-server").map(page_server).transpose()?,
+        ..options(words)?
+    };
     let wanted = Checkpoint {
         program: &program(globals)?,
         folders: Folders { images: &images, work: work.as_deref() },
-        options: &options(words)?,
+        options: &options,
         parent: parent(words, &images)?,
         after,
+        status: status(words)?,
     };
     let folder = globals.find(operand(words))?;
     let id = folder.id().clone();
-    bundle::checkpoint(folder, &wanted)?;
+    bundle::checkpoint(folder, wanted)?;
     if after == After::Ends {
         // As runc: what was checkpointed is gone, and is restored under any id.
         let deleted = bundle::delete(&globals.home()?, &id, Force::Kill)?;
@@ -112,6 +126,35 @@ fn parent<'w>(words: &'w Words, images: &Path) -> Result<Option<&'w str>, Failur
     }
 }
 
+/// `--page-server`: `ADDRESS:PORT`, with brackets around an address that has colons itself.
+fn page_server(text: &str) -> Result<PageServer, Failure> {
+    let (address, port) = text.rsplit_once(':').unwrap_or_default();
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match (bare.unwrap_or(address), port.parse::<u16>()) {
+        (address, Ok(port @ 1..))
+            if !address.is_empty() && bare.is_some() == address.contains(':') =>
+        {
+            Ok(PageServer { address: address.to_owned(), port })
+        }
+        _ => Err(Failure::new(format!("--page-server: {text:?} is not ADDRESS:PORT"))),
+    }
+}
+
+/// `--status-fd`: a descriptor of the caller's, who is told there when memory can be asked for.
+fn status(words: &Words) -> Result<Option<OwnedFd>, Failure> {
+    let Some(number) = words.number("status-fd")? else { return Ok(None) };
+    if !words.has("lazy-pages") {
+        let why = "--status-fd: without --lazy-pages there is nothing to be told";
+        return Err(Failure::new(why));
+    }
+    let bad = |why: &str| Failure::new(format!("--status-fd: {number} {why}"));
+    let fd = inherited::take(number).map_err(|_| bad("is no descriptor that was passed"))?;
+    match rustix::fs::fcntl_getfl(&fd)?.intersects(OFlags::WRONLY | OFlags::RDWR) {
+        true => Ok(Some(fd)),
+        false => Err(bad("is not writable")),
+    }
+}
+
 /// What CRIU is told.
 pub(super) fn options(words: &Words) -> Result<Options, Failure> {
     if let Some(other) = words.values("empty-ns").find(|name| *name != "network") {
@@ -123,7 +166,9 @@ pub(super) fn options(words: &Words) -> Result<Options, Failure> {
         shell_job: words.has("shell-job"),
         file_locks: words.has("file-locks"),
         auto_dedup: words.has("auto-dedup"),
+        lazy_pages: words.has("lazy-pages"),
         groups: groups(words.value("manage-cgroups-mode"))?,
+        ..Options::default()
     })
 }
 

@@ -1,7 +1,7 @@
 //! `restore`: `create` and `start` from the images of a checkpoint.
 
 use coffer_runtime::bundle::{self, Force, Restore};
-use coffer_runtime::criu::Folders;
+use coffer_runtime::criu::{Folders, Options};
 
 use super::checkpoint::{EMPTY_NAMESPACE, images, options, program, work};
 use super::create::Wanted;
@@ -10,8 +10,7 @@ use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch, value};
 use super::{Outcome, log};
 
-/// The options of `restore`, as runc has them but for `--no-pivot`, `--lazy-pages` and those of
-/// security modules.
+/// The options of `restore`, as runc has them.
 pub(super) const GRAMMAR: Grammar = Grammar {
     flags: &[
         value("image-path", None),
@@ -23,6 +22,10 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("manage-cgroups-mode", None),
         EMPTY_NAMESPACE,
         switch("auto-dedup", None),
+        switch("lazy-pages", None),
+        value("lsm-profile", None),
+        value("lsm-mount-context", None),
+        switch("no-pivot", None),
         value("bundle", Some('b')),
         switch("detach", Some('d')),
         value("pid-file", None),
@@ -36,9 +39,18 @@ pub(super) const GRAMMAR: Grammar = Grammar {
 
 /// `restore`.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
+    if words.has("no-pivot") {
+        let why = "--no-pivot: CRIU enters the root of what it restores by pivot_root";
+        return Err(Failure::new(why));
+    }
     let (wanted, foreground) = Wanted::read_to_start(globals, words)?;
     let (images, work) = (images(words)?, work(words)?);
-    let (program, options) = (program(globals)?, options(words)?);
+    let options = Options {
+        lsm_profile: words.value("lsm-profile").map(lsm_profile).transpose()?,
+        lsm_mount_context: words.value("lsm-mount-context").map(str::to_owned),
+        ..options(words)?
+    };
+    let program = program(globals)?;
     let restored = wanted.with(globals, |create| {
         let folders = Folders { images: &images, work: work.as_deref() };
         bundle::restore(&Restore { create, program: &program, folders, options: &options })
@@ -54,6 +66,16 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let outcome = foreground.stay(restored.process, restored.terminal)?;
     remove(globals, &wanted)?;
     Ok(outcome.code())
+}
+
+/// `--lsm-profile`, which CRIU refuses with a log alone.
+fn lsm_profile(text: &str) -> Result<String, Failure> {
+    match text.split_once(':') {
+        Some(("apparmor" | "selinux", label)) if !label.is_empty() => Ok(text.to_owned()),
+        _ => Err(Failure::new(format!(
+            "--lsm-profile: {text:?} is neither apparmor:PROFILE nor selinux:LABEL"
+        ))),
+    }
 }
 
 fn remove(globals: &Globals, wanted: &Wanted) -> Result<(), Failure> {

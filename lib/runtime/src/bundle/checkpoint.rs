@@ -1,6 +1,6 @@
 //! `checkpoint`: what a container is doing is written down, and it ends or goes on.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use coffer_confine::confinement::Confinement;
@@ -24,6 +24,8 @@ pub struct Checkpoint<'a> {
     pub parent: Option<&'a str>,
     /// What follows.
     pub after: After,
+    /// Gets a zero byte, and is closed, as soon as memory can be asked for.
+    pub status: Option<OwnedFd>,
 }
 
 /// What becomes of a container that was checkpointed.
@@ -40,12 +42,14 @@ pub enum After {
 /// Writes images of the container of `folder`. One that does not go on is the caller's to delete.
 ///
 /// # Errors
-/// [`BundleError::WrongStatus`] where it does not run, and [`CriuError`].
-pub fn checkpoint(folder: Folder, wanted: &Checkpoint<'_>) -> Result<(), BundleError> {
+/// [`BundleError::WrongStatus`] where it neither runs nor is paused, and [`CriuError`].
+pub fn checkpoint(folder: Folder, wanted: Checkpoint<'_>) -> Result<(), BundleError> {
     let locked = folder.lock()?;
     let id = locked.id().clone();
     let (state, status) = locked.status_now()?;
-    let (Some(state), Some(saved), Status::Running) = (state, locked.saved()?, status) else {
+    let (Some(state), Some(saved), Status::Running | Status::Paused) =
+        (state, locked.saved()?, status)
+    else {
         let (verb, needed) = ("checkpoint", "running");
         return Err(BundleError::WrongStatus { id, status, verb, needed });
     };
@@ -55,7 +59,7 @@ pub fn checkpoint(folder: Folder, wanted: &Checkpoint<'_>) -> Result<(), BundleE
     Ok(())
 }
 
-fn dump(state: &State, saved: &Saved, wanted: &Checkpoint<'_>) -> Result<(), BundleError> {
+fn dump(state: &State, saved: &Saved, wanted: Checkpoint<'_>) -> Result<(), BundleError> {
     if let Some(at) = &saved.lost {
         return Err(CriuError::Lost { at: at.clone() }.into());
     }
@@ -63,7 +67,16 @@ fn dump(state: &State, saved: &Saved, wanted: &Checkpoint<'_>) -> Result<(), Bun
     let pid = Pid::from_raw(state.init.pid).ok_or_else(gone)?;
     let manifest = Manifest::of(pid, &saved.outside).map_err(CriuError::from)?;
     let namespaces = shared(pid, &saved.confinement).map_err(BundleError::process(&state.id))?;
-    criu::dump(&Dump {
+    let path = wanted.folders.images;
+    let images =
+        dir::open(path).map_err(|source| CriuError::Folder { path: path.to_owned(), source })?;
+    // Where memory follows lazily, the restore begins before the dump has ended. From memory alone
+    // there is no restore.
+    if wanted.after != After::MemoryOnly {
+        manifest.write(images.as_fd(), path).map_err(CriuError::from)?;
+    }
+    let freezer = state.cgroup.open()?.freezer_path();
+    let dump = Dump {
         program: wanted.program,
         folders: wanted.folders,
         pid,
@@ -74,11 +87,9 @@ fn dump(state: &State, saved: &Saved, wanted: &Checkpoint<'_>) -> Result<(), Bun
         parent: wanted.parent,
         memory_only: wanted.after == After::MemoryOnly,
         leave_running: wanted.after == After::GoesOn,
-    })?;
-    let path = wanted.folders.images;
-    let images =
-        dir::open(path).map_err(|source| CriuError::Folder { path: path.to_owned(), source })?;
-    Ok(manifest.write(images.as_fd(), path).map_err(CriuError::from)?)
+        freezer: freezer.as_deref(),
+    };
+    Ok(criu::dump(&dump, wanted.status)?)
 }
 
 /// CRIU's names for the namespaces that others keep, as runc gives them.

@@ -125,6 +125,7 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let view = CgroupView::of_bundle(&cgroup, host_groups);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
+    let lost = crate::criu::lost(spec, &cgroup);
     let saved = Saved {
         admission: admitted.admission().clone(),
         cgroup,
@@ -134,7 +135,7 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         memory_policy: linux.memory_policy.clone(),
         keyring: wanted.keyring,
         outside: plan.outside().map(|(place, _)| place).collect(),
-        lost: crate::criu::lost(spec),
+        lost,
     };
     let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
     Ok(Decided { plan, settings, saved, state, warnings })

@@ -202,6 +202,10 @@ impl Listener for Beside<'_> {
         }
         self.locked.save_state(&self.state(init)?).map_err(io::Error::other)
     }
+
+    fn serves(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Brings up the loopback interface of a process: its namespace is a new one, as at its start.

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFlags, poll};
@@ -67,6 +68,11 @@ impl Cgroup {
             Ok(group) => group.is_frozen(),
             Err(_) => Ok(false),
         }
+    }
+
+    /// The group whose processes can be frozen, for those who know no descriptors.
+    pub(crate) fn freezer_path(&self) -> Option<PathBuf> {
+        self.freezer().ok().map(|group| group.at.path())
     }
 
     fn freezer(&self) -> Result<&Group, CgroupError> {

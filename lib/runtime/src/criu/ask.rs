@@ -1,7 +1,7 @@
 //! What is asked of CRIU for a dump and for a restore. Source: criu's images/rpc.proto.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use rustix::mount::MountAttrFlags;
 use rustix::process::Pid;
 
 use super::message::{
-    CgroupRoot, DUMP, ExtMount, InheritFd, JoinNamespace, Opts, PRE_DUMP, RESTORE,
+    CgroupRoot, DUMP, ExtMount, InheritFd, JoinNamespace, Opts, PRE_DUMP, PageServerInfo, RESTORE,
 };
 use super::service::{Listener, NOT_STARTED, Restored, Service};
 use super::{CriuError, Folders, Manifest, Options};
@@ -42,6 +42,8 @@ pub(crate) struct Dump<'a> {
     pub(crate) memory_only: bool,
     /// Whether the container goes on.
     pub(crate) leave_running: bool,
+    /// The group that all of its processes are in, where it can be frozen meanwhile.
+    pub(crate) freezer: Option<&'a Path>,
 }
 
 /// A restore.
@@ -69,30 +71,16 @@ pub(crate) struct Restoring<'a> {
     pub(crate) options: &'a Options,
 }
 
-/// Writes images of a container.
+/// Writes images of a container. `status` gets a zero byte, and is closed, as soon as memory can be
+/// asked for.
 ///
 /// # Errors
 /// A [`CriuError`].
-pub(crate) fn dump(wanted: &Dump<'_>) -> Result<(), CriuError> {
-    let mut external = wanted.namespaces.clone();
-    external.extend(
-        wanted.manifest.streams.iter().flatten().filter(|s| s.starts_with("file")).cloned(),
-    );
-    let mounts = wanted.manifest.external.iter();
+pub(crate) fn dump(wanted: &Dump<'_>, status: Option<OwnedFd>) -> Result<(), CriuError> {
+    check(wanted)?;
     let service = Service::start(wanted.program, &wanted.folders, None, &[])?;
-    let options = Opts {
-        pid: Some(wanted.pid.as_raw_pid()),
-        leave_running: Some(wanted.leave_running),
-        log_file: Some("dump.log".to_owned()),
-        root: Some(wanted.rootfs.to_string_lossy().into_owned()),
-        parent_img: wanted.parent.map(str::to_owned),
-        track_mem: wanted.parent.is_some().then_some(true),
-        ext_mnt: mounts.map(|m| ExtMount { key: m.place.clone(), val: m.place.clone() }).collect(),
-        external,
-        ..service.options(wanted.options)
-    };
     let kind = if wanted.memory_only { PRE_DUMP } else { DUMP };
-    let ended = service.talk(kind, options, &mut Silent);
+    let ended = service.talk(kind, wanted.options(&service), &mut Dumping { status });
     // After a memory dump CRIU waits for the next one, which would be another command's.
     let status = service.end();
     match ended {
@@ -123,6 +111,56 @@ pub(crate) fn restore(
             explain(error, status, wanted.program, wanted.folders.log(), "restore.log")
         })?
         .ok_or(CriuError::Broken { log: None })
+}
+
+/// Refuses what the kernel cannot do, before CRIU stumbles over it.
+fn check(wanted: &Dump<'_>) -> Result<(), CriuError> {
+    let tracked = wanted.memory_only || wanted.parent.is_some();
+    if !tracked && !wanted.options.lazy_pages {
+        return Ok(());
+    }
+    let service = Service::start(wanted.program, &wanted.folders, None, &[])?;
+    let asked = service.features();
+    let status = service.end();
+    let features = asked.map_err(|error| {
+        explain(error, status, wanted.program, wanted.folders.log(), "criu.log")
+    })?;
+    let lacks = |feature: Option<bool>| feature != Some(true);
+    if tracked && lacks(features.mem_track) {
+        return Err(CriuError::Kernel { what: "track which memory changes (pre-dump)" });
+    }
+    if wanted.options.lazy_pages && lacks(features.lazy_pages) {
+        return Err(CriuError::Kernel { what: "give memory when it is wanted (lazy pages)" });
+    }
+    Ok(())
+}
+
+impl Dump<'_> {
+    fn options(&self, service: &Service) -> Opts {
+        let mut external = self.namespaces.clone();
+        let streams = self.manifest.streams.iter().flatten();
+        external.extend(streams.filter(|stream| stream.starts_with("file")).cloned());
+        let mounts = self.manifest.external.iter();
+        let server = self.options.page_server.as_ref();
+        Opts {
+            pid: Some(self.pid.as_raw_pid()),
+            leave_running: Some(self.leave_running),
+            log_file: Some("dump.log".to_owned()),
+            root: Some(self.rootfs.to_string_lossy().into_owned()),
+            parent_img: self.parent.map(str::to_owned),
+            track_mem: self.parent.is_some().then_some(true),
+            ext_mnt: mounts
+                .map(|m| ExtMount { key: m.place.clone(), val: m.place.clone() })
+                .collect(),
+            external,
+            freeze_cgroup: self.freezer.map(|path| path.to_string_lossy().into_owned()),
+            ps: server.map(|server| PageServerInfo {
+                address: Some(server.address.clone()),
+                port: Some(server.port.into()),
+            }),
+            ..service.options(self.options)
+        }
+    }
 }
 
 impl Restoring<'_> {
@@ -167,10 +205,13 @@ fn groups(pid: Pid) -> Result<Vec<CgroupRoot>, CriuError> {
     Ok(text.lines().filter_map(root).collect())
 }
 
-/// Nothing is done while a container is dumped.
-struct Silent;
+/// What is done while a container is dumped.
+struct Dumping {
+    /// Who waits for memory.
+    status: Option<OwnedFd>,
+}
 
-impl Listener for Silent {
+impl Listener for Dumping {
     fn started(&mut self, _: Pid) -> io::Result<()> {
         Ok(())
     }
@@ -181,6 +222,13 @@ impl Listener for Silent {
 
     fn restored(&mut self, _: Pid) -> io::Result<()> {
         Ok(())
+    }
+
+    fn serves(&mut self) -> io::Result<()> {
+        match self.status.take() {
+            Some(status) => File::from(status).write_all(&[0]),
+            None => Ok(()),
+        }
     }
 }
 

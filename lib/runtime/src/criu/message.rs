@@ -10,6 +10,8 @@ pub(super) const RESTORE: i32 = 2;
 pub(super) const PRE_DUMP: i32 = 4;
 /// CRIU has come to a point that its caller wanted to know of.
 pub(super) const NOTIFY: i32 = 6;
+/// What CRIU and the kernel can do together.
+pub(super) const FEATURE_CHECK: i32 = 9;
 
 /// `criu_req`.
 #[derive(Clone, PartialEq, Message)]
@@ -20,6 +22,17 @@ pub(super) struct Request {
     pub(super) options: Option<Opts>,
     #[prost(bool, optional, tag = "3")]
     pub(super) notify_success: Option<bool>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) features: Option<Features>,
+}
+
+/// `criu_features`.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Features {
+    #[prost(bool, optional, tag = "1")]
+    pub(super) mem_track: Option<bool>,
+    #[prost(bool, optional, tag = "2")]
+    pub(super) lazy_pages: Option<bool>,
 }
 
 /// `criu_opts`.
@@ -45,6 +58,8 @@ pub(super) struct Opts {
     pub(super) log_level: Option<i32>,
     #[prost(string, optional, tag = "10")]
     pub(super) log_file: Option<String>,
+    #[prost(message, optional, tag = "11")]
+    pub(super) ps: Option<PageServerInfo>,
     #[prost(bool, optional, tag = "12")]
     pub(super) notify_scripts: Option<bool>,
     #[prost(string, optional, tag = "13")]
@@ -57,6 +72,8 @@ pub(super) struct Opts {
     pub(super) auto_dedup: Option<bool>,
     #[prost(int32, optional, tag = "17")]
     pub(super) work_dir_fd: Option<i32>,
+    #[prost(bool, optional, tag = "18")]
+    pub(super) link_remap: Option<bool>,
     #[prost(message, repeated, tag = "23")]
     pub(super) ext_mnt: Vec<ExtMount>,
     #[prost(bool, optional, tag = "24")]
@@ -75,8 +92,27 @@ pub(super) struct Opts {
     pub(super) empty_ns: Option<u32>,
     #[prost(message, repeated, tag = "39")]
     pub(super) join_ns: Vec<JoinNamespace>,
+    #[prost(string, optional, tag = "44")]
+    pub(super) freeze_cgroup: Option<String>,
+    #[prost(bool, optional, tag = "46")]
+    pub(super) tcp_skip_in_flight: Option<bool>,
+    #[prost(bool, optional, tag = "48")]
+    pub(super) lazy_pages: Option<bool>,
     #[prost(bool, optional, tag = "50")]
     pub(super) orphan_pts_master: Option<bool>,
+    #[prost(string, optional, tag = "53")]
+    pub(super) lsm_profile: Option<String>,
+    #[prost(string, optional, tag = "63")]
+    pub(super) lsm_mount_context: Option<String>,
+}
+
+/// `criu_page_server_info`: where memory goes instead of into a file.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PageServerInfo {
+    #[prost(string, optional, tag = "1")]
+    pub(super) address: Option<String>,
+    #[prost(int32, optional, tag = "2")]
+    pub(super) port: Option<i32>,
 }
 
 /// `ext_mount_map`: a mount whose source is outside.
@@ -126,6 +162,8 @@ pub(super) struct Answer {
     pub(super) notify: Option<Notify>,
     #[prost(int32, optional, tag = "7")]
     pub(super) errno: Option<i32>,
+    #[prost(message, optional, tag = "8")]
+    pub(super) features: Option<Features>,
 }
 
 /// `criu_notify`.

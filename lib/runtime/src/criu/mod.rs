@@ -15,7 +15,9 @@ mod service;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use coffer_oci::runtime::Spec;
+use coffer_oci::runtime::{NamespaceKind, Spec};
+
+use crate::cgroup::Place;
 
 pub(crate) use ask::{Dump, Restoring, dump, restore};
 pub(crate) use manifest::{Manifest, ManifestError};
@@ -26,6 +28,10 @@ pub(crate) use service::{Listener, Restored};
 pub struct Options {
     /// TCP connections are kept.
     pub tcp_established: bool,
+    /// Those that are not established yet are left out.
+    pub tcp_skip_in_flight: bool,
+    /// Files that were removed while they are open get a name for as long as it takes.
+    pub link_remap: bool,
     /// Unix sockets may have their other end outside.
     pub ext_unix_sk: bool,
     /// The terminal may be one from outside.
@@ -34,8 +40,27 @@ pub struct Options {
     pub file_locks: bool,
     /// Memory that a parent image has is freed there.
     pub auto_dedup: bool,
+    /// Memory follows when it is wanted, by userfaultfd: the dump serves it, and the restore asks
+    /// the `criu lazy-pages` that works in its folder.
+    pub lazy_pages: bool,
+    /// Whom memory is sent to, or, where it follows lazily, who may ask for it.
+    pub page_server: Option<PageServer>,
+    /// The profile of AppArmor or label of SELinux to be restored in place of the dumped one:
+    /// `apparmor:NAME` or `selinux:LABEL`.
+    pub lsm_profile: Option<String>,
+    /// SELinux's label for mounts that have one.
+    pub lsm_mount_context: Option<String>,
     /// What happens to control groups.
     pub groups: Groups,
+}
+
+/// Where memory goes instead of into a file. Source: criu(8), `page-server`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageServer {
+    /// A name or number of a host.
+    pub address: String,
+    /// A port of TCP.
+    pub port: u16,
 }
 
 /// What CRIU does to control groups. Source: `criu_cg_mode`; criu(8), `--manage-cgroups`.
@@ -116,6 +141,12 @@ pub enum CriuError {
     /// It cannot be spoken to.
     #[error("cannot speak to CRIU")]
     Channel(#[source] io::Error),
+    /// The kernel, or CRIU on it, lacks what it takes.
+    #[error("this kernel or this CRIU cannot {what}")]
+    Kernel {
+        /// What.
+        what: &'static str,
+    },
     /// The container's root cannot be shown to it.
     #[error("cannot prepare the container's root for CRIU")]
     Root(#[source] io::Error),
@@ -137,8 +168,9 @@ fn told(log: &Option<String>) -> String {
     log.as_ref().map_or_else(String::new, |line| format!(": {line}"))
 }
 
-/// What of `spec` CRIU would lose without a word. Source: criu.org, "What cannot be checkpointed".
-pub(crate) fn lost(spec: &Spec) -> Option<String> {
+/// What of `spec` CRIU would lose without a word, or not find again, where the container's groups
+/// are at `place`. Source: criu.org, "What cannot be checkpointed".
+pub(crate) fn lost(spec: &Spec, place: &Place) -> Option<String> {
     let linux = spec.linux.as_ref()?;
     let process = spec.process.as_ref();
     let seccomp = linux.seccomp.as_ref();
@@ -147,8 +179,12 @@ pub(crate) fn lost(spec: &Spec) -> Option<String> {
         !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() || mapped(&mount.options)
     });
     let joined = linux.namespaces.iter().position(|namespace| {
-        use coffer_oci::runtime::NamespaceKind::{Cgroup, Mount, Time, User};
+        use NamespaceKind::{Cgroup, Mount, Time, User};
         matches!(namespace.kind, Cgroup | Mount | Time | User) && !namespace.path.is_empty()
+    });
+    // The root of such a namespace is a group of whoever made the container.
+    let borrowed = linux.namespaces.iter().position(|namespace| {
+        namespace.kind == NamespaceKind::Cgroup && place.groups.is_empty() && place.unit.is_none()
     });
     let found = [
         (linux.memory_policy.is_some(), "linux.memoryPolicy"),
@@ -160,4 +196,5 @@ pub(crate) fn lost(spec: &Spec) -> Option<String> {
     plain
         .or_else(|| mount.map(|place| format!("mounts[{place}].uidMappings")))
         .or_else(|| joined.map(|place| format!("linux.namespaces[{place}].path")))
+        .or_else(|| borrowed.map(|place| format!("linux.namespaces[{place}] without own groups")))
 }

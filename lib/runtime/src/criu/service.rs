@@ -21,7 +21,7 @@ use rustix::net::RecvFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::UnshareFlags;
 
-use super::message::{Answer, NOTIFY, Notify, Opts, Request};
+use super::message::{Answer, FEATURE_CHECK, Features, NOTIFY, Notify, Opts, Request};
 use super::{CriuError, Folders, Options};
 use crate::launch::{collect, pair, receive_fds, send_fds};
 
@@ -49,6 +49,11 @@ pub(crate) trait Listener {
     /// # Errors
     /// Where it could not be written down.
     fn restored(&mut self, init: Pid) -> io::Result<()>;
+    /// Whoever restores may ask for memory now.
+    ///
+    /// # Errors
+    /// Where nobody could be told.
+    fn serves(&mut self) -> io::Result<()>;
 }
 
 /// A container that was restored.
@@ -133,6 +138,11 @@ impl Service {
             manage_cgroups: Some(true),
             manage_cgroups_mode: Some(options.groups.number()),
             tcp_established: Some(options.tcp_established),
+            tcp_skip_in_flight: Some(options.tcp_skip_in_flight),
+            link_remap: Some(options.link_remap),
+            lazy_pages: Some(options.lazy_pages),
+            lsm_profile: options.lsm_profile.clone(),
+            lsm_mount_context: options.lsm_mount_context.clone(),
             ext_unix_sk: Some(options.ext_unix_sk),
             shell_job: Some(options.shell_job),
             file_locks: Some(options.file_locks),
@@ -143,6 +153,14 @@ impl Service {
         }
     }
 
+    /// Asks what CRIU can do on this kernel.
+    pub(super) fn features(&self) -> Result<Features, CriuError> {
+        let asked = Features { mem_track: Some(true), lazy_pages: Some(true) };
+        self.send(&Request { kind: FEATURE_CHECK, features: Some(asked), ..Request::default() })?;
+        let (answer, _) = self.receive()?;
+        answer.features.filter(|_| answer.success).ok_or(CriuError::Broken { log: None })
+    }
+
     /// Asks, answers what CRIU wants to know meanwhile, and gives what was restored.
     pub(super) fn talk(
         &self,
@@ -150,7 +168,7 @@ impl Service {
         options: Opts,
         listener: &mut dyn Listener,
     ) -> Result<Option<Restored>, CriuError> {
-        self.send(&Request { kind, options: Some(options), notify_success: None })?;
+        self.send(&Request { kind, options: Some(options), ..Request::default() })?;
         let (mut restored, mut terminal) = (None, None);
         loop {
             let (answer, fd) = self.receive()?;
@@ -164,7 +182,8 @@ impl Service {
             terminal = fd.or(terminal);
             let heard = hear(&answer.notify.unwrap_or_default(), listener, &mut restored);
             let success = Some(heard.is_ok());
-            self.send(&Request { kind: NOTIFY, options: None, notify_success: success })?;
+            let heard_it = Request { kind: NOTIFY, notify_success: success, ..Request::default() };
+            self.send(&heard_it)?;
             heard.map_err(CriuError::Meanwhile)?;
         }
         Ok(restored.map(|(pid, pidfd)| Restored { pid, pidfd, terminal }))
@@ -206,6 +225,7 @@ fn hear(
 ) -> io::Result<()> {
     let pid = notify.pid.and_then(Pid::from_raw);
     match (notify.script.as_deref(), pid) {
+        (Some("status-ready"), _) => listener.serves(),
         (Some("setup-namespaces"), Some(pid)) => listener.namespaces(pid),
         (Some("post-restore"), Some(pid)) => {
             let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
