@@ -18,6 +18,7 @@ mod leftover;
 mod package;
 mod peers;
 mod room;
+mod shipped;
 mod stage;
 mod test;
 
@@ -28,6 +29,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
+  build           build coffer as it is shipped, and say where it is
   test [FILTER]   install what the tests need, build coffer, run all tests
   bed VERB …      a Debian kernel in a virtual machine: build, run, shell
   peers           build the newest crun, runc and youki into a folder of their own
@@ -53,6 +55,7 @@ fn run() -> Result<ExitCode> {
             bench::floor_pull::run(host, repository, tag, folder.as_ref())
                 .map(|()| ExitCode::SUCCESS)
         }
+        ["build"] => shipped::build().map(|()| ExitCode::SUCCESS),
         ["bed", rest @ ..] => bed::run(rest),
         ["peers"] => peers::build().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),

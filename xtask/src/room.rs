@@ -56,9 +56,3 @@ pub(crate) fn temporary() -> PathBuf {
         std::env::temp_dir()
     }
 }
-
-/// The binary as shipped: `.cargo/config.toml` puts it in the folder of its target.
-pub(crate) fn coffer() -> PathBuf {
-    let target = concat!(env!("TARGET"), "/release/coffer");
-    target_dir().join(target)
-}

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::stage::Stages;
-use crate::{bed, package, peers, room};
+use crate::{bed, package, peers, room, shipped};
 
 /// Installs, builds, runs, reports.
 ///
@@ -16,8 +16,7 @@ pub(crate) fn run(filter: &[&str]) -> Result<ExitCode> {
     room::enter()?;
     let mut stages = Stages::new()?;
     stages.step("packages", || package::ensure(package::FOR_TESTS))?;
-    let shipped = ["build", "--release", "-p", "coffer", "-p", "containerd-shim-coffer-v1"];
-    let built = stages.program("build coffer", &mut cargo(&shipped))?
+    let built = stages.program("build coffer", &mut cargo(&shipped::words()))?
         && stages.program("build the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?
         && stages
             .program("images", &mut cargo(&["run", "-p", "coffer-tests", "--bin", "images"]))?;
@@ -50,6 +49,6 @@ fn cargo(arguments: &[&str]) -> Command {
         .args(arguments)
         .arg("--quiet")
         .env("TMPDIR", room::temporary())
-        .env("COFFER_TEST_BINARY", room::coffer());
+        .env("COFFER_TEST_BINARY", shipped::coffer());
     command
 }

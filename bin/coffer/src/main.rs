@@ -37,17 +37,21 @@ use failure::{Failure, Outcome};
 use ui::{Detail, Ui};
 use verb::Call;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static HEAP: coffer_sys::heap::Heap = coffer_sys::heap::Heap::new();
+
 #[cfg(not(test))]
 coffer_sys::entry!(program);
 
 #[cfg(test)]
 fn main() {
-    program();
+    program(std::env::args_os().collect());
 }
 
-/// The program, up to its exit status.
-fn program() -> u8 {
-    let mut args = std::env::args_os();
+/// The program, from what it is called with to its exit status.
+fn program(words: Vec<OsString>) -> u8 {
+    let mut args = words.into_iter();
     if args.next().as_ref().is_some_and(oci::is_called) {
         return oci::main(args);
     }

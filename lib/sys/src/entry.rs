@@ -3,41 +3,57 @@
 //! Before `main` the standard library asks for the bounds of the stack, which the C library reads
 //! from `/proc/self/maps`, and makes a second stack on which it tells of an overflow of the first:
 //! twenty system calls at each start. Here is what else it does there. Without the second stack
-//! an overflow still ends the program, by the kernel's guard gap, and without words.
-//! Source: the standard library's `sys/pal/unix/mod.rs`, `init`.
+//! an overflow still ends the program, by the kernel's guard gap, and without words. What the
+//! program is called with comes to `main` as the C library gives it: the standard library would
+//! know of it with one C library (glibc) and not with another (musl).
+//! Source: the standard library's `sys/pal/unix/mod.rs`, `init`, and `sys/args/unix.rs`.
 
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::retry_on_intr;
 
-/// Makes `$main`, which gives the exit status, the program's entry. For a crate with `no_main`.
+/// Makes `$main`, which takes the words that the program is called with (the first is its name)
+/// and gives the exit status, the program's entry. For a crate with `no_main`.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
         /// What the C library calls.
-        // SAFETY: a program has one `main`; with `no_main` the compiler makes none. The standard
-        // library takes the words from the C library by itself.
+        // SAFETY: a program has one `main`; with `no_main` the compiler makes none.
         #[unsafe(no_mangle)]
-        #[expect(unsafe_code, reason = "the name is the C library's")]
+        #[expect(unsafe_code, reason = "the name and the arguments are the C library's")]
         extern "C" fn main(
-            _count: ::std::ffi::c_int,
-            _words: *const *const ::std::ffi::c_char,
+            count: ::std::ffi::c_int,
+            words: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
-            $crate::entry::enter($main)
+            // SAFETY: the C library gives `count` strings that stay where they are.
+            unsafe { $crate::entry::enter($main, count, words) }
         }
     };
 }
 
 /// Prepares the process, and ends it with the status that `main` gives.
-pub fn enter(main: fn() -> u8) -> ! {
+///
+/// # Safety
+/// `words` points to `count` strings that end with a zero byte and do not change meanwhile.
+pub unsafe fn enter(main: fn(Vec<OsString>) -> u8, count: c_int, words: *const *const c_char) -> ! {
     if fill_standard().is_err() {
         std::process::abort();
     }
     crate::signal::ignore_broken_pipes();
+    let count = usize::try_from(count).unwrap_or_default();
+    // SAFETY: as the caller promises; no strings are an array too.
+    let words = unsafe { std::slice::from_raw_parts(words, count) };
+    let words = words.iter().map(|word| {
+        // SAFETY: as the caller promises.
+        let word = unsafe { CStr::from_ptr(*word) };
+        OsStr::from_bytes(word.to_bytes()).to_owned()
+    });
     // Writes out what standard output still holds.
-    std::process::exit(main().into())
+    std::process::exit(main(words.collect()).into())
 }
 
 /// Opens the null device for each of 0, 1 and 2 that the caller has closed: what is opened later

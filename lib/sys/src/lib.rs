@@ -11,6 +11,7 @@ pub mod bpf;
 pub mod dir;
 pub mod entry;
 pub mod exec;
+pub mod heap;
 pub mod inherited;
 pub mod landlock;
 pub mod loopback;

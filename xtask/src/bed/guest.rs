@@ -287,7 +287,7 @@ fn coffer() -> Result<std::path::PathBuf> {
     if let Some(path) = std::env::var_os("COFFER_TEST_BINARY") {
         return Ok(path.into());
     }
-    let release = crate::room::coffer();
+    let release = crate::shipped::coffer();
     let debug = std::env::current_exe()?.with_file_name("coffer");
     let built = |path: &std::path::Path| fs::metadata(path).and_then(|it| it.modified()).ok();
     let newest = [release, debug].into_iter().filter(|path| path.exists()).max_by_key(|p| built(p));

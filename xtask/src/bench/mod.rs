@@ -19,7 +19,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use crate::{package, room};
+use crate::{package, room, shipped};
 
 /// Where one bench keeps its things.
 pub(crate) struct Bench {
@@ -56,14 +56,14 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
 impl Bench {
     fn prepare() -> Result<Self> {
         package::ensure(package::FOR_BENCHES)?;
-        release("coffer")?;
+        release(&shipped::words())?;
         // The peers look for a plain version 2 hierarchy and give up on a hybrid one. What was
         // mounted there goes away in this mount namespace alone.
         rustix::mount::unmount("/sys/fs/cgroup", UnmountFlags::DETACH)
             .context("leave the hybrid")?;
         rustix::mount::mount("none", "/sys/fs/cgroup", "cgroup2", MountFlags::empty(), None)
             .context("mount cgroup2")?;
-        let bench = Self { room: room::temporary(), coffer: room::coffer() };
+        let bench = Self { room: room::temporary(), coffer: shipped::coffer() };
         Self::compile("usage.c", &measure::launcher())?;
         Ok(bench)
     }
@@ -85,8 +85,8 @@ impl Bench {
     /// The floor program for fetching an image: this program, with the optimisations that coffer
     /// is shipped with.
     fn floor_pull() -> Result<PathBuf> {
-        release("xtask")?;
-        Ok(room::coffer().with_file_name("xtask"))
+        release(&["build", "--release", "--package", "xtask"])?;
+        Ok(shipped::beside("xtask"))
     }
 
     /// The floor program for starting a process, compiled now.
@@ -104,11 +104,9 @@ impl Bench {
     }
 }
 
-/// Builds a package of this workspace as it is shipped.
-fn release(package: &str) -> Result<()> {
+/// Has cargo build something of this workspace.
+fn release(words: &[&str]) -> Result<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--release", "--quiet", "--package", package])
-        .current_dir(room::workspace());
+    cargo.args(words).arg("--quiet").current_dir(room::workspace());
     peer::prepare(&mut cargo).map(drop)
 }

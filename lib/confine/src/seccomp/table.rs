@@ -8,8 +8,6 @@ use super::Arch;
 /// One system call: its name, and its numbers on x86_64, aarch64 and 32-bit x86.
 #[derive(Debug)]
 struct Call {
-    /// [`prefix`] of the name: what is looked at first, and nearly always decides.
-    prefix: u64,
     name: &'static str,
     x86_64: Option<u32>,
     aarch64: Option<u32>,
@@ -28,7 +26,6 @@ macro_rules! number {
 macro_rules! calls {
     ($($name:ident $x86_64:tt $aarch64:tt $x86:tt)*) => {
         &[$(Call {
-            prefix: prefix(stringify!($name)),
             name: stringify!($name),
             x86_64: number!($x86_64),
             aarch64: number!($aarch64),
@@ -37,16 +34,46 @@ macro_rules! calls {
     };
 }
 
-/// The first eight bytes of a name as a number, in the order that names have. A profile has some
-/// four hundred names, and each start looks for all of them: whole names are compared as little as
-/// can be.
-const fn prefix(name: &str) -> u64 {
-    let (name, mut prefix, mut at) = (name.as_bytes(), 0, 0);
-    while at < 8 {
-        prefix = prefix << 8 | if at < name.len() { name[at] as u64 } else { 0 };
+/// Where a name is in [`CALLS`], plus one, by what [`hash`] makes of it; a place that is taken
+/// already leads on to the next one, and zero ends the way. A profile has some four hundred names,
+/// and each start looks for all of them.
+static PLACES: [u16; SLOTS] = {
+    let mut places = [0; SLOTS];
+    let mut number = 0;
+    while number < CALLS.len() {
+        let mut slot = hash(CALLS[number].name.as_bytes());
+        while places[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
+        }
+        number += 1;
+        places[slot] = number as u16;
+    }
+    places
+};
+
+/// More than twice as many as there are calls: most ways are one step long.
+const SLOTS: usize = 1024;
+
+/// FNV-1a, folded to a place. Source: the IETF's draft-eastlake-fnv.
+const fn hash(name: &[u8]) -> usize {
+    let (mut hash, mut at) = (0x811c_9dc5_u32, 0);
+    while at < name.len() {
+        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
         at += 1;
     }
-    prefix
+    (hash ^ hash >> 16) as usize % SLOTS
+}
+
+/// The call of this name.
+fn named(name: &str) -> Option<&'static Call> {
+    let mut slot = hash(name.as_bytes());
+    loop {
+        let call = &CALLS[usize::from(PLACES[slot]).checked_sub(1)?];
+        if call.name == name {
+            return Some(call);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
 }
 
 /// The number of a call on an architecture.
@@ -55,16 +82,13 @@ const fn prefix(name: &str) -> u64 {
 /// [`NoNumber::Elsewhere`] for a call of another architecture, [`NoNumber::Unknown`] for a name
 /// that is no system call.
 pub(super) fn number(name: &str, arch: Arch) -> Result<u32, NoNumber> {
-    let wanted = prefix(name);
-    let order = |call: &Call| call.prefix.cmp(&wanted).then_with(|| call.name.cmp(name));
-    let Ok(place) = CALLS.binary_search_by(order) else {
+    let Some(call) = named(name) else {
         return Err(if ELSEWHERE.binary_search(&name).is_ok() {
             NoNumber::Elsewhere
         } else {
             NoNumber::Unknown
         });
     };
-    let call = &CALLS[place];
     let number = match arch {
         Arch::X86_64 => call.x86_64,
         Arch::Aarch64 => call.aarch64,
