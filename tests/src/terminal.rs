@@ -23,7 +23,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `command` as the leader of a session on a new terminal.
+    /// Starts `command` as the leader of a session on a new terminal, where keys end a program as
+    /// they do after a login: whoever runs the tests in the background ignores them.
     ///
     /// # Panics
     /// There is no terminal to be had, or the program does not start.
@@ -39,7 +40,8 @@ impl Terminal {
                 .unwrap()
         };
         let mut session = Command::new("setsid");
-        session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+        session.args(["--ctty", "--wait", "env", "--default-signal=INT,QUIT"]);
+        session.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => session.env(name, value),

@@ -9,8 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 /// When a write counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,32 @@ pub struct Entry {
 }
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// How often a look-up is repeated that the kernel could not be sure of.
+const LOOK_UPS: usize = 1000;
+
+/// `openat2`, again while the kernel asks for that: it does wherever something is renamed or
+/// mounted on the host while it follows a `..`, be it an attack or not. Source: man 2 openat2,
+/// `EAGAIN`.
+///
+/// # Errors
+/// What `openat2` says; `EAGAIN` where it said that a thousand times.
+pub fn open_within(
+    dir: impl AsFd,
+    path: impl Arg + Copy,
+    flags: OFlags,
+    mode: Mode,
+    resolve: ResolveFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let mut opened = Err(Errno::AGAIN);
+    for _ in 0..LOOK_UPS {
+        opened = rfs::openat2(&dir, path, flags, mode, resolve);
+        if !matches!(opened, Err(Errno::AGAIN)) {
+            break;
+        }
+    }
+    opened
+}
 
 /// Opens a folder of the caller's own by its path. Links in `path` are followed.
 pub fn open(path: &Path) -> io::Result<OwnedFd> {
@@ -179,6 +206,29 @@ mod tests {
         assert!(read(dir.as_fd(), "link", 9).is_err());
         assert_eq!(make(dir.as_fd(), "new", Mode::RWXU).unwrap(), Made::New);
         assert_eq!(make(dir.as_fd(), "new", Mode::RWXU).unwrap(), Made::Existing);
+    }
+
+    #[test]
+    fn a_look_up_succeeds_while_others_rename() {
+        let (_folder, dir) = scratch();
+        for name in ["a", "b"] {
+            make(dir.as_fd(), name, Mode::RWXU).unwrap();
+        }
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    rfs::renameat(&dir, "b", &dir, "c").unwrap();
+                    rfs::renameat(&dir, "c", &dir, "b").unwrap();
+                }
+            });
+            let path = "a/../a/../a/../a/../a/../a/../a/../a";
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let look = |_| open_within(&dir, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+            let failed = (0..10_000).map(look).find_map(Result::err);
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(failed, None);
+        });
     }
 
     #[test]

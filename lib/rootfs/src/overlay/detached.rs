@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::mount::{Change, Reach, set_attributes};
-use rustix::fs::{self as rfs, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_fd,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, open_tree,
@@ -89,5 +89,5 @@ fn alone(folder: OwnedFd, idmap: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> 
 pub(super) fn below(folder: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let stay = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    Ok(rfs::openat2(folder, path, flags, Mode::empty(), stay)?)
+    Ok(coffer_sys::dir::open_within(folder, path, flags, Mode::empty(), stay)?)
 }

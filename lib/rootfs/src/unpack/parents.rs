@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{self as rfs, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::path::below;
@@ -50,7 +50,7 @@ impl Parents {
             None => (self.root.as_fd(), path),
         };
         if !rest.is_empty() {
-            let fd = rfs::openat2(from, rest, FOLDER, Mode::empty(), BENEATH)?;
+            let fd = coffer_sys::dir::open_within(from, rest, FOLDER, Mode::empty(), BENEATH)?;
             if self.open.len() == OPEN {
                 self.open.remove(0);
             }

@@ -484,7 +484,7 @@ pub(super) fn beneath(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno
         | ResolveFlags::NO_SYMLINKS
         | ResolveFlags::NO_MAGICLINKS
         | ResolveFlags::NO_XDEV;
-    rfs::openat2(dir, path, flags, Mode::empty(), resolve)
+    dir::open_within(dir, path, flags, Mode::empty(), resolve)
 }
 
 /// Reads the file `name` below `dir`, which lies at `shown`.

@@ -214,7 +214,7 @@ fn plain(path: &str) -> String {
 fn mount_at(root: BorrowedFd<'_>, path: &str) -> io::Result<Option<u64>> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let file = match rfs::openat2(root, path, flags, Mode::empty(), resolve) {
+    let file = match dir::open_within(root, path, flags, Mode::empty(), resolve) {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
         file => file?,
     };

@@ -130,7 +130,7 @@ fn inside(top: BorrowedFd<'_>, context: &[u8], depth: usize) -> Result<(), Errno
 fn below(folder: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let stay = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(folder, name, flags, Mode::empty(), stay)
+    dir::open_within(folder, name, flags, Mode::empty(), stay)
 }
 
 /// The name of an fd, for calls that take paths alone.

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::mount::{Change, Reach, set_attributes};
 use coffer_sys::spawn::{self, Clone3, Parent};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::net::RecvFlags;
@@ -60,7 +60,7 @@ fn copy(holder: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     move_into_thread_name_spaces(holder, into)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let stay = ResolveFlags::NO_SYMLINKS | ResolveFlags::IN_ROOT;
-    let memory = openat2(CWD, c"/dev/shm", flags, Mode::empty(), stay)?;
+    let memory = coffer_sys::dir::open_within(CWD, c"/dev/shm", flags, Mode::empty(), stay)?;
     let copied = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;

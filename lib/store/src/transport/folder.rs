@@ -84,7 +84,7 @@ impl Folder<'_> {
         let name = layout::blob(&blob.digest);
         let failed = |source| TransportError::Path { path: self.path.join(&name), source };
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = rfs::openat2(&self.fd, name.as_str(), flags, Mode::empty(), BENEATH);
+        let fd = dir::open_within(&self.fd, name.as_str(), flags, Mode::empty(), BENEATH);
         let mut file = File::from(fd.map_err(io::Error::from).map_err(failed)?);
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(TransportError::NoFile { path: name });

@@ -128,7 +128,8 @@ impl Child<'_> {
         }
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
         let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let pts = fs::openat2(self.root()?, c"/dev/pts", path, Mode::empty(), resolve)?;
+        let pts =
+            coffer_sys::dir::open_within(self.root()?, c"/dev/pts", path, Mode::empty(), resolve)?;
         if u64::try_from(fs::fstatfs(&pts)?.f_type) != Ok(DEVPTS) {
             return Err(Cause::NotTheDevice.with(Errno::NODEV));
         }

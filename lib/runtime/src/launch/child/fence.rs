@@ -119,8 +119,13 @@ impl Child<'_> {
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file =
-            rustix::fs::openat2(self.held.must(c"/proc")?, file, flags, Mode::empty(), resolve)?;
+        let file = coffer_sys::dir::open_within(
+            self.held.must(c"/proc")?,
+            file,
+            flags,
+            Mode::empty(),
+            resolve,
+        )?;
         match rustix::io::write(&file, value.to_bytes())? {
             written if written == value.count_bytes() => Ok(()),
             _ => Err(Errno::IO.into()),
@@ -143,7 +148,7 @@ fn write_own(proc: &OwnedFd, file: &CStr, value: &[u8]) -> Result<(), Fault> {
 fn open_own(proc: &OwnedFd, file: &CStr) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::openat2(proc, file, flags, Mode::empty(), resolve)
+    coffer_sys::dir::open_within(proc, file, flags, Mode::empty(), resolve)
 }
 
 fn say(file: &OwnedFd, value: &[u8]) -> Result<(), Fault> {

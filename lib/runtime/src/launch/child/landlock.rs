@@ -28,7 +28,8 @@ impl Child<'_> {
     fn allow_beneath(&self, path: &CStr, files: Files) -> Result<(), Fault> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let place = rustix::fs::openat2(self.root()?, path, flags, Mode::empty(), resolve)?;
+        let place =
+            coffer_sys::dir::open_within(self.root()?, path, flags, Mode::empty(), resolve)?;
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode);
         let files = if kind == FileType::Directory { files } else { files.of_file() };
         Ok(self.ruleset()?.allow_beneath(std::os::fd::AsFd::as_fd(&place), files)?)

@@ -326,7 +326,7 @@ impl<'a> Child<'a> {
         let resolve =
             ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        match rustix::fs::openat2(self.root()?, path, flags, Mode::empty(), resolve) {
+        match coffer_sys::dir::open_within(self.root()?, path, flags, Mode::empty(), resolve) {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             opened => Ok(Some(opened?)),
         }

@@ -71,7 +71,7 @@ pub(super) fn open(root: BorrowedFd<'_>, path: &CStr, kind: TargetKind) -> Resul
         TargetKind::Plain | TargetKind::Folder => OFlags::PATH | OFlags::DIRECTORY,
         TargetKind::File | TargetKind::Kernel => OFlags::PATH,
     };
-    fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve(kind))
+    coffer_sys::dir::open_within(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve(kind))
         .map_err(|errno| fault(kind, errno))
 }
 
