@@ -143,6 +143,25 @@ fn root_landlock_keeps_signals_inside() {
     }
 }
 
+/// Each layer holds what it is named for: without the filter nothing is reached that another one
+/// has to stop, the host's keys least of all.
+#[test]
+fn root_without_the_filter_the_other_walls_hold() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let (ended, said) = audit(&coffer, &name, &["--security-opt", "seccomp=unconfined"]);
+    assert_eq!(ended.status, 1, "{ended}");
+    let found = of_total(&said, "findings");
+    assert!(found.contains(&"ns.unshare-user") && found.contains(&"call.keyctl"), "{found:?}");
+    assert!(!found.iter().any(|id| id.starts_with("key.")), "{found:?}");
+    for row in said["rows"].as_array().unwrap() {
+        let is_found = found.iter().any(|id| row["id"] == *id);
+        assert!(!is_found || row["control"] == "filter", "{row:#}");
+    }
+}
+
 #[test]
 fn root_what_flags_open_is_found() {
     if !program::root() {

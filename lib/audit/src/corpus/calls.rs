@@ -40,6 +40,8 @@ pub(super) const ROWS: &[Primitive] = &[
     row("call.name-to-handle", "ask for a file's handle", Filter, |_| call(Call::NAME_TO_HANDLE)),
     row("call.open-by-handle", "open a file by handle (shocker)", Capabilities, |_| call(Call::OPEN_HANDLE)).of_host(),
     row("call.mempolicy", "place memory on nodes", Filter, |_| call(Call::MEMORY_POLICY)),
+    row("call.move-pages", "move its pages between nodes", Filter, |_| call(Call::MOVE_PAGES)),
+    row("call.migrate-pages", "move a process's pages between nodes", Filter, |_| call(Call::MIGRATE_PAGES)),
     row("call.personality", "switch address randomisation off", Filter, |_| call(Call::PERSONALITY)),
     row("call.sysfs", "list kinds of file systems", Filter, |_| call(Call::FILE_SYSTEMS)),
     row("call.x32", "call by the x32 numbers", Filter, |_| call(Call::X32)),

@@ -37,4 +37,5 @@ pub(super) const ROWS: &[Primitive] = &[
     row("mount.move", "attach a mount by the newer calls", Capabilities, |_| call(Call::MOVE_MOUNT)),
     row("mount.setattr", "change attributes of the root's mount", Capabilities, |_| call(Call::MOUNT_ATTRIBUTES)),
     row("mount.list", "list mounts by number", Filter, |_| call(Call::LIST_MOUNTS)),
+    row("mount.about", "ask about a mount by its number", Filter, |_| call(Call::ABOUT_MOUNT)),
 ];

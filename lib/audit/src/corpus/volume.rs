@@ -15,6 +15,7 @@ pub(super) const ROWS: &[Primitive] = &[
     row("volume.changes-owner", "give a file another owner", Volume, |_| volume::changes_owner()).judged(Host),
     row("volume.changes-times", "give a file other times", Volume, |_| volume::changes_times()).judged(Host),
     row("volume.adds-attribute", "give a file an attribute", Volume, |_| volume::adds_attribute()).judged(Host),
+    row("volume.changes-flags", "give a file other flags of its file system", Volume, |_| volume::changes_flags()).judged(Host),
     row("volume.links", "link a file", Volume, |_| volume::links()).judged(Host),
     row("volume.reopens", "open a file anew for writing", Volume, |_| volume::reopens()).judged(Host),
     row("volume.truncates", "shorten a file", Volume, |_| volume::truncates()).judged(Host),

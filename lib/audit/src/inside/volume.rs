@@ -65,6 +65,14 @@ pub(crate) fn adds_attribute() -> Tried {
     Ok("added an attribute".to_owned())
 }
 
+/// Gives it a flag of its file system, which is for backups alone.
+pub(crate) fn changes_flags() -> Tried {
+    let file = std::fs::File::open(VICTIM)?;
+    let flags = rustix::fs::ioctl_getflags(&file)?;
+    rustix::fs::ioctl_setflags(&file, flags ^ rustix::fs::IFlags::NODUMP)?;
+    Ok("changed its flags".to_owned())
+}
+
 /// Makes a second name for it.
 pub(crate) fn links() -> Tried {
     std::fs::hard_link(VICTIM, BESIDE)?;

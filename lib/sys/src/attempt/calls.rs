@@ -35,6 +35,7 @@ mod x86 {
     pub(super) const SYSFS: c_long = -1;
     pub(super) const X32_GETPID: c_long = -1;
 }
+const STATMOUNT: c_long = 457;
 const LISTMOUNT: c_long = 458;
 const OPEN_TREE_ATTR: c_long = 467;
 
@@ -132,10 +133,15 @@ impl Call {
     pub const WATCH_SOME: Self = done(libc::SYS_fanotify_init, [number(0x200)]);
     /// A handle of the root folder, of 128 bytes at most (man 2 name_to_handle_at).
     pub const NAME_TO_HANDLE: Self = done(libc::SYS_name_to_handle_at, [AT_FDCWD, Arg::Text(c"/"), Arg::Words(&[128]), EMPTY]);
-    /// Open no handle (man 2 open_by_handle_at).
-    pub const OPEN_HANDLE: Self = looked(libc::SYS_open_by_handle_at, [AT_FDCWD, NOWHERE]);
+    /// Open a handle of 8 bytes that no file has: newer kernels read it before they look at the
+    /// right (man 2 open_by_handle_at).
+    pub const OPEN_HANDLE: Self = looked(libc::SYS_open_by_handle_at, [AT_FDCWD, Arg::Words(&[8 | 1 << 32, 0])]);
     /// Where memory comes from: the default (man 2 set_mempolicy).
     pub const MEMORY_POLICY: Self = done(libc::SYS_set_mempolicy, []);
+    /// Move none of its pages to another node (man 2 move_pages).
+    pub const MOVE_PAGES: Self = done(libc::SYS_move_pages, []);
+    /// Move all of its pages from no node to none (man 2 migrate_pages).
+    pub const MIGRATE_PAGES: Self = looked(libc::SYS_migrate_pages, []);
     /// No randomised addresses, for this process (man 2 personality).
     pub const PERSONALITY: Self = done(libc::SYS_personality, [number(0x0004_0000)]);
     /// How many kinds of file systems the kernel has (man 2 sysfs).
@@ -188,6 +194,8 @@ impl Call {
     pub const MOUNT_ATTRIBUTES: Self = done(libc::SYS_mount_setattr, [AT_FDCWD, Arg::Text(c"/"), ZERO, EMPTY, number(32)]);
     /// List mounts (man 2 listmount).
     pub const LIST_MOUNTS: Self = done(LISTMOUNT, [Arg::Words(&[24, u64::MAX, 0]), EMPTY, number(32)]);
+    /// Ask about a mount that there is not (man 2 statmount).
+    pub const ABOUT_MOUNT: Self = looked(STATMOUNT, [Arg::Words(&[24, u64::MAX, 0]), EMPTY, number(512)]);
     /// Unmount a folder that is no mount (man 2 umount2).
     pub const UNMOUNT: Self = looked(libc::SYS_umount2, [Arg::Text(c"/etc")]);
 
