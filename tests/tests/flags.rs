@@ -24,6 +24,7 @@ const EVERYBODY: &[Case] = &[
     (&["-u", "7:9", "--group-add", "11", "--group-add", "9"], "id -G", "9 11\n"),
     (&["--group-add", "worker"], "id -Gn | grep -o worker", "worker\n"),
     (&["--init"], "cut -d ' ' -f 2 /proc/1/stat; echo $$", "(coffer)\n2\n"),
+    (&["--init", "-e", "A=of the caller's"], "tr -d '\\0' </proc/1/cmdline", "coffer init"),
     (
         &["--ulimit", "nofile=200:300", "--ulimit", "core=0"],
         "ulimit -Sn; ulimit -Hn; ulimit -c",

@@ -5,18 +5,25 @@
 //! tracers, so that the program cannot reach coffer's binary through `/proc/1/exe`
 //! (CVE-2019-5736). Straight code: it allocates nothing and locks nothing.
 
-use coffer_sys::{exec, signal, spawn};
+use coffer_sys::{entry, exec, signal, spawn};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, setpgid, wait};
 
 use crate::launch::Fault;
+
+/// What it is called in a list of processes.
+const NAME: &str = "coffer init";
 
 /// Splits this process in two. The child comes back and goes on to the program, in a process
 /// group of its own that has the terminal, if there is one; the parent stays as init.
 pub(crate) fn split() -> Result<(), Fault> {
     signal::block_all();
     match spawn::fork()? {
-        Some(program) => spawn::exit_now(run(program)),
+        Some(program) => {
+            // The container is to see no words of the host's: paths, variables.
+            entry::show_as(NAME);
+            spawn::exit_now(run(program))
+        }
         None => take_terminal(),
     }
 }

@@ -11,6 +11,7 @@
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
@@ -35,6 +36,29 @@ macro_rules! entry {
     };
 }
 
+/// Where the words lie that the program is called with, as the kernel shows them in
+/// `/proc/PID/cmdline`, and how many bytes they are; none before [`enter`].
+static WORDS: (AtomicPtr<u8>, AtomicUsize) =
+    (AtomicPtr::new(std::ptr::null_mut()), AtomicUsize::new(0));
+
+/// Shows `name`, or as much of it as there is room for, in `/proc/PID/cmdline` instead of the words
+/// that the program was called with. For a process that stays where others can see it: everybody
+/// may read that file. Source: man 5 proc_pid_cmdline.
+pub fn show_as(name: &str) {
+    let (start, length) = (WORDS.0.load(Ordering::Relaxed), WORDS.1.load(Ordering::Relaxed));
+    if start.is_null() {
+        return;
+    }
+    // SAFETY: the kernel has put that many bytes there, for the program to do with as it likes;
+    // nothing of ours points to them once `enter` has copied the words.
+    let words = unsafe { std::slice::from_raw_parts_mut(start, length) };
+    words.fill(0);
+    // The last byte stays zero: otherwise the kernel reads on, into the environment.
+    for (place, byte) in words.iter_mut().rev().skip(1).rev().zip(name.bytes()) {
+        *place = byte;
+    }
+}
+
 /// Prepares the process, and ends it with the status that `main` gives.
 ///
 /// # Safety
@@ -49,11 +73,28 @@ pub unsafe fn enter(main: fn(Vec<OsString>) -> u8, count: c_int, words: *const *
     let words = unsafe { std::slice::from_raw_parts(words, count) };
     let words = words.iter().map(|word| {
         // SAFETY: as the caller promises.
-        let word = unsafe { CStr::from_ptr(*word) };
-        OsStr::from_bytes(word.to_bytes()).to_owned()
+        unsafe { CStr::from_ptr(*word) }
     });
+    let words: Vec<&CStr> = words.collect();
+    remember(&words);
+    let words = words.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     // Writes out what standard output still holds.
-    std::process::exit(main(words.collect()).into())
+    std::process::exit(main(words).into())
+}
+
+/// Keeps where the words lie. The kernel puts them one behind the other; words that do not lie so
+/// are somebody else's.
+fn remember(words: &[&CStr]) {
+    let Some(first) = words.first() else { return };
+    let mut length = 0;
+    for word in words {
+        if word.as_ptr().addr() != first.as_ptr().addr() + length {
+            return;
+        }
+        length += word.count_bytes() + 1;
+    }
+    WORDS.0.store(first.as_ptr().cast_mut().cast(), Ordering::Relaxed);
+    WORDS.1.store(length, Ordering::Relaxed);
 }
 
 /// Opens the null device for each of 0, 1 and 2 that the caller has closed: what is opened later
