@@ -37,10 +37,6 @@ use failure::{Failure, Outcome};
 use ui::{Detail, Ui};
 use verb::Call;
 
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static HEAP: coffer_sys::heap::Heap = coffer_sys::heap::Heap::new();
-
 #[cfg(not(test))]
 coffer_sys::entry!(program);
 

@@ -1,4 +1,4 @@
-//! Memory for a program whose C library is musl.
+//! Memory for programs whose C library is musl: each that uses this crate has it.
 //!
 //! musl's own allocator gives each larger piece back to the kernel and asks again, which is a tenth
 //! of what the start of a container costs. `dlmalloc` is what it replaces, behind a lock that takes
@@ -9,18 +9,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dlmalloc::Dlmalloc;
 
-/// The allocator, to be named as the program's global one.
+/// The program's one.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+pub(crate) static HEAP: Heap = Heap::new();
+
+/// The allocator.
 ///
 /// After a fork of a program with threads it must not be used, as none may: another thread could
 /// have held the lock. coffer forks before it makes threads, and what runs in the fork allocates
 /// nothing.
-pub struct Heap(Mutex<Dlmalloc>);
+pub(crate) struct Heap(Mutex<Dlmalloc>);
 
 impl Heap {
-    /// An empty one.
-    #[expect(clippy::new_without_default, reason = "there is one in a program, a static")]
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self(Mutex::new(Dlmalloc::new()))
+    }
+
+    /// Gives back to the kernel what is free at the end of it.
+    pub(crate) fn trim(&self) {
+        // SAFETY: nobody else is in it meanwhile, and only what is free goes.
+        unsafe { self.lock().trim(0) };
     }
 
     fn lock(&self) -> MutexGuard<'_, Dlmalloc> {
@@ -92,6 +101,24 @@ mod tests {
             })
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    #[test]
+    fn what_is_in_use_stays_when_the_rest_is_given_back() {
+        let heap = Heap::new();
+        let layout = Layout::from_size_align(4_000, 8).unwrap();
+        // SAFETY: the size is not zero.
+        let piece = unsafe { heap.alloc(layout) };
+        // SAFETY: the piece has that many bytes.
+        unsafe { piece.write_bytes(3, 4_000) };
+        use_piece(&heap, 100_000, 7);
+        heap.trim();
+        // SAFETY: it has that many bytes, all of them written.
+        let bytes = unsafe { std::slice::from_raw_parts(piece, 4_000) };
+        assert!(bytes.iter().all(|byte| *byte == 3));
+        use_piece(&heap, 100_000, 9);
+        // SAFETY: it was given out for this layout.
+        unsafe { heap.dealloc(piece, layout) };
     }
 
     #[test]

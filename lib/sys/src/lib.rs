@@ -11,7 +11,8 @@ pub mod bpf;
 pub mod dir;
 pub mod entry;
 pub mod exec;
-pub mod heap;
+#[cfg(any(test, target_env = "musl"))]
+mod heap;
 pub mod inherited;
 pub mod landlock;
 pub mod loopback;

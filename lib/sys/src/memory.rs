@@ -20,9 +20,10 @@ fn trim() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Nothing: this C library gives freed memory back by itself.
-#[cfg(not(target_env = "gnu"))]
-fn trim() {}
+#[cfg(target_env = "musl")]
+fn trim() {
+    crate::heap::HEAP.trim();
+}
 
 /// Forgets the pages of those segments of an object that nobody can write.
 unsafe extern "C" fn forget(
