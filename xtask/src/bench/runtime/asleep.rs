@@ -3,12 +3,16 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::{Bundles, Runtime};
 use crate::bench::memory::field;
 use crate::bench::peer;
+
+/// How long the container has slept when it is looked.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Prints it.
 ///
@@ -25,6 +29,8 @@ pub(super) fn compare(runtimes: &[Runtime], bundles: &Bundles) -> Result<()> {
             .spawn()?;
         let output = child.stdout.take().context("no output")?;
         BufReader::new(output).read_line(&mut String::new())?;
+        // Who gives memory back does so once there is nothing to do.
+        std::thread::sleep(SETTLED);
         let [pss, anonymous] = kept(&child)?;
         peer::prepare(&mut runtime.command(&["kill", "asleep", "KILL"]))?;
         child.wait()?;

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use coffer_sys::usage;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::{Bundles, Runtime};
 
 const CROWD: usize = 100;
 const ROUNDS: usize = 3;
+/// How long the whole crowd may take: one that waits for ever has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Prints how long each runtime takes to run all of them, begun at the same time. A runtime of
 /// which some runs fail gets no number.
@@ -62,12 +66,23 @@ fn run(runtime: &Runtime, bundles: &Bundles) -> Result<Option<Crowd>> {
     let children: Vec<Child> =
         (0..CROWD).map(|number| spawn(runtime, bundles, number)).collect::<Result<_>>()?;
     let (mut cpu, mut failed) = (Duration::ZERO, false);
-    for child in children {
+    for mut child in children {
+        if !ends_before(began + PATIENCE, &child)? {
+            child.kill().with_context(|| format!("end {}", runtime.name))?;
+        }
         let (status, used) = usage::wait(child)?;
         cpu += used.cpu;
         failed |= !status.success();
     }
     Ok((!failed).then(|| Crowd { wall: began.elapsed(), cpu }))
+}
+
+fn ends_before(until: Instant, child: &Child) -> Result<bool> {
+    let pid =
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a process's number")?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let left = Timespec::try_from(until.saturating_duration_since(Instant::now()))?;
+    Ok(poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left))? == 1)
 }
 
 fn spawn(runtime: &Runtime, bundles: &Bundles, number: usize) -> Result<Child> {
