@@ -64,7 +64,8 @@ fn target() -> &'static str {
 fn add(target: &str) -> bool {
     eprintln!("installing the standard library for {target}");
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", target]).stdout(Stdio::null()).stderr(Stdio::null());
+    // What keeps it from that stands on stderr.
+    rustup.args(["target", "add", target]).stdout(Stdio::null());
     rustup.status().is_ok_and(|status| status.success())
 }
 

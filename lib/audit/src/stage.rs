@@ -2,7 +2,8 @@
 //!
 //! A folder with a secret and a file that must not change; a word in this process's memory and a
 //! signal that it never lets in; sockets that nobody else knows; a file in shared memory; keys,
-//! and objects of the host's IPC namespace. All of it may be lost. [`Stage::look`] says what has changed since the last look.
+//! and objects of the host's IPC namespace. All of it may be lost. [`Stage::look`] says what has
+//! changed since the last look.
 #![expect(clippy::disallowed_methods, reason = "the audit's own folder, by the caller's path")]
 
 mod held;

@@ -337,7 +337,6 @@ mod tests {
         assert_eq!(resolve("r", b"r:x:1:1::../x:", b"").unwrap().home, "/");
     }
 
-    /// CVE-2026-47262: memory of whoever reads the group file.
     #[test]
     fn groups_are_added_once_and_never_guessed() {
         let file = b"wheel:x:10:root\naudio:x:29:\nbad:x:y:\n";
@@ -353,6 +352,7 @@ mod tests {
         assert_eq!(who.added, added);
     }
 
+    /// CVE-2026-47262: memory of whoever reads the group file.
     #[test]
     fn files_and_groups_are_bounded() {
         let large = vec![b'a'; FILE_LIMIT + 1];

@@ -25,7 +25,7 @@ fn config() -> Value {
             "user": { "uid": 1, "gid": 2, "umask": 18, "additionalGids": [3, 4] },
             "args": ["/bin/sh", "-c", "true"],
             "env": ["PATH=/bin", "TERM=xterm"],
-            "cwd": "/work/folder",
+            "cwd": "/srv/folder",
             "noNewPrivileges": true,
             "oomScoreAdj": 100,
             "rlimits": [{ "type": "RLIMIT_NOFILE", "hard": 1024, "soft": 512 }],

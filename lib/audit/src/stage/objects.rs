@@ -16,7 +16,7 @@ use super::Change;
 /// How long keys are kept of an audit that was killed, in seconds.
 const KEPT: u32 = 3600;
 
-/// What the objects hold.
+/// How many messages each queue holds.
 const MESSAGES: u64 = 1;
 
 /// The objects, all with the same secret in them that has a place for one.

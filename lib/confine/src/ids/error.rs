@@ -123,10 +123,9 @@ impl IdsError {
                                    containers:START:COUNT in /etc/subuid and /etc/subgid"
                 .to_owned(),
             Self::OfHost(_) | Self::HalfLent(_) | Self::TooFew => {
-                "correct the lines of containers in /etc/subuid and \
-                                               /etc/subgid, as containers:START:COUNT with a START \
-                                               above all users and a COUNT of 65536 or more; \
-                                               without such lines coffer has ids of its own"
+                "correct the lines of containers in /etc/subuid and /etc/subgid, as \
+                 containers:START:COUNT with a START above all users and a COUNT of 65536 or more; \
+                 without such lines coffer has ids of its own"
                     .to_owned()
             }
             Self::TakenBy { .. } => {

@@ -83,8 +83,7 @@ struct Answer<'a> {
 /// Makes the program of `profile` for `arch`.
 ///
 /// Calls of every other architecture kill the process, but for those that the profile has beside;
-/// those of x32 get `ENOSYS`. A rule for a
-/// call that this architecture has not is left out.
+/// those of x32 get `ENOSYS`. A rule for a call that this architecture has not is left out.
 ///
 /// # Errors
 /// A [`CompileError`] for a rule that could not do what it says.

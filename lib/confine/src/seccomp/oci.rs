@@ -35,7 +35,8 @@ impl Profile {
     ///
     /// Of its `architectures` those count that this host runs: calls of the host's own are filtered
     /// whether it is named or not, as libseccomp does it, those of the one beside it where it is,
-    /// and all others kill. Where the default is to fail, calls newer than this program get `ENOSYS`.
+    /// and all others kill; x32 is never there, named or not. Where the default is to fail, calls
+    /// newer than this program get `ENOSYS`.
     /// As runc does, two conditions on the same argument make two rules.
     ///
     /// # Errors

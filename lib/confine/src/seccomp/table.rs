@@ -1,7 +1,8 @@
 //! System calls by name and number, for each architecture.
 //!
 //! Source: the kernel's own tables, Linux 6.18: arch/x86/entry/syscalls/syscall_64.tbl and
-//! syscall_32.tbl and, for aarch64, scripts/syscall.tbl. A `-` stands where an architecture has no such call.
+//! syscall_32.tbl and, for aarch64, scripts/syscall.tbl. A `-` stands where an architecture has no
+//! such call.
 
 use super::Arch;
 
