@@ -23,6 +23,9 @@ const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 /// A shell that needs no libraries: Debian's busybox-static.
 pub(crate) const SHELL: &str = "/bin/busybox";
 
+/// What the names of their control groups begin with.
+const GROUP: &str = "coffer-test-";
+
 /// How many bundles this process has made.
 static BUNDLES: AtomicU32 = AtomicU32::new(0);
 
@@ -103,7 +106,7 @@ impl Runtime {
         config["process"]["args"] = json!(["sh", "-c", line]);
         // A group of its own: tests that run at once use the same ids.
         let number = BUNDLES.fetch_add(1, Ordering::Relaxed);
-        let group = format!("/coffer-test-{}-{number}", std::process::id());
+        let group = format!("/{GROUP}{}-{number}", std::process::id());
         config["linux"]["cgroupsPath"] = json!(group);
         change(&mut config);
         self.bundle_of(&serde_json::to_string(&config).unwrap())
@@ -219,7 +222,27 @@ impl Runtime {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         left.extend(mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned));
         left.extend(processes(&folder));
+        if self.kind == Kind::Ours {
+            left.extend(self.groups().iter().map(|group| group.display().to_string()));
+        }
         left
+    }
+
+    /// The control groups that there are of those that [`Self::bundle`] has named, in each
+    /// hierarchy.
+    fn groups(&self) -> Vec<PathBuf> {
+        let top = Path::new("/sys/fs/cgroup");
+        let mut hierarchies: Vec<PathBuf> = names(top).iter().map(|name| top.join(name)).collect();
+        hierarchies.push(top.to_owned());
+        let named = |bundle: &String| {
+            let text = fs::read(self.folder.path().join(bundle).join("config.json")).ok()?;
+            let config: Value = serde_json::from_slice(&text).ok()?;
+            let path = config["linux"]["cgroupsPath"].as_str()?;
+            path.strip_prefix('/').filter(|name| name.starts_with(GROUP)).map(str::to_owned)
+        };
+        let named: Vec<String> = names(self.folder.path()).iter().filter_map(named).collect();
+        let all = hierarchies.iter().flat_map(|top| named.iter().map(|name| top.join(name)));
+        all.filter(|group| group.is_dir()).collect()
     }
 }
 
@@ -227,6 +250,12 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         for id in names(&self.states()) {
             drop(self.run(&["delete", "--force", &id]));
+        }
+        // Debian's runc leaves its version 2 group where the host's controllers are version 1's.
+        if self.kind == Kind::Runc {
+            for group in self.groups() {
+                drop(fs::remove_dir(group));
+            }
         }
     }
 }
