@@ -108,6 +108,11 @@ fn root_joined_ids_are_free_when_the_last_container_is_gone() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+/// A process id with a state that is not a zombie's, proc_pid_stat(5).
+fn alive(line: &String) -> bool {
+    !line.ends_with('Z')
+}
+
 /// The first process of who joins is not the last of its processes: what it leaves ends with it.
 #[test]
 fn root_nothing_outlives_a_container_that_joined() {
@@ -116,9 +121,13 @@ fn root_nothing_outlives_a_container_that_joined() {
     }
     let (coffer, image) = Coffer::with(&BUSYBOX);
     coffer.must(&["run", "-d", "--name", "one", &image, "sleep", "1000"]);
-    let script = "sleep 3000 & echo left";
+    let script = "sleep 3000 & until grep -q sleep /proc/$!/comm; do :; done";
     coffer.must(&["run", "--rm", "--pid=container:one", &image, "sh", "-c", script]);
-    assert_eq!(inside(&coffer, "one", "pidof sleep"), "1\n");
+    // The dead stay listed here: `sleep`, as a first process, waits for no children.
+    let script = "for p in $(pidof sleep); do awk '{ print $1, $3 }' /proc/$p/stat; done";
+    let left: Vec<_> =
+        inside(&coffer, "one", script).lines().map(str::to_owned).filter(alive).collect();
+    assert_eq!(left, ["1 S"]);
     // And with the other's first process all of its namespace ends.
     coffer.must(&["run", "-d", "--name", "two", "--pid=container:one", &image, "sleep", "1000"]);
     coffer.must(&["kill", "one"]);
