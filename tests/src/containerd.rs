@@ -66,6 +66,23 @@ impl Containerd {
         self.folder.path().join("bin/coffer-oci")
     }
 
+    /// From now on runc's own shim is ours: `ctr` and containerd give some options of checkpoints
+    /// to runtimes of that name alone.
+    ///
+    /// # Panics
+    /// It was asked for before.
+    pub fn call_ours_runcs(&self) {
+        let programs = self.folder.path().join("bin");
+        let ours = programs.join("containerd-shim-coffer-v1");
+        std::os::unix::fs::symlink(ours, programs.join("containerd-shim-runc-v2")).unwrap();
+    }
+
+    /// A folder that ends with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// `ctr ARGUMENTS`, not yet started.
     #[must_use]
     pub fn ctr(&self, arguments: &[&str]) -> Command {

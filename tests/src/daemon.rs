@@ -99,6 +99,9 @@ pub fn programs(folder: &Path) -> PathBuf {
         assert!(shim.exists(), "{} is not built", shim.display());
         symlink(shim, programs.join("containerd-shim-coffer-v1")).unwrap();
         symlink(coffer, programs.join("coffer-oci")).unwrap();
+        if let Some(criu) = crate::criu::installed() {
+            symlink(criu, programs.join("criu")).unwrap();
+        }
     }
     programs
 }

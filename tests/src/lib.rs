@@ -18,6 +18,7 @@ pub mod bed;
 pub mod coffer;
 pub mod containerd;
 pub mod cri;
+pub mod criu;
 pub mod daemon;
 pub mod dockerd;
 pub mod engines;

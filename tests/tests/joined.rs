@@ -109,7 +109,7 @@ fn root_joined_ids_are_free_when_the_last_container_is_gone() {
 }
 
 /// A process id with a state that is not a zombie's, proc_pid_stat(5).
-fn alive(line: &String) -> bool {
+fn alive(line: &str) -> bool {
     !line.ends_with('Z')
 }
 
@@ -125,8 +125,11 @@ fn root_nothing_outlives_a_container_that_joined() {
     coffer.must(&["run", "--rm", "--pid=container:one", &image, "sh", "-c", script]);
     // The dead stay listed here: `sleep`, as a first process, waits for no children.
     let script = "for p in $(pidof sleep); do awk '{ print $1, $3 }' /proc/$p/stat; done";
-    let left: Vec<_> =
-        inside(&coffer, "one", script).lines().map(str::to_owned).filter(alive).collect();
+    let left: Vec<_> = inside(&coffer, "one", script)
+        .lines()
+        .map(str::to_owned)
+        .filter(|line| alive(line))
+        .collect();
     assert_eq!(left, ["1 S"]);
     // And with the other's first process all of its namespace ends.
     coffer.must(&["run", "-d", "--name", "two", "--pid=container:one", &image, "sleep", "1000"]);

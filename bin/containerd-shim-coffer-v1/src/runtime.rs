@@ -57,6 +57,7 @@ pub struct Runtime {
     driver: Driver,
     pivot: Pivot,
     keyring: Keyring,
+    criu: Option<PathBuf>,
 }
 
 /// Who makes control groups.
@@ -99,6 +100,7 @@ impl Runtime {
             driver: if systemd { Driver::Systemd } else { Driver::Cgroupfs },
             pivot: if options.no_pivot_root { Pivot::Moved } else { Pivot::Root },
             keyring: if options.no_new_keyring { Keyring::Inherited } else { Keyring::Own },
+            criu: Some(&options.criu_path).filter(|path| !path.is_empty()).map(PathBuf::from),
         }
     }
 
@@ -113,17 +115,23 @@ impl Runtime {
         if self.driver == Driver::Systemd {
             command.arg("--systemd-cgroup");
         }
+        if let Some(criu) = &self.criu {
+            command.arg("--criu").arg(criu);
+        }
         command.arg(verb);
         command
+    }
+
+    /// The flag of `create` and `restore` that follows from the options.
+    #[must_use]
+    pub fn pivot_flag(&self) -> Option<&'static str> {
+        (self.pivot == Pivot::Moved).then_some("--no-pivot")
     }
 
     /// The flags of `create` that follow from the options.
     #[must_use]
     pub fn create_flags(&self) -> Vec<&'static str> {
-        let mut flags = Vec::new();
-        if self.pivot == Pivot::Moved {
-            flags.push("--no-pivot");
-        }
+        let mut flags = Vec::from_iter(self.pivot_flag());
         if self.keyring == Keyring::Inherited {
             flags.push("--no-new-keyring");
         }
@@ -172,16 +180,6 @@ pub fn options(any: Option<&Any>) -> Result<Options, Failure> {
     if !options.shim_cgroup.is_empty() {
         let reason = "the shim stays in containerd's control group".to_owned();
         return Err(Failure::Invalid { field: "options.shim_cgroup", reason });
-    }
-    for (field, value) in [
-        ("options.criu_path", &options.criu_path),
-        ("options.criu_image_path", &options.criu_image_path),
-        ("options.criu_work_path", &options.criu_work_path),
-    ] {
-        if !value.is_empty() {
-            let reason = "checkpoints are not implemented".to_owned();
-            return Err(Failure::Invalid { field, reason });
-        }
     }
     Ok(options)
 }
@@ -241,7 +239,12 @@ mod tests {
 
     #[test]
     fn it_is_called_as_the_options_say() {
-        let options = Options { systemd_cgroup: true, no_pivot_root: true, ..Options::default() };
+        let options = Options {
+            systemd_cgroup: true,
+            no_pivot_root: true,
+            criu_path: "/opt/criu".to_owned(),
+            ..Options::default()
+        };
         let runtime = Runtime::new(&options, "ns", &Config::default(), Path::new("/nowhere"));
         let folder = tempfile::tempdir().unwrap();
         let bundle = Bundle::open(folder.path().to_str().unwrap()).unwrap();
@@ -249,7 +252,8 @@ mod tests {
         let line: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
         assert_eq!(command.get_program(), "coffer-oci");
         assert!(line.starts_with(&["--root", "/run/containerd/coffer/ns", "--log"]));
-        assert!(line.ends_with(&["--log-format", "json", "--systemd-cgroup", "create"]));
+        let end = ["--log-format", "json", "--systemd-cgroup", "--criu", "/opt/criu", "create"];
+        assert!(line.ends_with(&end));
         assert_eq!(runtime.create_flags(), ["--no-pivot"]);
         runtime.save(&bundle).unwrap();
         assert_eq!(Runtime::load(&bundle).unwrap(), Some(runtime));

@@ -3,14 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use coffer_tests::image::cargo_target;
+pub(crate) use coffer_tests::criu::{COUNTER, criu};
 use coffer_tests::oci::Runtime;
-use coffer_tests::program;
 use serde_json::{Value, json};
-
-/// A shell that counts signals, and tells the count to whoever reads the fifo of its volume.
-pub(crate) const COUNTER: &str = "n=0; trap 'n=$((n+1)); echo $n >/data/fifo' USR1; echo 0 >/data/fifo; \
-    while :; do sleep 1000 & wait; done";
 
 /// What the kernel says of a process that must be the same afterwards.
 const SAME: [&str; 12] = [
@@ -27,19 +22,6 @@ const SAME: [&str; 12] = [
     "Seccomp_filters:",
     "Umask:",
 ];
-
-/// CRIU, where there is one.
-pub(crate) fn criu() -> Option<PathBuf> {
-    let criu = cargo_target().join("peers/bin/criu");
-    if !program::root() {
-        return None;
-    }
-    if !criu.exists() {
-        eprintln!("skipped: there is no CRIU (cargo xtask peers)");
-        return None;
-    }
-    Some(criu)
-}
 
 /// A runtime with a counter in a bundle of its own.
 pub(crate) struct Counted {

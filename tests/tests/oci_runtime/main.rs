@@ -4,7 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what fails ends the test")]
 #![expect(clippy::panic, reason = "helpers of tests: what fails ends the test")]
-#![expect(clippy::print_stderr, reason = "says why a test did not run")]
 
 mod bundles;
 mod checkpoint;

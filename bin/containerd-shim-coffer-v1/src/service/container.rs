@@ -25,6 +25,8 @@ pub struct Container {
     pub owner: Owner,
     /// The mounts of its root, as they were asked for.
     pub mounts: Vec<Mount>,
+    /// The images that its first start restores it from.
+    pub images: Option<Images>,
     /// Its first process.
     pub init: Process,
     /// What was executed beside it, by id.
@@ -35,6 +37,15 @@ pub struct Container {
     pub groups: Option<Groups>,
     /// Watches its memory.
     pub oom: Option<Oom>,
+}
+
+/// The images of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// Their folder.
+    pub path: String,
+    /// The folder of CRIU's log.
+    pub work: String,
 }
 
 /// Whether the processes of a container may run.

@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use super::container::{Container, Motion};
 use super::job::{Job, Made, Then};
 use super::process::{Caller, Process, Stage};
-use super::{Answer, Shim};
+use super::{Answer, Shim, restore};
 use crate::bundle::Bundle;
 use crate::cgroup::Groups;
 use crate::failure::Failure;
@@ -37,14 +37,12 @@ impl Shim {
         if self.containers.contains_key(&request.id) {
             return Err(Failure::Exists(request.id));
         }
-        if !request.checkpoint.is_empty() {
-            return Err(Failure::Unimplemented("restoring a checkpoint".to_owned()));
-        }
         let id = request.id.clone();
         let container = self.describe(request)?;
         rootfs::mount(&container.bundle, &container.mounts)?;
+        let restored = container.images.is_some();
         self.containers.insert(id.clone(), container);
-        let made = self.make(caller, &id);
+        let made = if restored { self.await_start(&id) } else { self.make(caller, &id) };
         if made.is_err() {
             self.undo(&id);
         }
@@ -55,6 +53,7 @@ impl Shim {
     fn describe(&self, request: CreateTaskRequest) -> Result<Container, Failure> {
         let bundle = Bundle::open(&request.bundle)?;
         let options = runtime::options(request.options.as_ref())?;
+        let images = restore::images(&request, &options)?;
         let config = bundle.config()?;
         let setting = &self.setting;
         let runtime = Runtime::new(&options, &setting.namespace, &config, &setting.beside);
@@ -70,6 +69,7 @@ impl Shim {
             pid_namespace: config.pid_namespace(),
             owner: Owner { uid: options.io_uid, gid: options.io_gid },
             mounts: request.rootfs,
+            images,
             init: Process::new(wishes, Stage::Creating),
             execs: BTreeMap::new(),
             motion: Motion::Free,
@@ -172,23 +172,33 @@ impl Shim {
                 return Err(failure);
             }
         };
-        let groups = Groups::of(pid);
-        let container = self.container(&job.container)?;
+        self.find_groups(&job.container, pid)?;
+        self.announce(&job.container).map(|response| response.encode_to_vec())
+    }
+
+    /// Looks up the control groups of a container's first process.
+    pub(super) fn find_groups(&mut self, id: &str, pid: Pid) -> Result<(), Failure> {
+        match Groups::of(pid) {
+            Ok(groups) => self.container(id)?.groups = groups,
+            Err(error) => self.setting.journal.note(&format!("control groups: {}", chain(&error))),
+        }
+        Ok(())
+    }
+
+    /// The container waits for its start: containerd is told.
+    pub(super) fn announce(&mut self, id: &str) -> Result<PidResponse, Failure> {
+        let container = self.container(id)?;
         container.init.stage = Stage::Created;
         let event = TaskCreate {
-            container_id: job.container.clone(),
+            container_id: id.to_owned(),
             bundle: container.bundle.path().to_owned(),
             rootfs: container.mounts.clone(),
             io: Some(container.init.task_io()),
-            checkpoint: String::new(),
+            checkpoint: container.images.as_ref().map(|i| i.path.clone()).unwrap_or_default(),
             pid: container.init.number(),
         };
-        match groups {
-            Ok(groups) => container.groups = groups,
-            Err(error) => self.setting.journal.note(&format!("control groups: {}", chain(&error))),
-        }
         self.setting.publisher.publish(&event);
-        Ok(PidResponse { pid: event.pid }.encode_to_vec())
+        Ok(PidResponse { pid: event.pid })
     }
 
     /// Takes back what was done for a container that there will not be.
@@ -206,7 +216,7 @@ impl Shim {
 /// Gives the runtime's command the streams of the process, and the files to write to.
 pub(super) fn attach(command: &mut std::process::Command, inside: Inside, then: &Then) {
     command.stdin(inside.stdin).stdout(inside.stdout).stderr(inside.stderr);
-    if let Then::Created(made) | Then::Executed(made) = then {
+    if let Then::Created(made) | Then::Restored(made) | Then::Executed(made) = then {
         command.arg("--pid-file").arg(&made.pid_file);
         if let Some(console) = &made.console {
             command.arg("--console-socket").arg(console.name());

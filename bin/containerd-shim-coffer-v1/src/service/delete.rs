@@ -30,12 +30,21 @@ impl Shim {
             return Ok(Answer::now(&response));
         }
         container.oom = None; // its group goes, which is no want of memory
-        let (log, exec, id) = (self.name("log"), String::new(), which.id.clone());
-        let (caller, then) = (Some(caller), Then::Deleted);
-        let job = Job { caller, container: id.clone(), exec, verb: "delete", log, then };
         // By force: what the runtime has forgotten already is deleted too.
+        self.delete_by_force(Some(caller), &which.id, Then::Deleted)
+    }
+
+    /// Has the runtime delete a container, in whatever state it is.
+    pub(super) fn delete_by_force(
+        &mut self,
+        caller: Option<Caller>,
+        id: &str,
+        then: Then,
+    ) -> Result<Answer, Failure> {
+        let (log, exec, container) = (self.name("log"), String::new(), id.to_owned());
+        let job = Job { caller, container, exec, verb: "delete", log, then };
         self.call(job, move |command, _| {
-            command.args(["--force", &id]);
+            command.args(["--force", id]);
         })
     }
 

@@ -41,7 +41,7 @@ impl Shim {
     fn finish(&mut self, job: Job, exit: Exit) {
         let mut job = job;
         let then = std::mem::replace(&mut job.then, Then::Nothing);
-        let starts = matches!(then, Then::Started | Then::Executed(_));
+        let starts = matches!(then, Then::Started | Then::Restored(_) | Then::Executed(_));
         let creates = matches!(then, Then::Created(_));
         let result = self.verdict(&job, exit).and_then(|()| self.follow(&job, then));
         let is_done = result.is_ok();
@@ -67,6 +67,7 @@ impl Shim {
         match then {
             Then::Created(made) => self.created(job, made),
             Then::Started => self.started(job),
+            Then::Restored(made) => self.restored(job, made),
             Then::Executed(made) => self.executed(job, made),
             Then::Deleted => self.deleted(job),
             Then::Paused(event) => {
@@ -79,6 +80,10 @@ impl Shim {
                 self.setting.publisher.publish(&event);
                 Ok(Empty {}.encode_to_vec())
             }
+            Then::Checkpointed(event) => {
+                self.setting.publisher.publish(&event);
+                Ok(Empty {}.encode_to_vec())
+            }
             Then::Nothing => Ok(Empty {}.encode_to_vec()),
         }
     }
@@ -86,19 +91,22 @@ impl Shim {
     /// After a start, told in this order: it runs, it has ended.
     fn settle(&mut self, job: &Job, is_done: bool) {
         let Ok(container) = self.container(&job.container) else { return };
+        let restores = container.images.is_some();
         let Ok(process) = container.process(&job.container, &job.exec) else { return };
         let Stage::Starting { ended } = process.stage else { return };
         process.stage = match (is_done, job.exec.is_empty()) {
             (true, _) => Stage::Running,
             (false, true) => Stage::Created,
-            (false, false) => {
-                // An exec that could not be started is over, and can only be deleted.
-                let streams = std::mem::take(&mut process.streams);
-                process.stage = Stage::Exited(Exit { status: 255, ..ended.unwrap_or(NEVER) });
-                streams.into_iter().for_each(|stream| self.streams.close(stream));
-                return;
-            }
+            // An exec that could not be started is over, and can only be deleted.
+            (false, false) => Stage::Exited(Exit { status: 255, ..ended.unwrap_or(NEVER) }),
         };
+        if !is_done && (restores || !job.exec.is_empty()) {
+            // There is no process that the streams could be of.
+            let streams = std::mem::take(&mut process.streams);
+            process.pid = None;
+            streams.into_iter().for_each(|stream| self.streams.close(stream));
+            return;
+        }
         if let Some(exit) = ended {
             self.ended(&job.container, &job.exec, exit);
         }
@@ -168,6 +176,6 @@ const NEVER: Exit =
 impl Job {
     /// Whether a process comes of it whose number is not known yet.
     fn makes_a_process(&self) -> bool {
-        matches!(self.then, Then::Created(_) | Then::Executed(_))
+        matches!(self.then, Then::Created(_) | Then::Restored(_) | Then::Executed(_))
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::Pid;
 use super::process::Caller;
 use crate::io::console::Console;
 use crate::runtime::RuntimeError;
-use crate::wire::event::{TaskPaused, TaskResumed};
+use crate::wire::event::{TaskCheckpointed, TaskPaused, TaskResumed};
 
 /// More than any log of the runtime's, in bytes.
 pub const LOG_LIMIT: u64 = 1 << 20;
@@ -36,6 +36,8 @@ pub enum Then {
     Created(Made),
     /// A container was started.
     Started,
+    /// A container goes on from the images of a checkpoint.
+    Restored(Made),
     /// A further process runs.
     Executed(Made),
     /// A container was deleted.
@@ -44,6 +46,8 @@ pub enum Then {
     Paused(TaskPaused),
     /// A container goes on.
     Resumed(TaskResumed),
+    /// Images of what a container was doing are written.
+    Checkpointed(TaskCheckpointed),
     /// Nothing but an answer.
     Nothing,
 }

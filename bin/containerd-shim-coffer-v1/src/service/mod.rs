@@ -10,11 +10,13 @@ pub mod process;
 pub mod streams;
 
 mod ask;
+mod checkpoint;
 mod create;
 mod delete;
 mod end;
 mod exec;
 mod kill;
+mod restore;
 mod start;
 mod turn;
 
@@ -132,6 +134,7 @@ impl Shim {
             "Pause" => self.pause(caller, &Message::decode(message)?),
             "Resume" => self.resume(caller, &Message::decode(message)?),
             "Update" => self.update(caller, &Message::decode(message)?),
+            "Checkpoint" => self.checkpoint(caller, &Message::decode(message)?),
             "Stats" => self.stats(&Message::decode(message)?),
             "ResizePty" => self.resize(&Message::decode(message)?),
             "CloseIO" => self.close_io(&Message::decode(message)?),

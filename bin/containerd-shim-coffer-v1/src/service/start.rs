@@ -17,7 +17,10 @@ impl Shim {
         let process = self.container(&which.id)?.process(&which.id, &which.exec_id)?;
         let stage = std::mem::replace(&mut process.stage, Stage::Starting { ended: None });
         let answer = match &stage {
-            Stage::Created => self.simple(Some(caller), &which.id, "start", Then::Started),
+            Stage::Created => match self.container(&which.id)?.images.clone() {
+                Some(images) => self.restore(caller, &which.id, &images),
+                None => self.simple(Some(caller), &which.id, "start", Then::Started),
+            },
             Stage::Added { spec } => self.execute(caller, which, spec),
             _ => {
                 process.stage = stage.clone();

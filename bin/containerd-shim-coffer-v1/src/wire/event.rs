@@ -64,6 +64,7 @@ events! {
     TaskExecStarted "/tasks/exec-started"
     TaskPaused "/tasks/paused"
     TaskResumed "/tasks/resumed"
+    TaskCheckpointed "/tasks/checkpointed"
 }
 
 /// Where a task's input and output are.
@@ -204,4 +205,15 @@ pub struct TaskResumed {
     /// The container.
     #[prost(string, tag = "1")]
     pub container_id: String,
+}
+
+/// Images of what a container was doing are written.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct TaskCheckpointed {
+    /// The container.
+    #[prost(string, tag = "1")]
+    pub container_id: String,
+    /// The folder of the images.
+    #[prost(string, tag = "2")]
+    pub checkpoint: String,
 }

@@ -38,12 +38,47 @@ pub struct Options {
     /// Control groups through systemd.
     #[prost(bool, tag = "9")]
     pub systemd_cgroup: bool,
-    /// Where CRIU's images are.
+    /// The images to restore from, for a containerd that does not say it in the request itself.
     #[prost(string, tag = "10")]
     pub criu_image_path: String,
     /// Where CRIU works.
     #[prost(string, tag = "11")]
     pub criu_work_path: String,
+}
+
+/// The type's name in an `Any`.
+pub const CHECKPOINT: &str = "containerd.runc.v1.CheckpointOptions";
+
+/// What runc's shim can be told for a checkpoint.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct CheckpointOptions {
+    /// The container ends with it.
+    #[prost(bool, tag = "1")]
+    pub exit: bool,
+    /// TCP connections are kept.
+    #[prost(bool, tag = "2")]
+    pub open_tcp: bool,
+    /// Unix sockets may have their other end outside.
+    #[prost(bool, tag = "3")]
+    pub external_unix_sockets: bool,
+    /// The terminal may be one from outside.
+    #[prost(bool, tag = "4")]
+    pub terminal: bool,
+    /// Locks of files are kept.
+    #[prost(bool, tag = "5")]
+    pub file_locks: bool,
+    /// Namespaces of which nothing but the namespace is kept.
+    #[prost(string, repeated, tag = "6")]
+    pub empty_namespaces: Vec<String>,
+    /// What happens to control groups.
+    #[prost(string, tag = "7")]
+    pub cgroups_mode: String,
+    /// Where containerd puts the images. It tells the shim so in the request's `path`.
+    #[prost(string, tag = "8")]
+    pub image_path: String,
+    /// Where CRIU writes its log.
+    #[prost(string, tag = "9")]
+    pub work_path: String,
 }
 
 /// What `Pids` says of a process that an exec made.

@@ -237,6 +237,20 @@ pub struct UpdateTaskRequest {
     pub resources: Option<Any>,
 }
 
+/// Images of what a container is doing are to be written.
+#[derive(Clone, PartialEq, Message)]
+pub struct CheckpointTaskRequest {
+    /// The container.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// The folder that they go to.
+    #[prost(string, tag = "2")]
+    pub path: String,
+    /// [`super::options::CheckpointOptions`].
+    #[prost(message, optional, tag = "3")]
+    pub options: Option<Any>,
+}
+
 /// How a process ended, as `Wait` says it.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct WaitResponse {

@@ -1,5 +1,7 @@
 //! containerd as a client: `coffer-oci` below its own shim, and `containerd-shim-coffer-v1`.
 
+mod checkpoint;
+
 use coffer_tests::containerd::Containerd;
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
