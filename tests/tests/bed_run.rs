@@ -35,10 +35,45 @@ fn demo_holds() {
     assert_eq!(outcome.status, 0, "{outcome}");
 }
 
+/// What is paused stands still, is said to, and can be ended all the same.
+fn pauses() {
+    let coffer = Coffer::default();
+    let busybox = coffer.take_in(&BUSYBOX);
+    let state = || coffer.must(&["ps", "-a", "--format", "{{.State}} {{.Status}}"]);
+    let count = "i=0; while :; do i=$((i+1)); echo $i >/count.new; mv /count.new /count; done";
+    coffer.must(&["run", "-d", "--name", "box", &busybox, "sh", "-c", count]);
+    coffer.must(&["pause", "box"]);
+    assert!(state().starts_with("paused Up ") && state().ends_with(" (Paused)\n"), "{}", state());
+    for verb in [&["pause", "box"][..], &["exec", "box", "true"], &["attach", "box"]] {
+        let refused = coffer.run(verb).failure(125);
+        let said = "error: container box is paused\nhelp: let it go on: coffer unpause box\n";
+        assert_eq!(refused, said);
+    }
+    let paused = coffer.must(&["inspect", "-f", "{{.State.Paused}} {{.State.Running}}", "box"]);
+    assert_eq!(paused, "true true\n");
+    coffer.must(&["unpause", "box"]);
+    let refused = coffer.run(&["unpause", "box"]).failure(125);
+    assert!(refused.contains("container box is not paused"), "{refused}");
+    let goes_on = "until [ -s /count ]; do :; done; a=$(cat /count); \
+                   until [ \"$(cat /count)\" != \"$a\" ]; do :; done; echo on";
+    let exec = ["exec", "box", "timeout", "60", "sh", "-c", goes_on];
+    assert_eq!(coffer.must(&exec), "on\n");
+    for end in [&["stop", "-t", "0", "box"][..], &["kill", "box"], &["rm", "-f", "box"]] {
+        coffer.must(&["pause", "box"]);
+        coffer.must(end);
+        if end != ["rm", "-f", "box"] {
+            assert_eq!(coffer.must(&["wait", "box"]), "137\n");
+            coffer.must(&["start", "box"]);
+        }
+    }
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
 #[test]
 fn bed_plain_runs_on_linux_6_1() {
     bed::enter!(Variant::Plain, [&BUSYBOX, &LAYERED]);
     runs();
+    pauses();
     demo_holds();
 }
 

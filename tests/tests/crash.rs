@@ -53,6 +53,13 @@ fn root_stop_may_be_killed_anywhere() {
 }
 
 #[test]
+fn root_rename_and_restart_may_be_killed_anywhere() {
+    kill_each(&[CREATE], &["rename", "victim", "other"], Victim::Command, 5);
+    let restart = &["restart", "-t", "0", "victim"];
+    kill_each(&[CREATE, &["start", "victim"]], restart, Victim::Command, 8);
+}
+
+#[test]
 fn root_rm_may_be_killed_anywhere() {
     let rm = &["rm", "-f", "victim"];
     kill_each(&[CREATE, &["start", "victim"]], rm, Victim::Command, 10);

@@ -157,6 +157,37 @@ fn root_attach_shows_what_comes_and_passes_signals_on() {
 }
 
 #[test]
+fn root_a_container_starts_again_under_another_name() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let line = "echo again >>/log; trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done";
+    coffer.must(&["run", "-d", "--name", "box", &name, "sh", "-c", line]);
+    coffer.logs_until("box", "up");
+    coffer.must(&["rename", "box", "shop"]);
+    assert!(coffer.run(&["exec", "box", "true"]).failure(125).contains("no such container: box"));
+    assert_eq!(coffer.must(&["restart", "shop"]), "shop\n");
+    let wait = "until [ \"$(wc -l </log)\" = 2 ]; do sleep 0.02; done; cat /log";
+    let seen = coffer.must(&["exec", "shop", "timeout", "60", "sh", "-c", wait]);
+    assert_eq!(seen, "again\nagain\n", "its files are its own still");
+    // What it is called is not what its monitor was told when it started.
+    coffer.must(&["rename", "shop", "store"]);
+    coffer.must(&["stop", "-t", "-1", "store"]);
+    let line = ["ps", "-a", "--format", "{{.Names}} {{.State}}"];
+    assert_eq!(coffer.must(&line), "store exited\n");
+    assert_eq!(coffer.must(&["inspect", "-f", "{{.State.ExitCode}}", "store"]), "5\n");
+    assert_eq!(coffer.must(&["restart", "store"]), "store\n", "one that does not run starts");
+    coffer.must(&["rm", "-f", "store"]);
+
+    coffer.must(&["run", "-d", "--rm", "--name", "once", &name, "sleep", "1000"]);
+    let refused = coffer.run(&["restart", "once"]).failure(125);
+    assert!(refused.contains("it was made with --rm, and is removed when it stops"), "{refused}");
+    assert_eq!(coffer.must(&["ps", "-q", "-f", "name=once"]).lines().count(), 1, "it runs on");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
 fn root_rm_says_that_it_removed_a_wreck() {
     if !program::root() {
         return;

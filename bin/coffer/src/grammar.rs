@@ -181,9 +181,9 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
         }
         (ErrorKind::ValueValidation, Some(flag)) => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
-            let reason = std::error::Error::source(error).map(ToString::to_string);
             let failure = Failure::new(format!("{value:?} is not a value for {flag}"));
-            reason.into_iter().fold(failure, Failure::because)
+            let reasons = std::iter::successors(std::error::Error::source(error), |e| e.source());
+            reasons.map(ToString::to_string).fold(failure, Failure::because)
         }
         _ => Failure::new(first_words(&error.to_string())).help(all),
     }

@@ -13,7 +13,6 @@ pub(crate) struct Missing {
 
 const RUN: &[&str] = &["run", "create"];
 const LATER: &str = "it is not built yet";
-const TEMPLATES: &str = "Go templates are not supported";
 
 /// Source: `docker run --help` and its neighbours, docker 27.
 const TABLE: &[Missing] = &[
@@ -141,10 +140,10 @@ const TABLE: &[Missing] = &[
         help: "",
     },
     Missing {
-        verbs: &["inspect", "info", "version"],
+        verbs: &["system", "version"],
         flags: &["-f", "--format"],
-        why: TEMPLATES,
-        help: "take the data as JSON and choose with jq: --json | jq …",
+        why: "there is little to choose from",
+        help: "take it as JSON: --json",
     },
     Missing {
         verbs: &["ps"],

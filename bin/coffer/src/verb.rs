@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::command;
 use crate::context::Context;
+use crate::dockers;
 use crate::environment;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Common;
@@ -56,7 +57,11 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::create::Create>    ("create",  Containers, "Make a container without starting it"),
     verb::<command::start::Start>      ("start",   Containers, "Start containers"),
     verb::<command::stop::Stop>        ("stop",    Containers, "Ask containers to stop, then make them"),
+    verb::<command::restart::Restart>  ("restart", Containers, "Stop containers and start them again"),
     verb::<command::kill::Kill>        ("kill",    Containers, "Send a signal to containers"),
+    verb::<command::pause::Pause>      ("pause",   Containers, "Stop all processes of containers where they are"),
+    verb::<command::pause::Unpause>    ("unpause", Containers, "Let paused containers go on"),
+    verb::<command::rename::Rename>    ("rename",  Containers, "Give a container another name"),
     verb::<command::rm::Rm>            ("rm",      Containers, "Remove containers"),
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
     verb::<command::exec::Exec>        ("exec",    Containers, "Run a command in a running container"),
@@ -83,43 +88,6 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
     verb::<command::audit::prober::Prober>("audit-probe", Hidden, "Try what a container should not reach, for an audit"),
     verb::<command::probe::Probe>      ("demo-probe", Hidden,  "Try what a container should not reach"),
-];
-
-/// Docker's verbs that coffer does not have, so that the error can say so.
-const DOCKERS: &[&str] = &[
-    "build",
-    "builder",
-    "buildx",
-    "commit",
-    "compose",
-    "container",
-    "context",
-    "cp",
-    "diff",
-    "events",
-    "export",
-    "history",
-    "image",
-    "import",
-    "info",
-    "manifest",
-    "network",
-    "node",
-    "pause",
-    "plugin",
-    "port",
-    "rename",
-    "restart",
-    "search",
-    "secret",
-    "service",
-    "stack",
-    "stats",
-    "swarm",
-    "trust",
-    "unpause",
-    "update",
-    "volume",
 ];
 
 const fn verb<C: Command>(name: &'static str, group: Group, about: &'static str) -> Verb {
@@ -168,8 +136,15 @@ pub(crate) fn call(args: Vec<OsString>) -> Result<Call, Failure> {
             _ if is_joined_global(&word) => before.push(word),
             Some(flag) if flag.starts_with('-') => return Err(unknown_global(flag)),
             _ => {
-                let verb = find(&word.to_string_lossy())?;
-                before.extend(words);
+                let (word, rest) = (word.to_string_lossy(), words.collect::<Vec<_>>());
+                let (verb, rest) = match dockers::short(&word, &rest) {
+                    Some(ours) => ours.and_then(|(verb, rest)| Ok((find(verb)?, rest)))?,
+                    None => (find(&word)?, rest),
+                };
+                // What `system info` is asked stands behind its second word.
+                let at = usize::from(verb.name == "system").min(rest.len());
+                before.splice(0..0, rest.get(..at).unwrap_or_default().iter().cloned());
+                before.extend(rest.into_iter().skip(at));
                 return Ok(Call::Verb(verb, before));
             }
         }
@@ -196,8 +171,8 @@ pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {
         return Ok(verb);
     }
     let all = "coffer help lists the verbs";
-    if DOCKERS.contains(&name) {
-        return Err(Failure::new(format!("coffer does not have docker's {name:?}")).help(all));
+    if let Some(failure) = dockers::missing(name) {
+        return Err(failure);
     }
     let failure = Failure::new(format!("coffer has no verb {name:?}"));
     let shown = VERBS.iter().filter(|verb| verb.group != Hidden).map(|verb| verb.name);

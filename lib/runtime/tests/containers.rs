@@ -56,6 +56,52 @@ fn a_name_is_given_once() {
 }
 
 #[test]
+fn a_container_gets_another_name() {
+    let (_folder, root) = root();
+    let containers = Containers::open(root.as_fd()).unwrap();
+    let (_other, _) = containers.create(draft(Some("db"))).unwrap();
+    let (locked, record) = containers.create(draft(Some("web"))).unwrap();
+    containers.rename(&locked, record, "shop".parse().unwrap()).unwrap();
+    let record = locked.record().unwrap().unwrap();
+    assert_eq!((record.name.as_str(), &record.also), ("shop", &None));
+    assert_eq!(*containers.find("shop").unwrap().id(), record.id);
+    assert!(matches!(containers.find("web"), Err(StateError::NotFound { .. })));
+
+    for (name, is_same) in [("shop", true), ("db", false)] {
+        let refused = containers.rename(&locked, record.clone(), name.parse().unwrap());
+        match refused.unwrap_err() {
+            StateError::SameName { .. } => assert!(is_same),
+            StateError::NameTaken { .. } => assert!(!is_same),
+            error => panic!("{error}"),
+        }
+        assert_eq!(locked.record().unwrap().unwrap(), record, "after {name}");
+    }
+    containers.remove(locked).unwrap();
+    assert_eq!(containers.names().unwrap().len(), 1, "the other's");
+}
+
+#[test]
+fn a_rename_that_was_killed_leaves_no_name_for_good() {
+    let (folder, root) = root();
+    let containers = Containers::open(root.as_fd()).unwrap();
+    let names = folder.path().join("containers/names");
+    for remove_at_once in [true, false] {
+        let (locked, mut record) = containers.create(draft(Some("web"))).unwrap();
+        // Killed behind the new link: the record has the old name.
+        record.also = Some("shop".parse().unwrap());
+        locked.save(&record).unwrap();
+        std::os::unix::fs::symlink(record.id.as_str(), names.join("shop")).unwrap();
+        if !remove_at_once {
+            containers.rename(&locked, record, "store".parse().unwrap()).unwrap();
+            let all = containers.names().unwrap();
+            assert_eq!(all.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["store"]);
+        }
+        containers.remove(locked).unwrap();
+        assert!(containers.names().unwrap().is_empty());
+    }
+}
+
+#[test]
 fn a_name_whose_container_has_gone_is_free() {
     let (folder, root) = root();
     let containers = Containers::open(root.as_fd()).unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, Form, ListFlags};
+use crate::flags::{Common, Fields, Form, ListFlags};
 use crate::lookup;
 use crate::ui::{self, Table};
 use crate::verb::Command;
@@ -99,7 +99,7 @@ impl Command for Images {
                 return context.ui.json(&Listing { version: 1, images }).map(|()| Exit::DONE);
             }
             Form::Ids => rows.iter().map(|row| self.id(row) + "\n").collect(),
-            Form::Docker => self.docker(&rows)?,
+            Form::Docker(fields) => self.docker(&rows, fields)?,
             Form::Table => self.table(&rows).render(),
         };
         context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
@@ -164,14 +164,13 @@ impl Images {
 }
 
 impl Images {
-    /// A line of JSON for each image, with docker's fields. Source: docker images, "Format the
-    /// output".
-    fn docker(&self, rows: &[Row]) -> Result<String, Failure> {
+    /// Docker's fields, as `wanted` says. Source: docker images, "Format the output".
+    fn docker(&self, rows: &[Row], wanted: Fields<'_>) -> Result<String, Failure> {
         let now = Timestamp::now();
-        let line = |row: &Row| {
+        let fields = |row: &Row| {
             let (repository, tag) = lookup::repository_and_tag(row.entry.name.as_ref());
             let created = row.image.as_ref().and_then(|i| ui::moment(i.config.created.as_deref()?));
-            let fields = json!({
+            json!({
                 "Repository": repository,
                 "Tag": tag,
                 "ID": self.id(row),
@@ -179,10 +178,13 @@ impl Images {
                 "CreatedAt": created.map_or_else(|| "N/A".to_owned(), ui::docker_time),
                 "CreatedSince": since(created, now),
                 "Size": row.image.as_ref().map_or_else(|| "N/A".to_owned(), |i| ui::bytes(size(i))),
-            });
-            Ok(serde_json::to_string(&fields)? + "\n")
+            })
         };
-        rows.iter().map(line).collect()
+        let heading = json!({
+            "Repository": "REPOSITORY", "Tag": "TAG", "ID": "IMAGE ID", "Digest": "DIGEST",
+            "CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Size": "SIZE",
+        });
+        wanted.render(&rows.iter().map(fields).collect::<Vec<_>>(), &heading)
     }
 }
 

@@ -12,10 +12,10 @@ use super::{Pull, Size, Tier};
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Common {
     /// Keep images and containers below DIR
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Print each step even where stderr is no terminal
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) verbose: bool,
     /// Print this help
     #[arg(long, action = clap::ArgAction::Help)]

@@ -10,14 +10,17 @@ mod list;
 mod mount;
 mod request;
 mod security;
+mod stop;
 mod value;
 
 pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
 pub(crate) use console::{ConsoleFlags, KeyFlags};
 pub(crate) use container::ContainerFlags;
 pub(crate) use environment_file::{read, variables};
-pub(crate) use list::{Form, ListFlags};
+pub(crate) use list::{Fields, Form, ListFlags};
 pub(crate) use request::{console_size, profile, utf8};
+pub(crate) use stop::StopFlags;
 pub(crate) use value::{
-    Cpus, Format, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier, Ulimit,
+    Cpus, Format, Grace, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier,
+    Ulimit,
 };

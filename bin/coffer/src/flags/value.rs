@@ -7,6 +7,8 @@ use std::time::Duration;
 use coffer_oci::runtime::Rlimit;
 use coffer_runtime::signal;
 
+use crate::template::{Template, TemplateError};
+
 /// What can be limited by `--ulimit`. Source: man 2 getrlimit.
 const ULIMITS: [&str; 16] = [
     "as",
@@ -27,11 +29,14 @@ const ULIMITS: [&str; 16] = [
     "stack",
 ];
 
+/// So many decimal places are read of a number.
+const PLACES: usize = 9;
+
 /// Why a value has the wrong form.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ValueError {
     /// A size such as `512m`.
-    #[error("a size is a whole number with an optional unit b, k, m or g, such as 512m")]
+    #[error("a size is a number with an optional unit b, k, m, g or t, such as 512m or 1.5g")]
     Size,
     /// A number of CPUs.
     #[error("the number of CPUs is a decimal above 0, such as 1.5")]
@@ -48,12 +53,15 @@ pub(crate) enum ValueError {
     /// A number of seconds.
     #[error("a time is a whole number of seconds")]
     Seconds,
+    /// A number of seconds, or no limit.
+    #[error("a time is a whole number of seconds, or -1 for no limit")]
+    Grace,
     /// One of a few words.
     #[error("it is one of: {0}")]
     OneOf(&'static str),
     /// `--format`.
-    #[error("it is table or json; Go templates are not supported: --format json | jq …")]
-    Format,
+    #[error("it is table, json or a Go template, such as {{{{.ID}}}}")]
+    Format(#[source] TemplateError),
     /// A signal.
     #[error("it is a signal's name, such as TERM, or its number")]
     Signal,
@@ -75,7 +83,7 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let lower = text.to_ascii_lowercase();
         let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = lower.get(digits.len()..).unwrap_or_default();
+        let unit = lower.get(digits.len()..).unwrap_or_default().trim_start();
         let shift = match unit {
             "" | "b" => 0,
             "k" | "kb" | "kib" => 10,
@@ -84,12 +92,22 @@ impl FromStr for Size {
             "t" | "tb" | "tib" => 40,
             _ => return Err(ValueError::Size),
         };
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(ValueError::Size);
-        }
-        let count: u64 = digits.parse().map_err(|_| ValueError::Size)?;
-        count.checked_mul(1 << shift).map(Self).ok_or(ValueError::Size)
+        bytes(digits, shift).map(Self).ok_or(ValueError::Size)
     }
+}
+
+/// `digits`, which may have a decimal point, times 2 to the power of `shift`; what is less than a
+/// byte of it is dropped.
+fn bytes(digits: &str, shift: u32) -> Option<u64> {
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || part.len() > PLACES {
+        return None;
+    }
+    let scale = 10u128.pow(u32::try_from(part.len()).ok()?);
+    let parts = u128::from(part.parse::<u64>().ok()?) * (1 << shift) / scale;
+    let whole = whole.parse::<u64>().ok()?.checked_mul(1 << shift)?;
+    whole.checked_add(u64::try_from(parts).ok()?)
 }
 
 /// A number of bytes, or no limit.
@@ -119,10 +137,11 @@ impl FromStr for Cpus {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let (whole, part) = text.split_once('.').unwrap_or((text, ""));
         let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if part.len() > 3 || !is_number(whole) || !is_number(part) || text == "." {
+        if part.len() > PLACES || !is_number(whole) || !is_number(part) || text == "." {
             return Err(ValueError::Cpus);
         }
-        let digits = format!("{whole}{part:0<3}");
+        // The kernel is told thousandths; what is less is dropped.
+        let digits = format!("{whole}{part:0<3.3}");
         match digits.parse() {
             Ok(0) | Err(_) => Err(ValueError::Cpus),
             Ok(thousandths) => Ok(Self(thousandths)),
@@ -195,6 +214,27 @@ impl FromStr for Seconds {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let seconds = text.parse().map_err(|_| ValueError::Seconds)?;
         Ok(Self(Duration::from_secs(seconds)))
+    }
+}
+
+/// How long something may take, or that it may take for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grace {
+    /// So long.
+    Seconds(Duration),
+    /// As long as it takes.
+    Endless,
+}
+
+impl FromStr for Grace {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text == "-1" {
+            return Ok(Self::Endless);
+        }
+        let seconds: Seconds = text.parse().map_err(|_| ValueError::Grace)?;
+        Ok(Self::Seconds(seconds.0))
     }
 }
 
@@ -279,13 +319,17 @@ words!(
     #[default] Native = "native"
 );
 
-/// How a list is printed (`--format`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How docker's fields are printed (`--format`).
+#[derive(Clone, Debug)]
 pub(crate) enum Format {
     /// For people.
     Table,
-    /// Docker's fields, an object on each line.
+    /// An object on each line.
     Json,
+    /// As a Go template says.
+    Template(Template),
+    /// The same in columns, under headings.
+    TableOf(Template),
 }
 
 impl FromStr for Format {
@@ -295,7 +339,15 @@ impl FromStr for Format {
         match text {
             "table" => Ok(Self::Table),
             "json" => Ok(Self::Json),
-            _ => Err(ValueError::Format),
+            // Docker writes these out in lists.
+            _ => {
+                let text = text.replace("\\t", "\t").replace("\\n", "\n");
+                let (make, text): (fn(Template) -> Self, _) = match text.strip_prefix("table ") {
+                    Some(columns) => (Self::TableOf, columns),
+                    None => (Self::Template, text.as_str()),
+                };
+                Template::parse(text).map(make).map_err(ValueError::Format)
+            }
         }
     }
 }
@@ -310,7 +362,15 @@ mod tests {
         assert_eq!(size("512m"), Ok(512 << 20));
         assert_eq!(size("1G"), Ok(1 << 30));
         assert_eq!(size("7"), Ok(7));
-        for bad in ["", "m", "-1", "1.5g", "1x", "99999999999999999999", "99999999999g", "1 m"] {
+        assert_eq!(size("1.5g"), Ok(3 << 29));
+        assert_eq!(size("0.1k"), Ok(102));
+        let bad = ["", "m", "-1", "1.g", ".5g", "1.5.5g", "1x", "99999999999999999999", "1e3"];
+        for bad in bad.into_iter().chain([
+            "99999999999g",
+            "1 x",
+            "0.1234567890g",
+            "18446744073709551615.9k",
+        ]) {
             assert_eq!(size(bad), Err(ValueError::Size), "{bad}");
         }
     }
@@ -321,7 +381,8 @@ mod tests {
         assert_eq!(cpus("1.5"), Ok(1500));
         assert_eq!(cpus("2"), Ok(2000));
         assert_eq!(cpus(".25"), Ok(250));
-        for bad in ["", ".", "0", "0.000", "-1", "1.2345", "1e3", "+1"] {
+        assert_eq!(cpus("0.3333"), Ok(333));
+        for bad in ["", ".", "0", "0.000", "0.0009", "-1", "1.2345678901", "1e3", "+1"] {
             assert_eq!(cpus(bad), Err(ValueError::Cpus), "{bad}");
         }
     }

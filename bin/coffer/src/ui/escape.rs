@@ -26,6 +26,16 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// The same for text of several lines: line ends and tabs stay.
+pub(crate) fn escape_lines(text: &str) -> String {
+    text.split_inclusive(['\n', '\t'])
+        .map(|part| {
+            let end = part.strip_suffix(['\n', '\t']).map_or("", |bare| &part[bare.len()..]);
+            escape(part.strip_suffix(['\n', '\t']).unwrap_or(part)).into_owned() + end
+        })
+        .collect()
+}
+
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -44,6 +54,7 @@ mod tests {
     fn what_moves_the_cursor_is_written_out() {
         assert_eq!(escape("a\x1b]0;x\x07\u{9b}2J"), "a\\x1b]0;x\\x07\\x9b2J");
         assert_eq!(escape("two\nlines\t"), "two\\nlines\\t");
+        assert_eq!(escape_lines("two\n\tlines\x1b\n"), "two\n\tlines\\x1b\n");
         assert_eq!(escape("moc.\u{202e}elpmaxe"), "moc.\\u{202e}elpmaxe");
     }
 }

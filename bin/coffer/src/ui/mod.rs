@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-pub(crate) use escape::escape;
+pub(crate) use escape::{escape, escape_lines};
 pub(crate) use human::{age, bytes, docker_time, duration, moment, thousands};
 pub(crate) use progress::Progress;
 pub(crate) use table::Table;

@@ -25,7 +25,32 @@ fn a_verb_that_docker_has() {
     fails(
         "swarm init",
         125,
-        "error: coffer does not have docker's \"swarm\"\nhelp: coffer help lists the verbs\n",
+        "error: coffer does not have docker's \"swarm\"\n\
+         \x20  = coffer runs containers on one host, each by itself\n\
+         help: start each of them: coffer run -d --name NAME IMAGE\n",
+    );
+}
+
+#[test]
+fn a_long_form_that_docker_has() {
+    fails("container", 125, "error: `coffer container` needs a verb\nhelp: coffer container ls\n");
+    fails(
+        "container prune",
+        125,
+        "error: coffer does not have docker's \"container prune\"\n\
+         help: coffer system prune --containers\n",
+    );
+    fails(
+        "image build .",
+        125,
+        "error: coffer does not have docker's \"build\"\n\
+         \x20  = images are not built yet\n\
+         help: build it elsewhere, then: coffer load -i FILE, or coffer run docker-archive:FILE\n",
+    );
+    fails(
+        "image lss",
+        125,
+        "error: coffer has no verb \"image lss\"\nhelp: coffer help lists the verbs\n",
     );
 }
 
@@ -52,18 +77,18 @@ fn a_misspelt_global_flag() {
 #[test]
 fn go_templates() {
     fails(
-        "images --format {{.ID}}",
+        "images --format {{.ID",
         125,
-        "error: \"{{.ID}}\" is not a value for --format <FORMAT>\n\
-         \x20  = it is table or json; Go templates are not supported: --format json | jq …\n",
+        "error: \"{{.ID\" is not a value for --format <FORMAT>\n\
+         \x20  = it is table, json or a Go template, such as {{.ID}}\n\
+         \x20  = an action does not end\n",
     );
     fails(
-        "inspect --format {{.Id}} web",
+        "inspect --format {{nothing}} web",
         125,
-        "error: `coffer inspect` does not have docker's --format\n\
-         \x20  = Go templates are not supported\n\
-         help: take the data as JSON and choose with jq: --json | jq …\n\
-         help: coffer inspect --help lists the flags\n",
+        "error: \"{{nothing}}\" is not a value for --format <FORMAT>\n\
+         \x20  = there is no function \"nothing\"; there are: and, eq, ge, gt, index, join, json, \
+         le, len, lower, lt, ne, not, or, print, printf, println, split, title, truncate, upper\n",
     );
 }
 
@@ -108,7 +133,7 @@ fn a_value_of_the_wrong_form() {
         "run --memory lots web",
         125,
         "error: \"lots\" is not a value for --memory <SIZE>\n\
-         \x20  = a size is a whole number with an optional unit b, k, m or g, such as 512m\n",
+         \x20  = a size is a number with an optional unit b, k, m, g or t, such as 512m or 1.5g\n",
     );
     fails(
         "run -v data:/data web",

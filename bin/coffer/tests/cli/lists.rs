@@ -49,6 +49,23 @@ fn root_lists_are_filtered_and_printed_as_docker_does() {
     assert_eq!(of("Labels"), "a=1,b=2,who=\u{1b}[31mred");
     assert_eq!((of("ID").len(), of("Status")), (12, "Created".to_owned()));
 
+    let filled = |verb: &[&str]| good(coffer_at(&root, verb));
+    let template = "{{.Names}}: {{.Label \"a\"}} {{.Label \"none\"}}{{.Label \"who\"}}";
+    let line = ["container", "ls", "-a", "-f", "name=one", "--format", template];
+    assert_eq!(filled(&line), "one: 1 \\x1b[31mred\n");
+    let line = ["ps", "-a", "--format", "table {{.Names}}\\t{{.State}}"];
+    assert_eq!(filled(&line), "NAMES   STATE\ntwo     created\none     created\n");
+    let line = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "shop/web"];
+    assert_eq!(filled(&line), "shop/web:latest\n");
+    let template = "{{.Name}} {{.State.Status}} {{len .Mounts}} {{index .Config.Labels \"b\"}}";
+    let line = ["container", "inspect", "-f", template, "one", "two"];
+    assert_eq!(filled(&line), "one created 0 2\ntwo created 0 \n");
+    let line = ["image", "inspect", "--format", "{{json .Config.Cmd}} {{.Os}}", "shop/web"];
+    assert_eq!(filled(&line), "[\"/bin/true\"] linux\n");
+    let ran = coffer_at(&root, &["ps", "-a", "--format", "{{.Name}}"]);
+    let there = "there is no .Name; there are: Command, CreatedAt, ID, Image, Label";
+    assert!(ran.code == 125 && ran.stderr.contains(there), "{}", ran.stderr);
+
     let line = good(coffer_at(&root, &["images", "--format", "json", "shop/web"]));
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["Repository"], &line["Tag"]), (&"shop/web".into(), &"latest".into()));

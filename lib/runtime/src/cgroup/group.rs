@@ -394,12 +394,10 @@ impl Group {
         Ok(value)
     }
 
-    /// As [`Self::read`], and `None` where there is no such file.
+    /// As [`Self::read`], and `None` where there is no such file, or no group any more.
     pub(super) fn try_read(&self, name: &str) -> Result<Option<String>, CgroupError> {
         match self.read(name) {
-            Err(CgroupError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(None)
-            }
+            Err(CgroupError::File { source, .. }) if is_removed(&source) => Ok(None),
             read => read.map(Some),
         }
     }

@@ -110,6 +110,24 @@ pub enum ContainerError {
         /// Which.
         name: Name,
     },
+    /// Its processes stand still.
+    #[error("container {name} is paused")]
+    Paused {
+        /// Which.
+        name: Name,
+    },
+    /// It has no control group that could be frozen.
+    #[error("container {name} cannot be paused: it has no control group that could be frozen")]
+    CannotPause {
+        /// Which.
+        name: Name,
+    },
+    /// Its processes do not stand still.
+    #[error("container {name} is not paused")]
+    NotPaused {
+        /// Which.
+        name: Name,
+    },
     /// It is being made or removed, or what is left of it can only be removed.
     #[error("container {text} is being made or removed")]
     Unsettled {
@@ -168,6 +186,12 @@ impl ContainerError {
                 Some(format!("remove it with: coffer rm {name}, or choose another --name"))
             }
             Self::Running { name } => Some(format!("stop it first: coffer stop {name}")),
+            Self::CannotPause { .. } => Some(
+                "boot the host with cgroup v2 alone; an ordinary user needs one of his own: \
+                 systemd-run --user --scope -p Delegate=yes coffer run …"
+                    .to_owned(),
+            ),
+            Self::Paused { name } => Some(format!("let it go on: coffer unpause {name}")),
             Self::NotRunning { name } => Some(format!("start it: coffer start {name}")),
             _ => None,
         }

@@ -76,6 +76,8 @@ impl Container<'_> {
     ) -> Result<Launched, ContainerError> {
         let config = self.config()?;
         let init: OwnedFd = self.init()?;
+        let cgroup = self.cgroup()?;
+        self.refuse_paused(&cgroup)?;
         let identity = self.identity(request, &config)?;
         let plan = Plan::join(JoinInputs {
             target: init.as_fd(),
@@ -86,7 +88,6 @@ impl Container<'_> {
             authority: self.root.authority(),
             bundle: None,
         })?;
-        let cgroup = self.cgroup()?;
         let entry = cgroup.entry()?;
         let stdio = match &inside {
             Some(fds) => Stdio::Fds(fds.each_ref().map(AsFd::as_fd)),

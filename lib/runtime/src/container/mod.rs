@@ -5,7 +5,7 @@
 //! with a monitor; [`Container`] is one that was made before. The order of each, and of its undoing,
 //! is that of [`crate::state`]: what is written down comes before what is made.
 //!
-//! Not here: no pulling, no unpacking, no pause, no restart policy, and no process that watches
+//! Not here: no pulling, no unpacking, no restart policy, and no process that watches
 //! over all containers.
 
 mod adopt;
@@ -16,6 +16,7 @@ mod error;
 mod exec;
 mod joined;
 mod kept;
+mod pause;
 mod ready;
 mod root;
 mod start;
@@ -39,8 +40,8 @@ pub use root::{DataRoot, Settled};
 use crate::cgroup::Cgroup;
 use crate::monitor::{Attach, Attached, attach, connect_to};
 use crate::state::{
-    ContainerId, Exit, Folder, Outcome, Phase, ProcessId, Record, Running, StateError, Status,
-    Watch,
+    ContainerId, Exit, Folder, Name, Outcome, Phase, ProcessId, Record, Running, StateError,
+    Status, Watch,
 };
 
 /// How long a monitor may take from the end of its connections to its own.
@@ -157,11 +158,15 @@ impl<'r> Container<'r> {
         Ok(Ready { root: self.root, locked, record, config, stack })
     }
 
-    /// Sends signal number `signal` to its first process.
+    /// Sends signal number `signal` to its first process; SIGKILL reaches a paused one too.
     ///
     /// # Errors
     /// [`ContainerError::NotRunning`].
     pub fn kill(&self, signal: i32) -> Result<(), ContainerError> {
+        if signal == Signal::KILL.as_raw() { self.end_by(signal) } else { self.send(signal) }
+    }
+
+    fn send(&self, signal: i32) -> Result<(), ContainerError> {
         let init = self.init()?;
         let sent = match Signal::from_named_raw(signal) {
             Some(signal) => pidfd_send_signal(&init, signal).map_err(std::io::Error::from),
@@ -190,7 +195,7 @@ impl<'r> Container<'r> {
             Some(signal) => signal,
             None => self.config()?.stop_signal,
         };
-        match self.kill(signal) {
+        match self.end_by(signal) {
             Ok(()) | Err(ContainerError::NotRunning { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -257,6 +262,7 @@ impl<'r> Container<'r> {
         terminal: &mut Option<OwnedFd>,
     ) -> Result<Attached, ContainerError> {
         let init = self.init()?;
+        self.refuse_paused(&self.cgroup()?)?;
         let socket = connect_to(self.folder.dir())
             .map_err(|_| ContainerError::Foreground { name: self.record.name.clone() })?;
         attach(&socket, how, Some(init.as_fd()), terminal)
@@ -288,6 +294,29 @@ impl<'r> Container<'r> {
                 end => return end,
             }
         }
+    }
+
+    /// Calls it `name` from now on. A name that only the wreck of a container has is taken from it.
+    ///
+    /// # Errors
+    /// [`StateError::NameTaken`], [`StateError::SameName`].
+    pub fn rename(&self, name: &Name) -> Result<(), ContainerError> {
+        match self.rename_once(name) {
+            Err(ContainerError::State(StateError::NameTaken { holder, .. })) => {
+                if let Ok(folder) = self.root.containers().find(holder.as_str()) {
+                    self.root.settle(&folder)?;
+                }
+                self.rename_once(name)
+            }
+            renamed => renamed,
+        }
+    }
+
+    fn rename_once(&self, name: &Name) -> Result<(), ContainerError> {
+        let locked = self.folder.lock()?;
+        let gone = || StateError::NotFound { text: self.record.name.to_string() };
+        let record = locked.record()?.ok_or_else(gone)?;
+        Ok(self.root.containers().rename(&locked, record, name.clone())?)
     }
 
     /// Removes it: its control groups, its ids, its name and all its files.

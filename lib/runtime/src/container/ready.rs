@@ -213,7 +213,7 @@ fn byte(number: i32) -> u8 {
 pub(super) fn finish(
     root: &DataRoot,
     folder: &crate::state::Folder,
-    mut record: Record,
+    record: Record,
     cgroup: crate::cgroup::Cgroup,
     exit: &Exit,
 ) -> Result<(), ContainerError> {
@@ -227,6 +227,8 @@ pub(super) fn finish(
     match record.removal {
         Removal::AtExit => root.remove(locked, None),
         Removal::Keep => {
+            // It may have been renamed meanwhile.
+            let mut record = locked.record()?.unwrap_or(record);
             record.phase = Phase::Stopped(exit.clone());
             Ok(locked.save(&record)?)
         }

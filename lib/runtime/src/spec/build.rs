@@ -164,7 +164,7 @@ pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result
     Ok(spec)
 }
 
-/// The host name: the caller's, the host's own where its network is shared, or the id.
+/// The host name: the caller's, or the beginning of the id, also where the network is the host's.
 fn hostname(request: &Request, id: &str) -> Result<String, SpecError> {
     match &request.hostname {
         Some(name) if name.is_empty() || name.len() > 64 || name.contains(['/', '\0', '\n']) => {

@@ -135,7 +135,11 @@ impl Containers {
     }
 
     /// Links `name` to `id`, or says who has it.
-    fn link(&self, id: &ContainerId, name: &Name) -> Result<Option<ContainerId>, StateError> {
+    pub(super) fn link(
+        &self,
+        id: &ContainerId,
+        name: &Name,
+    ) -> Result<Option<ContainerId>, StateError> {
         let failed = |source| StateError::Name { name: name.clone(), source };
         loop {
             match rfs::symlinkat(id.as_str(), &self.names, name.as_str()) {
@@ -247,7 +251,9 @@ impl Containers {
             Ok(Some(mut record)) => {
                 record.phase = Phase::Removing;
                 locked.save(&record)?;
-                self.unlink(&record.name, locked.id())?;
+                for name in record.also.iter().chain([&record.name]) {
+                    self.unlink(name, locked.id())?;
+                }
             }
             // Killed before its record was written, or spoilt: the index knows the name, if any.
             Ok(None) | Err(StateError::Record { .. }) => self.unlink_all(locked.id())?,
@@ -256,7 +262,7 @@ impl Containers {
         locked.remove_from(self.dir())
     }
 
-    fn unlink(&self, name: &Name, id: &ContainerId) -> Result<(), StateError> {
+    pub(super) fn unlink(&self, name: &Name, id: &ContainerId) -> Result<(), StateError> {
         if self.holder(name)?.as_ref() == Some(id) {
             dir::remove_file(self.names.as_fd(), name.as_str())
                 .map_err(|source| StateError::Name { name: name.clone(), source })?;

@@ -21,6 +21,7 @@ mod id;
 mod name;
 mod process;
 mod record;
+mod rename;
 mod watch;
 
 use std::io;
@@ -63,6 +64,12 @@ pub enum StateError {
         name: Name,
         /// Who has it.
         holder: ContainerId,
+    },
+    /// It is called so already.
+    #[error("the container is called {name} already")]
+    SameName {
+        /// How.
+        name: Name,
     },
     /// The index cannot be read or changed for this name.
     #[error("the name {name} cannot be looked up or changed")]

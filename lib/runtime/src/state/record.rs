@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerId, Name, ProcessId};
-use crate::cgroup::Place;
+use crate::cgroup::{CgroupError, Place};
 
 /// The version of the format that this build writes and reads.
 const VERSION: u32 = 1;
@@ -24,6 +24,9 @@ pub struct Record {
     pub id: ContainerId,
     /// What people call it.
     pub name: Name,
+    /// A name that may lead to it too, while it is renamed and where that was not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<Name>,
     /// The image as the caller named it.
     pub image: String,
     /// The digest of the image's manifest; none for a bare bundle.
@@ -182,6 +185,7 @@ impl Record {
             version: Version,
             id,
             name,
+            also: None,
             image,
             manifest,
             command,
@@ -196,6 +200,17 @@ impl Record {
 }
 
 impl Record {
+    /// Whether its processes stand still: the kernel knows, and nobody else.
+    ///
+    /// # Errors
+    /// Where its control groups cannot be read.
+    pub fn is_paused(&self) -> Result<bool, CgroupError> {
+        match self.phase {
+            Phase::Running(_) => self.cgroup.open()?.is_frozen(),
+            _ => Ok(false),
+        }
+    }
+
     /// When it counts as written. A container that is half made or half removed is a wreck after a
     /// power failure, whatever is left of its record.
     pub(super) fn durability(&self) -> Durability {

@@ -100,7 +100,12 @@ fn headline(record: &Record, status: &Status) -> String {
         Status::Running(running) => format!(" {}", ui::age(running.started, Timestamp::now())),
         _ => String::new(),
     };
-    format!("{}  {}  {}{since}  native tier", record.name, record.image, ps::word(status))
+    format!(
+        "{}  {}  {}{since}  native tier",
+        record.name,
+        record.image,
+        ps::status_word(Some(record), status)
+    )
 }
 
 /// The host's side of bind mounts that `counts`.

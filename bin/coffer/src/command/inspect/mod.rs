@@ -1,11 +1,11 @@
 //! `coffer inspect`: docker's fields where they mean the same; of any process its rights.
 
+mod container;
 mod process;
 
 use coffer_oci::{ImageName, Platform, Reference};
-use coffer_runtime::state::{Containers, Listed, StateError, Status};
+use coffer_runtime::state::{Containers, StateError};
 use coffer_store::{Entry, Store};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{Common, Json};
 use crate::lookup;
+use crate::template::{self, Template};
 use crate::verb::Command;
 pub(super) use process::{limits_of, lines};
 
@@ -29,6 +30,9 @@ pub(crate) struct Inspect {
     /// Look among these alone: container or image
     #[arg(long, value_name = "TYPE")]
     r#type: Option<Type>,
+    /// Print what a Go template makes of each, such as {{.Id}}; or json, on one line
+    #[arg(short, long, value_name = "FORMAT", conflicts_with_all = ["json", "process"])]
+    format: Option<Template>,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -67,7 +71,12 @@ impl Command for Inspect {
         let containers = Containers::open(store.root())?;
         let one = |name: &String| self.one(&store, &containers, name);
         let found: Vec<Value> = self.names.iter().map(one).collect::<Result<_, _>>()?;
-        context.ui.json(&found)?;
+        let Some(template) = &self.format else {
+            return context.ui.json(&found).map(|()| Exit::DONE);
+        };
+        for value in &found {
+            context.ui.line(template.fill(value).map_err(|error| template::failure(&error))?)?;
+        }
         Ok(Exit::DONE)
     }
 }
@@ -77,7 +86,7 @@ impl Inspect {
     fn one(&self, store: &Store, containers: &Containers, name: &str) -> Result<Value, Failure> {
         if self.r#type != Some(Type::Image) {
             match containers.find(name) {
-                Ok(folder) => return container(containers, &folder),
+                Ok(folder) => return container::container(containers, &folder),
                 Err(StateError::NotFound { .. }) if self.r#type.is_none() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -97,62 +106,6 @@ impl Inspect {
 /// Whether a person has named a file, so that nothing else was meant.
 fn is_file(name: &str) -> bool {
     name.parse::<ImageName>().is_ok_and(|name| !matches!(name, ImageName::Registry(_)))
-}
-
-/// docker's `State`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct State {
-    status: &'static str,
-    running: bool,
-    pid: i32,
-    exit_code: u8,
-    #[serde(rename = "OOMKilled")]
-    oom_killed: bool,
-    started_at: Option<jiff::Timestamp>,
-    finished_at: Option<jiff::Timestamp>,
-}
-
-impl State {
-    fn of(status: &Status) -> Self {
-        let (running, exit) = match status {
-            Status::Running(running) => (Some(running), None),
-            Status::Stopped(exit) => (None, Some(exit)),
-            _ => (None, None),
-        };
-        Self {
-            status: crate::command::ps::word(status),
-            running: running.is_some(),
-            pid: running.map_or(0, |running| running.init.pid),
-            exit_code: exit.map_or(0, |exit| exit.outcome.code()),
-            oom_killed: exit.is_some_and(|exit| exit.oom_killed),
-            started_at: running.map(|running| running.started),
-            finished_at: exit.map(|exit| exit.finished),
-        }
-    }
-}
-
-fn container(
-    containers: &Containers,
-    folder: &coffer_runtime::state::Folder,
-) -> Result<Value, Failure> {
-    let (record, status) = folder.status(containers.boot())?;
-    let listed = Listed { id: folder.id().clone(), record, status };
-    let Some(record) = &listed.record else {
-        return Ok(json!({ "Id": listed.id, "State": State::of(&listed.status) }));
-    };
-    let config: Value = serde_json::from_slice(&folder.config()?)?;
-    Ok(json!({
-        "Id": listed.id,
-        "Name": record.name,
-        "Created": record.created,
-        "Image": record.manifest,
-        "Path": record.command.first(),
-        "Args": record.command.get(1..),
-        "State": State::of(&listed.status),
-        "Config": { "Image": record.image, "Labels": record.labels },
-        "Coffer": config,
-    }))
 }
 
 fn image(store: &Store, entry: &Entry) -> Result<Value, Failure> {

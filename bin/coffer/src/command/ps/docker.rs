@@ -1,22 +1,34 @@
-//! `--format json`: docker's fields, as far as there is something to say. Source: docker ps,
-//! "Format the output".
+//! `--format`: docker's fields, as far as there is something to say. Source: docker ps, "Format the
+//! output".
 
 use coffer_runtime::state::Listed;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Ps, status, word};
 use crate::failure::Failure;
+use crate::flags::Fields;
 use crate::ui;
 
-/// A line of JSON for each container.
-pub(super) fn lines(ps: &Ps, list: &[Listed]) -> Result<String, Failure> {
+/// The text for the containers of `list`, as `wanted` says.
+pub(super) fn text(ps: &Ps, list: &[Listed], wanted: Fields<'_>) -> Result<String, Failure> {
     let now = Timestamp::now();
-    let one = |listed: &Listed| Ok(serde_json::to_string(&fields(ps, listed, now))? + "\n");
-    list.iter().map(one).collect()
+    let mut rows: Vec<Value> = list.iter().map(|listed| fields(ps, listed, now)).collect();
+    if !matches!(wanted, Fields::Json) {
+        // What docker's templates can ask for beside the fields: `.Label "name"`.
+        rows.iter_mut().zip(list).for_each(|(row, listed)| {
+            row["Label"] = json!(listed.record.as_ref().map(|record| &record.labels));
+        });
+    }
+    let heading = json!({
+        "ID": "CONTAINER ID", "Names": "NAMES", "Image": "IMAGE", "Command": "COMMAND",
+        "CreatedAt": "CREATED AT", "RunningFor": "CREATED", "State": "STATE", "Status": "STATUS",
+        "Ports": "PORTS", "Labels": "LABELS", "Label": {},
+    });
+    wanted.render(&rows, &heading)
 }
 
-fn fields(ps: &Ps, listed: &Listed, now: Timestamp) -> serde_json::Value {
+fn fields(ps: &Ps, listed: &Listed, now: Timestamp) -> Value {
     let record = listed.record.as_ref();
     let pair = |(name, value): (&String, &String)| format!("{name}={value}");
     let labels = record.map(|r| r.labels.iter().map(pair).collect::<Vec<_>>().join(","));
@@ -27,8 +39,9 @@ fn fields(ps: &Ps, listed: &Listed, now: Timestamp) -> serde_json::Value {
         "Command": record.map_or_else(String::new, |record| ps.command(record)),
         "CreatedAt": record.map_or_else(String::new, |r| ui::docker_time(r.created)),
         "RunningFor": record.map_or_else(String::new, |r| ui::age(r.created, now) + " ago"),
-        "State": word(&listed.status),
-        "Status": status(&listed.status, now),
+        "State": word(listed),
+        "Status": status(listed, now),
+        "Ports": "",
         "Labels": labels.unwrap_or_default(),
     })
 }

@@ -5,7 +5,7 @@ use coffer_runtime::state::{Listed, Record, Status};
 
 use super::word;
 
-const STATUSES: [&str; 5] = ["created", "running", "exited", "removing", "dead"];
+const STATUSES: [&str; 6] = ["created", "running", "paused", "exited", "removing", "dead"];
 
 /// What a container must be to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Filter {
         match self {
             Self::Name(part) => record.name.as_str().contains(part.as_str()),
             Self::Id(start) => listed.id.as_str().starts_with(start.as_str()),
-            Self::Status(wanted) => word(&listed.status) == wanted,
+            Self::Status(wanted) => word(listed) == wanted,
             Self::Label(wanted) => match wanted.split_once('=') {
                 Some((name, value)) => record.labels.get(name).is_some_and(|found| found == value),
                 None => record.labels.contains_key(wanted),

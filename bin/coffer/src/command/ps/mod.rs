@@ -85,7 +85,7 @@ impl Command for Ps {
                 return context.ui.json(&listing).map(|()| Exit::DONE);
             }
             Form::Ids => list.iter().map(|listed| self.id(listed) + "\n").collect(),
-            Form::Docker => docker::lines(&self, &list)?,
+            Form::Docker(fields) => docker::text(&self, &list, fields)?,
             Form::Table => marked(&context.ui, &self.table(&list).render(), &list),
         };
         context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
@@ -119,7 +119,7 @@ impl Ps {
                 text(|record| record.image.clone()),
                 record.map_or_else(String::new, |record| self.command(record)),
                 record.map_or_else(String::new, |r| ui::age(r.created, now) + " ago"),
-                status(&listed.status, now) + if privileged(listed) { " (privileged)" } else { "" },
+                status(listed, now) + if privileged(listed) { " (privileged)" } else { "" },
                 text(|record| record.name.to_string()),
             ]);
         }
@@ -154,8 +154,17 @@ fn marked(ui: &Ui, table: &str, list: &[Listed]) -> String {
 }
 
 /// The status in docker's word.
-pub(super) fn word(status: &Status) -> &'static str {
+fn word(listed: &Listed) -> &'static str {
+    status_word(listed.record.as_ref(), &listed.status)
+}
+
+/// The status of a container with this record, in docker's word.
+pub(super) fn status_word(record: Option<&Record>, status: &Status) -> &'static str {
     match status {
+        // What cannot be looked at has ended meanwhile.
+        Status::Running(_) if record.is_some_and(|record| record.is_paused().unwrap_or(false)) => {
+            "paused"
+        }
         Status::Creating | Status::Created => "created",
         Status::Running(_) => "running",
         Status::Stopped(_) => "exited",
@@ -165,10 +174,13 @@ pub(super) fn word(status: &Status) -> &'static str {
 }
 
 /// The status in docker's sentence.
-fn status(status: &Status, now: Timestamp) -> String {
-    match status {
+fn status(listed: &Listed, now: Timestamp) -> String {
+    match &listed.status {
         Status::Creating | Status::Created => "Created".to_owned(),
-        Status::Running(running) => format!("Up {}", ui::age(running.started, now)),
+        Status::Running(running) => {
+            let paused = if word(listed) == "paused" { " (Paused)" } else { "" };
+            format!("Up {}{paused}", ui::age(running.started, now))
+        }
         Status::Stopped(exit) => {
             format!("Exited ({}) {} ago", exit.outcome.code(), ui::age(exit.finished, now))
         }
@@ -192,7 +204,7 @@ impl<'a> Item<'a> {
             manifest: record.and_then(|record| Some(record.manifest.as_ref()?.to_string())),
             command: record.map_or(&[], |record| &record.command),
             created: record.map(|record| record.created),
-            status: word(&listed.status),
+            status: word(listed),
             started: running.map(|running| running.started),
             finished: exit.map(|exit| exit.finished),
             exit_code: exit.map(|exit| exit.outcome.code()),
