@@ -1,5 +1,8 @@
 //! containerd as a client: `coffer-oci` below its own shim, and `containerd-shim-coffer-v1`.
 
+#![expect(clippy::disallowed_methods, reason = "the tests' own folders")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod checkpoint;
 
 use coffer_tests::containerd::Containerd;
