@@ -53,6 +53,34 @@ fn root_a_process_joins_the_group_that_is_named() {
 }
 
 #[test]
+fn root_a_process_that_joins_has_the_processors_of_its_own() {
+    if !program::root() {
+        return;
+    }
+    let runtime = Runtime::ours();
+    let bundle = runtime.bundle("exec sleep 1000", |config| {
+        config["process"]["execCPUAffinity"] = json!({"initial": "0", "final": "1"});
+    });
+    let id = format!("affinity-{}", std::process::id());
+    runtime.must(&["run", "--detach", "--bundle", &bundle.to_string_lossy(), &id]);
+    let list = "Cpus_allowed_list:\t";
+    let status = fs::read_to_string(format!("/proc/{}/status", runtime.pid(&id))).unwrap();
+    assert!(!status.contains(&format!("{list}1\n")), "the first process has all");
+    let read = ["busybox", "grep", "Cpus_allowed_list", "/proc/self/status"];
+    let words = [&["exec", &id], &read[..]].concat();
+    assert_eq!(runtime.must(&words), format!("{list}1\n"));
+    let process = runtime.folder().join("process.json");
+    let wanted = json!({
+        "cwd": "/", "args": ["/bin/busybox", read[1], read[2], read[3]],
+        "execCPUAffinity": {"initial": "0"},
+    });
+    fs::write(&process, wanted.to_string()).unwrap();
+    let words = ["exec", "--process", &process.to_string_lossy(), &id];
+    assert_eq!(runtime.must(&words), format!("{list}0\n"));
+    assert_eq!(runtime.leftovers(), [""; 0]);
+}
+
+#[test]
 fn root_options_do_what_they_do_under_runc() {
     if !program::root() {
         return;

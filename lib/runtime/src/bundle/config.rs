@@ -9,6 +9,7 @@ use coffer_sys::dir;
 use serde::de::DeserializeOwned;
 
 use super::BundleError;
+use crate::plan::PlanError;
 
 /// The configuration's file name.
 pub(crate) const CONFIG: &str = "config.json";
@@ -52,7 +53,9 @@ impl Bundle {
             Ok(None) => return Err(BundleError::NoConfig { path: file }),
             Err(source) => return Err(BundleError::Read { path: file, source }),
         };
-        Ok(Self { path: path.to_owned(), spec: parse(&file, &bytes)?, dir })
+        let spec: Spec = parse(&file, &bytes)?;
+        check_version(&spec.oci_version)?;
+        Ok(Self { path: path.to_owned(), spec, dir })
     }
 
     /// The bundle's folder.
@@ -68,6 +71,21 @@ impl Bundle {
         let root = self.spec.root.as_ref().filter(|root| !root.path.is_empty());
         let root = root.ok_or_else(|| BundleError::NoRoot { path: self.path.join(CONFIG) })?;
         Ok(self.path.join(&root.path))
+    }
+}
+
+/// Looks at the version that a bundle complies with: any of the first major one, and none said, as
+/// runc takes it. Source: runtime-spec config.md, "Specification version".
+fn check_version(version: &str) -> Result<(), PlanError> {
+    if version.is_empty() {
+        return Ok(());
+    }
+    let (number, _) = version.split_once(['-', '+']).unwrap_or((version, ""));
+    let parts: Vec<&str> = number.split('.').collect();
+    let plain = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    match parts.as_slice() {
+        ["1", _, _] if parts.iter().all(plain) => Ok(()),
+        _ => Err(PlanError::field("ociVersion", "is no version like 1.3.0 of the specification")),
     }
 }
 
@@ -137,6 +155,16 @@ mod tests {
         assert!(error(r#"{"process":{"user":{"uid":"x"}}}"#).contains("process.user.uid"));
         assert!(error(r#"{"mounts":[{},{"destination":3}]}"#).contains("mounts[1].destination"));
         assert!(error("").contains("config.json"));
+    }
+
+    #[test]
+    fn later_minor_versions_are_taken_and_other_major_ones_are_not() {
+        for version in ["", "1.0.0", "1.0.2-dev", "1.3.0", "1.99.0+x"] {
+            check_version(version).unwrap();
+        }
+        for version in ["2.0.0", "0.9.0", "1", "1.0", "1.0.x", "1..0", "some", "-dev", "+"] {
+            assert!(check_version(version).is_err(), "{version}");
+        }
     }
 
     proptest! {

@@ -137,7 +137,7 @@ pub enum PlanError {
 
 impl PlanError {
     /// That the value at `path` cannot be had.
-    pub(super) fn field(path: &str, why: &'static str) -> Self {
+    pub(crate) fn field(path: &str, why: &'static str) -> Self {
         Self::Field { path: path.to_owned(), why }
     }
 

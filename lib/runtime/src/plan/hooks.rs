@@ -45,6 +45,7 @@ impl Plan {
         bundle: &Bundle<'_>,
     ) -> Result<(), PlanError> {
         let Some(hooks) = &spec.hooks else { return Ok(()) };
+        check_callers(hooks)?;
         if !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty()) {
             self.steps.push(Step::Created);
         }
@@ -77,13 +78,34 @@ impl Plan {
     }
 }
 
-fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram, PlanError> {
+/// Looks at the hooks that the caller runs, some of them when the container is long there.
+fn check_callers(hooks: &Hooks) -> Result<(), PlanError> {
+    for (name, list) in [
+        ("prestart", &hooks.prestart),
+        ("createRuntime", &hooks.create_runtime),
+        ("poststart", &hooks.poststart),
+        ("poststop", &hooks.poststop),
+    ] {
+        for (place, hook) in list.iter().enumerate() {
+            check(hook).map_err(|error| error.at(&format!("hooks.{name}[{place}]")))?;
+        }
+    }
+    Ok(())
+}
+
+fn check(hook: &Hook) -> Result<(), PlanError> {
     if !hook.path.starts_with('/') {
         return Err(PlanError::field("path", "is not absolute"));
     }
     if hook.timeout == Some(0) {
         return Err(PlanError::field("timeout", "has to be more than 0 seconds"));
     }
+    let all = std::iter::once(&hook.path).chain(&hook.args).chain(&hook.env);
+    all.map(|word| text("a hook", word)).try_for_each(|word| word.map(drop))
+}
+
+fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram, PlanError> {
+    check(hook)?;
     let words = |words: &[String]| -> Result<Vec<CString>, PlanError> {
         words.iter().map(|word| text("a hook", word)).collect()
     };

@@ -10,6 +10,7 @@ use coffer_oci::runtime::{
 };
 use coffer_sys::process::{NODE_WORDS, SchedAttr};
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::thread::CpuSet;
 
 use crate::label::{apparmor, selinux};
 use crate::spec::Init;
@@ -26,6 +27,7 @@ impl Plan {
         process: &Process,
         bundle: &Bundle<'_>,
     ) -> Result<(), PlanError> {
+        check_affinity(process)?;
         if bundle.keyring == Keyring::Own {
             let name = text("the container's id", &format!("_ses.{}", bundle.id))?;
             self.steps.push(Step::SessionKeyring(Some(name)));
@@ -126,6 +128,19 @@ impl Plan {
         self.steps.push(Step::TimeNamespace { proc: host_proc()?, offsets: lines.collect() });
         Ok(())
     }
+}
+
+/// Looks at the CPUs of processes that join later, so that `create` says what is wrong with them.
+/// Source: runtime-spec config.md, "execCPUAffinity".
+fn check_affinity(process: &Process) -> Result<(), PlanError> {
+    let Some(cpus) = &process.exec_cpu_affinity else { return Ok(()) };
+    for (name, list) in [("initial", &cpus.initial), ("final", &cpus.final_cpus)] {
+        coffer_oci::runtime::numbers(list, CpuSet::MAX_CPU).map_err(|_| {
+            let field = format!("process.execCPUAffinity.{name}");
+            PlanError::field(&field, "is no list of CPUs like 0-3,7")
+        })?;
+    }
+    Ok(())
 }
 
 /// The host's own proc, looked at.
