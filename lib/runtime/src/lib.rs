@@ -12,6 +12,7 @@ pub mod launch;
 pub mod log;
 pub mod monitor;
 pub mod plan;
+pub mod rdt;
 pub mod signal;
 mod soon;
 pub mod spec;

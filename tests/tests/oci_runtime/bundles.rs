@@ -99,6 +99,29 @@ fn root_an_error_names_the_json_path() {
 }
 
 #[test]
+fn root_a_class_of_service_is_refused_where_the_host_has_none() {
+    if !program::root() {
+        return;
+    }
+    if std::path::Path::new("/sys/fs/resctrl/schemata").exists() {
+        eprintln!("skipped: this host has resctrl");
+        return;
+    }
+    let runtime = Runtime::ours();
+    let class = json!({"closID": "gold"}).to_string();
+    let bundle = runtime.bundle("true", |config| put(config, "/linux/intelRdt", &class));
+    let said = runtime.create("classed", &bundle).failure(1);
+    assert!(said.contains("linux.intelRdt: no resctrl is mounted at /sys/fs/resctrl"), "{said}");
+    let bundle = runtime.bundle("sleep 1000", |_| ());
+    runtime.must(&["run", "--detach", "--bundle", &bundle.to_string_lossy(), "plain"]);
+    for option in ["--l3-cache-schema=L3:0=f", "--mem-bw-schema=MB:0=20"] {
+        let said = runtime.run(&["update", option, "plain"]).failure(1);
+        assert!(said.contains("has no linux.intelRdt"), "{said}");
+    }
+    assert_eq!(runtime.leftovers(), [""; 0]);
+}
+
+#[test]
 fn root_the_same_specification_as_runcs_own_runs() {
     if !program::root() {
         return;

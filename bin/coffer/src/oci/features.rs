@@ -97,7 +97,7 @@ fn features() -> Value {
         "mountOptions": options,
         "linux": linux(),
         "annotations": {
-            "org.opencontainers.runc.checkpoint.enabled": "false",
+            "org.opencontainers.runc.checkpoint.enabled": "true",
             "org.opencontainers.runc.version": env!("CARGO_PKG_VERSION"),
         },
         "potentiallyUnsafeConfigAnnotations": ["org.systemd.property."],
@@ -113,7 +113,7 @@ fn linux() -> Value {
         "seccomp": seccomp(),
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },
-        "intelRdt": { "enabled": false },
+        "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
         "memoryPolicy": memory_policy(),
         "mountExtensions": { "idmap": { "enabled": true } },
         "netDevices": { "enabled": true },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coffer_oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
+use coffer_oci::runtime::{BlockIo, Cpu, IntelRdt, Memory, Pids, Resources};
 use coffer_runtime::bundle::{self, parse_document, read_document};
 use coffer_runtime::cgroup::Settings;
 
@@ -30,6 +30,8 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("memory-reservation", None),
         value("memory-swap", None),
         value("pids-limit", None),
+        value("l3-cache-schema", None),
+        value("mem-bw-schema", None),
     ],
     operands: (1, 1),
     verbatim_after: usize::MAX,
@@ -47,7 +49,11 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
         None => Resources::default(),
     };
     apply(&mut resources, words)?;
-    bundle::update(folder, &Settings::of_update(&resources)?)?;
+    let settings = Settings::of_update(&resources)?;
+    if let Some(change) = class(words) {
+        bundle::update_class(&folder, &change)?;
+    }
+    bundle::update(folder, &settings)?;
     Ok(0)
 }
 
@@ -68,6 +74,17 @@ fn apply(resources: &mut Resources, words: &Words) -> Result<(), Failure> {
         resources.block_io.get_or_insert_with(BlockIo::default).weight = Some(weight);
     }
     Ok(())
+}
+
+/// What the container's class of service is to give.
+fn class(words: &Words) -> Option<IntelRdt> {
+    let line = |name| words.value(name).unwrap_or_default().to_owned();
+    let change = IntelRdt {
+        l3_cache_schema: line("l3-cache-schema"),
+        mem_bw_schema: line("mem-bw-schema"),
+        ..IntelRdt::default()
+    };
+    (change != IntelRdt::default()).then_some(change)
 }
 
 fn apply_cpu(cpu: &mut Cpu, words: &Words) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ use crate::cgroup::{self, Cgroup, Driver, Manager, Settings};
 use crate::gate;
 use crate::launch::{Calls, Gate, Launch, Launched, Stdio, launch_with};
 use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs};
+use crate::rdt::{self, Resctrl};
 use crate::state::{BootId, ProcessId};
 
 /// What a container is made from.
@@ -59,6 +60,7 @@ pub struct Made {
 pub(super) struct Decided {
     pub(super) plan: Plan,
     settings: Settings,
+    pub(super) rdt: Option<rdt::Wanted>,
     pub(super) saved: Saved,
     state: Draft,
     pub(super) warnings: Vec<Warning>,
@@ -93,7 +95,7 @@ pub fn create(wanted: &Create<'_>) -> Result<Made, BundleError> {
             Ok(Made { locked, cgroup, launched, gate, plan, state, warnings })
         }
         Err(error) => {
-            if cgroup.remove().is_ok() {
+            if decided.undo_groups(cgroup).is_ok() {
                 drop(wanted.home.remove(locked));
             }
             Err(error)
@@ -124,6 +126,11 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     })?;
     let view = CgroupView::of_bundle(&cgroup, host_groups);
     let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
+    let rdt = linux
+        .intel_rdt
+        .as_ref()
+        .map(|asked| rdt::Wanted::new(asked, wanted.id.as_str(), Resctrl::host()?));
+    let rdt = rdt.transpose()?;
     let boot = BootId::current().map_err(BundleError::process(wanted.id))?;
     let lost = crate::criu::lost(spec, &cgroup);
     let saved = Saved {
@@ -135,10 +142,11 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         memory_policy: linux.memory_policy.clone(),
         keyring: wanted.keyring,
         outside: plan.outside().map(|(place, _)| place).collect(),
+        rdt: rdt.as_ref().map(|rdt| rdt.class().clone()),
         lost,
     };
     let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
-    Ok(Decided { plan, settings, saved, state, warnings })
+    Ok(Decided { plan, settings, rdt, saved, state, warnings })
 }
 
 fn plan(
@@ -180,7 +188,13 @@ pub(super) fn prepare(
     decided.saved.cgroup.check_unused()?;
     locked.save(&decided.saved)?;
     let gate = gate::make(locked.dir()).map_err(BundleError::folder(wanted.id))?;
-    Ok((gate, decided.saved.cgroup.create(&decided.settings)?))
+    let cgroup = decided.saved.cgroup.create(&decided.settings)?;
+    if let Some(Err(error)) = decided.rdt.as_ref().map(rdt::Wanted::make) {
+        // The first error is the one to be told.
+        drop(cgroup.remove());
+        return Err(error.into());
+    }
+    Ok((gate, cgroup))
 }
 
 /// Makes the process.
@@ -197,6 +211,9 @@ fn run(
     let calls = Calls {
         joined: &mut |pid| {
             cgroup.enter(pid).map_err(io::Error::other)?;
+            if let Some(rdt) = &decided.rdt {
+                rdt.enter(pid).map_err(io::Error::other)?;
+            }
             let state = decided.state_of(wanted, pid)?;
             locked.save_state(&state).map_err(io::Error::other)?;
             *made.borrow_mut() = Some(state);
@@ -233,8 +250,18 @@ impl Decided {
             annotations: wanted.bundle.spec.annotations.clone(),
             owner: rustix::process::geteuid().as_raw(),
             cgroup: self.saved.cgroup.clone(),
+            rdt: self.saved.rdt.clone(),
             hooks: wanted.bundle.spec.hooks.clone().unwrap_or_default(),
         })
+    }
+
+    /// Removes the groups and the class that were made for it.
+    pub(super) fn undo_groups(&self, cgroup: Cgroup) -> Result<(), BundleError> {
+        cgroup.remove()?;
+        match &self.rdt {
+            Some(rdt) => Ok(rdt.undo()?),
+            None => Ok(()),
+        }
     }
 
     /// Where its root file system is.
@@ -300,10 +327,11 @@ impl Made {
     /// # Errors
     /// What could not be removed.
     pub fn undo(self, home: &Home) -> Result<(), BundleError> {
-        let Self { locked, cgroup, launched, gate, .. } = self;
+        let Self { locked, cgroup, launched, gate, state, .. } = self;
         drop(gate);
         launched.end();
         cgroup.remove()?;
+        state.rdt.map_or(Ok(()), |class| class.remove())?;
         home.remove(locked)
     }
 }

@@ -6,6 +6,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::hooks::{self, HookState};
+use crate::rdt::Class;
+
 use super::{BundleError, BundleId, Home, HookError, Locked, State, Status};
 
 /// Whether a container that lives is killed first.
@@ -47,6 +49,7 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
     };
     end(&locked, &state, status)?;
     state.cgroup.open()?.remove()?;
+    state.rdt.as_ref().map_or(Ok(()), Class::remove)?;
     home.remove(locked)?;
     let told = HookState::new(&state, Status::Stopped);
     Ok(Deleted { failed: hooks::run_all("poststop", &state.hooks.poststop, &told) })
@@ -73,6 +76,7 @@ fn end(locked: &Locked, state: &State, status: Status) -> Result<(), BundleError
 pub(super) fn clear(home: &Home, locked: Locked) -> Result<(), BundleError> {
     if let Some(saved) = locked.saved()? {
         saved.cgroup.open()?.remove()?;
+        saved.rdt.as_ref().map_or(Ok(()), Class::remove)?;
     }
     home.remove(locked)
 }

@@ -15,6 +15,7 @@ use crate::criu::CriuError;
 use crate::gate::GateError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
+use crate::rdt::RdtError;
 
 /// Why something could not be done with a bundle or its container.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +152,12 @@ pub enum BundleError {
     /// The gate.
     #[error(transparent)]
     Gate(#[from] GateError),
+    /// Its class of service.
+    #[error(transparent)]
+    Rdt(#[from] RdtError),
+    /// It has no class of service that could be changed.
+    #[error("container {0} has no class of service: its config.json has no linux.intelRdt")]
+    NoClass(BundleId),
     /// Checkpoint or restore.
     #[error(transparent)]
     Criu(#[from] CriuError),

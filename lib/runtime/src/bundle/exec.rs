@@ -80,8 +80,12 @@ pub fn exec(folder: &Folder, saved: Saved, wanted: &Exec<'_>) -> Result<Executed
     };
     let entry = cgroup.entry()?;
     let how = Launch { cgroup: &entry, stdio: Stdio::Inherit, gate: Gate::Open };
-    let Launched { pid, pidfd, terminal, .. } =
-        { launch(&plan, &how, &mut |pid| cgroup.enter(pid).map_err(std::io::Error::other))? };
+    let mut enter = |pid| {
+        cgroup.enter(pid).map_err(std::io::Error::other)?;
+        let class = state.rdt.as_ref();
+        class.map_or(Ok(()), |class| class.enter(pid)).map_err(std::io::Error::other)
+    };
+    let Launched { pid, pidfd, terminal, .. } = launch(&plan, &how, &mut enter)?;
     Ok(Executed { pid, process: pidfd, terminal, warnings })
 }
 

@@ -232,6 +232,7 @@ mod tests {
             annotations: BTreeMap::new(),
             owner: 0,
             cgroup: crate::cgroup::Place::default(),
+            rdt: None,
             hooks: coffer_oci::runtime::Hooks::default(),
         };
         let failed = run_all("poststop", &[hook], &HookState::new(&state, Status::Stopped));

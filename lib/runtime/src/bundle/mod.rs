@@ -52,7 +52,7 @@ pub use foreground::Foreground;
 pub use hooks::HookError;
 pub use id::{BundleId, BundleIdError};
 pub use kill::{Audience, kill};
-pub use pause::{pause, resume, stats, update};
+pub use pause::{pause, resume, stats, update, update_class};
 pub use pid_file::write as write_pid_file;
 pub use pids::pids;
 pub use restore::{Restore, Restored, restore};

@@ -1,5 +1,7 @@
 //! `pause`, `resume`, `update`: what is done to the groups of a container that lives.
 
+use coffer_oci::runtime::IntelRdt;
+
 use super::{BundleError, Folder, State, Status};
 use crate::cgroup::{Cgroup, Place, Settings, Stats};
 
@@ -40,6 +42,20 @@ pub fn update(folder: Folder, settings: &Settings) -> Result<(), BundleError> {
     let locked = folder.lock()?;
     let (cgroup, _) = living(&locked)?;
     Ok(cgroup.update(settings)?)
+}
+
+/// Sets what the container's class of service gives, of which `change` names the lines.
+///
+/// # Errors
+/// [`BundleError::NotRunning`], [`BundleError::NoClass`], and what the kernel refuses.
+pub fn update_class(folder: &Folder, change: &IntelRdt) -> Result<(), BundleError> {
+    match folder.status_now()? {
+        (Some(state), status) if status.lives() => match state.rdt {
+            Some(class) => Ok(class.update(change)?),
+            None => Err(BundleError::NoClass(folder.id().clone())),
+        },
+        _ => Err(BundleError::NotRunning(folder.id().clone())),
+    }
 }
 
 /// What the container uses.

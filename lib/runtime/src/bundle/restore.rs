@@ -77,7 +77,7 @@ pub fn restore(wanted: &Restore<'_>) -> Result<Restored, BundleError> {
             Ok(Restored { folder, pid, process: pidfd, terminal, warnings })
         }
         Err(error) => {
-            if cgroup.remove().is_ok() {
+            if decided.undo_groups(cgroup).is_ok() {
                 drop(home.remove(locked));
             }
             Err(error)
@@ -186,7 +186,12 @@ impl Beside<'_> {
 
 impl Listener for Beside<'_> {
     fn started(&mut self, criu: Pid) -> io::Result<()> {
-        self.cgroup.take_in(criu).map_err(io::Error::other)
+        self.cgroup.take_in(criu).map_err(io::Error::other)?;
+        // What it makes is born there.
+        match &self.decided.rdt {
+            Some(rdt) => rdt.enter(criu).map_err(io::Error::other),
+            None => Ok(()),
+        }
     }
 
     fn namespaces(&mut self, init: Pid) -> io::Result<()> {

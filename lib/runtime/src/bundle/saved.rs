@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::BundleId;
 use crate::cgroup::Place;
 use crate::plan::Keyring;
+use crate::rdt::Class;
 use crate::state::ProcessId;
 
 /// What a container is. Written once, before anything outside its folder is made; what later
@@ -39,6 +40,9 @@ pub struct Saved {
     /// Where something from outside is mounted: a checkpoint must not look for it inside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// Its class of service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<Class>,
     /// The JSON path of what a checkpoint would lose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
@@ -66,6 +70,9 @@ pub struct State {
     pub owner: u32,
     /// Its control groups.
     pub cgroup: Place,
+    /// Its class of service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<Class>,
     /// What is run beside it. It stands here and not in [`Saved`], so that `start` and `delete`
     /// need not read a whole fence.
     #[serde(default)]

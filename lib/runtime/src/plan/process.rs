@@ -39,7 +39,7 @@ pub(super) fn check_supported(spec: &Spec, bundle: Option<&Bundle<'_>>) -> Resul
         (ours && linux.is_some_and(|l| l.personality.is_some()), "linux.personality"),
         (ours && linux.is_some_and(|l| !l.time_offsets.is_empty()), "linux.timeOffsets"),
         (ours && linux.is_some_and(|l| !l.net_devices.is_empty()), "linux.netDevices"),
-        (linux.is_some_and(|l| l.intel_rdt.is_some()), "linux.intelRdt"),
+        (ours && linux.is_some_and(|l| l.intel_rdt.is_some()), "linux.intelRdt"),
     ];
     match asked.into_iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(PlanError::field(what, "is not supported")),

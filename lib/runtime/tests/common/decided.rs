@@ -11,6 +11,7 @@ use coffer_runtime::cgroup::Settings;
 use coffer_runtime::plan::{
     self, Authority, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
 };
+use coffer_runtime::rdt::Resctrl;
 use coffer_runtime::spec::Init;
 
 /// A folder with a bundle whose `config.json` is `config`.
@@ -41,6 +42,9 @@ pub(crate) fn decide(folder: &Path) -> Result<Decided, String> {
     let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
     let settings = Settings::of_bundle(&resources.unwrap_or_default()).map_err(words)?;
     let root = RootFs::Folder(bundle.rootfs().map_err(words)?);
+    if spec.linux.as_ref().is_some_and(|linux| linux.intel_rdt.is_some()) {
+        Resctrl::host().map_err(words)?;
+    }
     let (id, folder, keyring) = ("decided", &*bundle.path, Keyring::Own);
     let bundle = plan::Bundle { id, folder, root_change: RootChange::Pivot, keyring, preserved: 0 };
     let plan = Plan::new(Inputs {
