@@ -354,8 +354,9 @@ fn ends_soon(process: &Path) -> bool {
     poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&moment)).is_ok_and(|ready| ready > 0)
 }
 
-/// Groups named after `id`, in every hierarchy.
-fn control_groups(folder: &Path, id: &str) -> Vec<String> {
+/// Groups named after `id` below `folder`, in every hierarchy.
+#[must_use]
+pub fn control_groups(folder: &Path, id: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let folders = entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
     folders

@@ -2,22 +2,22 @@
 //! leave to run it, layers, container.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
 
 use coffer_oci::ImageName;
 use coffer_runtime::container::{Creation, DataRoot, Ready, create};
 use coffer_runtime::monitor::{Attach, Attached, Console, Screen, Stdin};
-use coffer_runtime::spec::{Network, Request, Terminal};
-use coffer_runtime::state::{Name, Removal};
+use coffer_runtime::spec::{MissingSource, MountRequest, Network, Request, Terminal};
+use coffer_runtime::state::Removal;
 use coffer_store::Store;
 
 use crate::acquire::{Acquired, Wish, here};
+use crate::cidfile::CidFile;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{ConsoleFlags, ContainerFlags, Pull};
+use crate::flags::{ConsoleFlags, ContainerFlags, Pull, contradiction};
 use crate::lookup;
 use crate::ui::{Detail, Ui};
 
@@ -38,6 +38,9 @@ impl<'a> Order<'a> {
         command: &[OsString],
     ) -> Result<Self, Failure> {
         if flags.run_image.quiet {
+            if context.ui.detail() == Detail::Steps {
+                return Err(contradiction("--quiet", "--verbose"));
+            }
             context.ui.set_detail(Detail::Notes);
         }
         let request = flags.request(command)?;
@@ -46,7 +49,29 @@ impl<'a> Order<'a> {
 
     /// Makes the container. The store is left before anything that stays behind is started.
     pub(crate) fn make<'r>(&self, root: &'r mut Option<DataRoot>) -> Result<Ready<'r>, Failure> {
-        let name = self.flags.process.name.as_deref().map(str::parse::<Name>).transpose()?;
+        let mut file = self.flags.process.cidfile.as_deref().map(CidFile::new).transpose()?;
+        let ready = self.prepare(root)?;
+        if let Some(file) = &mut file {
+            file.fill(ready.id().as_str())?;
+        }
+        Ok(ready)
+    }
+
+    /// The same for a container that nobody is to hear of: nothing is made beside it.
+    pub(crate) fn try_out<'r>(
+        &mut self,
+        root: &'r mut Option<DataRoot>,
+    ) -> Result<Ready<'r>, Failure> {
+        for mount in &mut self.request.mounts {
+            if let MountRequest::Bind(bind) = mount {
+                bind.missing = MissingSource::Refuse;
+            }
+        }
+        self.prepare(root)
+    }
+
+    fn prepare<'r>(&self, root: &'r mut Option<DataRoot>) -> Result<Ready<'r>, Failure> {
+        let name = self.flags.process.name.clone();
         let path = self.context.root()?;
         let store = self.context.store_at(&path)?;
         let acquired = self.acquire(&store)?;
@@ -64,9 +89,6 @@ impl<'a> Order<'a> {
         };
         let ready = create(root, creation)?;
         self.say(&ready, image.config.config.exposed_ports.is_empty());
-        if let Some(file) = &self.flags.process.cidfile {
-            write_cidfile(file, &ready)?;
-        }
         Ok(ready)
     }
 
@@ -117,13 +139,6 @@ fn fence(ready: &Ready<'_>) -> String {
     let calls = calls.split(',').next().unwrap_or(&calls);
     let count = confinement.granted.iter().count();
     format!("native tier, {count} capabilities, {calls} system calls, ids {}", value("ids"))
-}
-
-/// Writes the id to a file that must not be there, as docker does.
-fn write_cidfile(file: &Path, ready: &Ready<'_>) -> Result<(), Failure> {
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(file);
-    made.and_then(|mut made| made.write_all(ready.id().as_str().as_bytes()))
-        .map_err(|error| Failure::from(error).at(file.display().to_string()))
 }
 
 /// Runs a container in the foreground, and gives its exit status.

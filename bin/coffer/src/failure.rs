@@ -137,7 +137,7 @@ impl Failure {
 }
 
 /// An error's words. Rust's "(os error 13)" says nothing that the name has not said.
-fn words(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
     let text = error.to_string();
     match text.rsplit_once(" (os error ") {
         Some((name, number)) if number.trim_end_matches(')').parse::<u32>().is_ok() => {

@@ -179,11 +179,13 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
             Failure::new(format!("`coffer {verb}` needs {name}"))
                 .help(format!("coffer {verb} --help"))
         }
-        (ErrorKind::ValueValidation, Some(flag)) => {
+        // An empty word for a path is an invalid value to clap.
+        (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(flag)) => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
             let failure = Failure::new(format!("{value:?} is not a value for {flag}"));
             let reasons = std::iter::successors(std::error::Error::source(error), |e| e.source());
-            reasons.map(ToString::to_string).fold(failure, Failure::because)
+            let failure = reasons.map(ToString::to_string).fold(failure, Failure::because);
+            if std::error::Error::source(error).is_none() { failure.help(all) } else { failure }
         }
         _ => Failure::new(first_words(&error.to_string())).help(all),
     }

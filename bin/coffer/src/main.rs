@@ -9,6 +9,7 @@
 
 mod acquire;
 mod again;
+mod cidfile;
 mod command;
 mod container;
 mod context;

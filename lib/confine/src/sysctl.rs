@@ -32,6 +32,9 @@ pub enum SysctlError {
     /// No namespace separates it: it would be set on the host.
     #[error("sysctl {0} is the whole host's, and no namespace separates it")]
     Host(String),
+    /// The host name, which is said elsewhere.
+    #[error("sysctl kernel.hostname would contradict the container's host name")]
+    Hostname,
     /// The container shares the namespace that it belongs to.
     #[error("sysctl {name} belongs to the {kind:?} namespace, which this container shares")]
     Shared {
@@ -102,6 +105,9 @@ pub fn check(name: &str, value: &str, own: &[NamespaceKind]) -> Result<(), Sysct
     if value.len() > 4096 || value.contains(['\n', '\0']) {
         return Err(SysctlError::Value(name.to_owned()));
     }
+    if name == "kernel.hostname" {
+        return Err(SysctlError::Hostname);
+    }
     let kind = namespace(name).ok_or_else(|| SysctlError::Host(name.to_owned()))?;
     if !own.contains(&kind) {
         return Err(SysctlError::Shared { name: name.to_owned(), kind });
@@ -158,7 +164,6 @@ mod tests {
             "kernel.core_pattern",
             "vm.swappiness",
             "fs.file-max",
-            "kernel.hostname",
             "kernel.shm",
             "kernel.modprobe",
             "fs.mqueue",
@@ -166,6 +171,7 @@ mod tests {
         ] {
             assert_eq!(check(name, "1", ALL), Err(SysctlError::Host(name.to_owned())));
         }
+        assert_eq!(check("kernel.hostname", "x", ALL), Err(SysctlError::Hostname));
         let shared = check("net.ipv4.ip_forward", "1", &[NamespaceKind::Ipc]);
         assert!(matches!(shared, Err(SysctlError::Shared { kind: NamespaceKind::Network, .. })));
     }

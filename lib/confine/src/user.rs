@@ -50,6 +50,9 @@ pub enum UserError {
     /// The text has not the form `user`, `uid`, `user:group` or `uid:gid`.
     #[error("user {0:?} should look like user, uid, user:group or uid:gid")]
     Form(String),
+    /// The text has not the form of a group's name or number.
+    #[error("group {0:?} should look like group or gid")]
+    GroupForm(String),
     /// A number is too large, or is written in a way that others read differently.
     #[error("id {0:?} is not a plain decimal number from 0 to {ID_LIMIT}")]
     Number(String),
@@ -135,6 +138,25 @@ impl FromStr for UserSpec {
             return Err(form(()));
         }
         Ok(Self { user, group })
+    }
+}
+
+/// Whether `spec` has the form of a user, whoever that is in an image.
+///
+/// # Errors
+/// A [`UserError`] where it has not.
+pub fn check(spec: &str) -> Result<(), UserError> {
+    spec.parse::<UserSpec>().map(drop)
+}
+
+/// Whether `text` has the form of a group.
+///
+/// # Errors
+/// A [`UserError`] where it has not.
+pub fn check_group(text: &str) -> Result<(), UserError> {
+    match text.parse::<Who>() {
+        Err(UserError::Form(text)) => Err(UserError::GroupForm(text)),
+        other => other.map(drop),
     }
 }
 

@@ -51,9 +51,9 @@ impl Command for Run {
     }
 
     fn run(self, mut context: Context) -> Outcome {
-        let order = Order::read(&mut context, &self.image, &self.flags, &self.command)?;
+        let mut order = Order::read(&mut context, &self.image, &self.flags, &self.command)?;
         if self.dry_run {
-            describe(&order, self.json)
+            describe(&mut order, self.json)
         } else if self.detach {
             container::run_detached(&order)
         } else {
@@ -63,9 +63,9 @@ impl Command for Run {
 }
 
 /// Makes the container up to its start, says what it would be, and takes it away again.
-fn describe(order: &Order<'_>, json: bool) -> Outcome {
+fn describe(order: &mut Order<'_>, json: bool) -> Outcome {
     let mut root = None;
-    let ready = order.make(&mut root)?;
+    let ready = order.try_out(&mut root)?;
     let ui = &order.context.ui;
     if json {
         ui.json(&ready.config().spec)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use coffer_oci::Platform;
 use coffer_rootfs::limits::Limits;
 
-use super::{Pull, Size, Tier};
+use super::{Count, Pull, Size, Tier};
 
 /// Flags that every verb takes, before it or behind it.
 #[derive(Debug, Default, clap::Args)]
@@ -76,16 +76,16 @@ pub(crate) struct UnpackFlags {
     max_image_size: Option<Size>,
     /// At most so many times its compressed size for a layer (200)
     #[arg(long, value_name = "NUMBER")]
-    max_image_ratio: Option<u64>,
+    max_image_ratio: Option<Count>,
     /// At most so many entries (2000000)
     #[arg(long, value_name = "NUMBER")]
-    max_image_entries: Option<u64>,
+    max_image_entries: Option<Count>,
     /// At most so many bytes in one path (4095)
     #[arg(long, value_name = "NUMBER")]
-    max_path_bytes: Option<usize>,
+    max_path_bytes: Option<Count>,
     /// At most so many components in one path (256)
     #[arg(long, value_name = "NUMBER")]
-    max_path_depth: Option<usize>,
+    max_path_depth: Option<Count>,
     /// At most so many bytes of extended attributes on one entry (64k)
     #[arg(long, value_name = "SIZE")]
     max_xattr_bytes: Option<Size>,
@@ -95,14 +95,15 @@ impl UnpackFlags {
     /// The limits, the usual ones where no flag says otherwise.
     pub(crate) fn limits(&self) -> Limits {
         let usual = Limits::default();
-        let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+        let most = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let count = |asked: Option<Count>, usual| asked.map_or(usual, |count| most(count.0));
         Limits {
             image_size: self.max_image_size.map_or(usual.image_size, |size| size.0),
-            ratio: self.max_image_ratio.unwrap_or(usual.ratio),
-            entries: self.max_image_entries.unwrap_or(usual.entries),
-            path_bytes: self.max_path_bytes.unwrap_or(usual.path_bytes),
-            path_depth: self.max_path_depth.unwrap_or(usual.path_depth),
-            xattr_bytes: self.max_xattr_bytes.map_or(usual.xattr_bytes, bytes),
+            ratio: self.max_image_ratio.map_or(usual.ratio, |count| count.0),
+            entries: self.max_image_entries.map_or(usual.entries, |count| count.0),
+            path_bytes: count(self.max_path_bytes, usual.path_bytes),
+            path_depth: count(self.max_path_depth, usual.path_depth),
+            xattr_bytes: self.max_xattr_bytes.map_or(usual.xattr_bytes, |size| most(size.0)),
         }
     }
 }

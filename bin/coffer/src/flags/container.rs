@@ -4,13 +4,16 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use coffer_runtime::spec::{DeviceRequest, MountRequest};
+use coffer_runtime::state::Name;
 
 use super::choice::{HostLine, IpcWord, NetworkWord, PidWord, UsernsWord};
 use super::common::{PullFlags, RunImageFlags, UnpackFlags};
 use super::device::device;
+use super::form;
+use super::limit::{Limit, List, MemorySize, Room, Shares};
 use super::mount::{mount, tmpfs, volume};
 use super::security::SecurityOption;
-use super::{Cpus, Label, Limit, Seconds, Size, SwapSize, Sysctl, Ulimit};
+use super::{Cpus, Label, Seconds, Size, SwapSize, Sysctl, Ulimit};
 
 /// What a new container is asked to be.
 #[derive(Debug, clap::Args)]
@@ -39,7 +42,7 @@ pub(crate) struct ContainerFlags {
 pub(crate) struct ProcessFlags {
     /// Name the container
     #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Name>,
     /// Keep stdin open
     #[arg(short, long)]
     pub(crate) interactive: bool,
@@ -47,7 +50,7 @@ pub(crate) struct ProcessFlags {
     #[arg(short, long)]
     pub(crate) tty: bool,
     /// Set a variable; NAME alone passes coffer's own on
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = form::variable)]
     pub(crate) env: Vec<String>,
     /// Set the variables that FILE lists
     #[arg(long, value_name = "FILE")]
@@ -56,13 +59,13 @@ pub(crate) struct ProcessFlags {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) entrypoint: Option<String>,
     /// Start in DIR
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = form::folder)]
     pub(crate) workdir: Option<String>,
     /// Run as a user and group of the image's, by name or number
-    #[arg(short, long, value_name = "USER[:GROUP]")]
+    #[arg(short, long, value_name = "USER[:GROUP]", value_parser = form::user)]
     pub(crate) user: Option<String>,
     /// Add the user to a group of the image's, by name or number
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", value_parser = form::group)]
     pub(crate) group_add: Vec<String>,
     /// Remove the container when it has ended
     #[arg(long)]
@@ -77,7 +80,7 @@ pub(crate) struct ProcessFlags {
     #[arg(long, value_name = "FILE")]
     pub(crate) label_file: Vec<PathBuf>,
     /// The signal that asks it to stop
-    #[arg(long, value_name = "SIGNAL")]
+    #[arg(long, value_name = "SIGNAL", value_parser = form::stop_signal)]
     pub(crate) stop_signal: Option<String>,
     /// Kill it when stopping takes more seconds than this; otherwise 10
     #[arg(long, value_name = "SECONDS")]
@@ -109,9 +112,9 @@ pub(crate) struct FileFlags {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitFlags {
-    /// At most so much memory, such as 512m
+    /// At most so much memory, such as 512m; -1 for no limit
     #[arg(short, long, value_name = "SIZE")]
-    pub(crate) memory: Option<Size>,
+    pub(crate) memory: Option<MemorySize>,
     /// At most so much memory and swap together; -1 for no limit of swap
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory_swap: Option<SwapSize>,
@@ -120,19 +123,19 @@ pub(crate) struct LimitFlags {
     pub(crate) memory_reservation: Option<Size>,
     /// The size of /dev/shm
     #[arg(long, value_name = "SIZE")]
-    pub(crate) shm_size: Option<Size>,
+    pub(crate) shm_size: Option<Room>,
     /// At most so many CPUs, such as 1.5
     #[arg(long, value_name = "NUMBER")]
     pub(crate) cpus: Option<Cpus>,
     /// Its share of the CPUs when they are short; 1024 is usual
     #[arg(short = 'c', long, value_name = "NUMBER")]
-    pub(crate) cpu_shares: Option<u64>,
+    pub(crate) cpu_shares: Option<Shares>,
     /// Run on these CPUs only, such as 0-3,7
     #[arg(long, value_name = "LIST")]
-    pub(crate) cpuset_cpus: Option<String>,
+    pub(crate) cpuset_cpus: Option<List>,
     /// Take memory from these nodes only
     #[arg(long, value_name = "LIST")]
-    pub(crate) cpuset_mems: Option<String>,
+    pub(crate) cpuset_mems: Option<List>,
     /// Be killed sooner (up to 1000) or later (down to -1000) when memory is short
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     pub(crate) oom_score_adj: Option<i32>,
@@ -149,10 +152,10 @@ pub(crate) struct LimitFlags {
 #[command(next_help_heading = "Fence")]
 pub(crate) struct FenceFlags {
     /// Give a capability, or all of them
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = form::capability)]
     pub(crate) cap_add: Vec<String>,
     /// Take a capability, or all of them
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = form::capability)]
     pub(crate) cap_drop: Vec<String>,
     /// seccomp=FILE, seccomp=unconfined, apparmor=PROFILE, apparmor=unconfined, label=type:TYPE,
     /// label=level:LEVEL, label=user:USER, label=role:ROLE, label=disable, landlock=FILE,
@@ -193,19 +196,19 @@ pub(crate) struct NetworkFlags {
     #[arg(long, value_name = "MODE", alias = "net")]
     pub(crate) network: Option<NetworkWord>,
     /// The name of its host
-    #[arg(short = 'h', long, value_name = "NAME")]
+    #[arg(short = 'h', long, value_name = "NAME", value_parser = form::host)]
     pub(crate) hostname: Option<String>,
     /// The domain of its host
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = form::domain)]
     pub(crate) domainname: Option<String>,
     /// Ask this name server
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) dns: Vec<IpAddr>,
     /// Look short names up in this domain
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", value_parser = form::word)]
     pub(crate) dns_search: Vec<String>,
     /// Set an option of the resolver
-    #[arg(long, value_name = "OPTION", alias = "dns-opt")]
+    #[arg(long, value_name = "OPTION", alias = "dns-opt", value_parser = form::word)]
     pub(crate) dns_option: Vec<String>,
     /// Add a line to /etc/hosts
     #[arg(long, value_name = "NAME:ADDRESS")]

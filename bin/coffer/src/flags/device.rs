@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use coffer_confine::confinement::{AccessError, DeviceAccess};
 use coffer_runtime::spec::DeviceRequest;
 
+use super::mount::{MountError, absolute};
+
 /// Why a device has the wrong form.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeviceFlagError {
@@ -14,6 +16,9 @@ pub(crate) enum DeviceFlagError {
     /// A path is not absolute.
     #[error("{0:?} is not an absolute path without \"..\"")]
     Relative(String),
+    /// Where it would stand in the container.
+    #[error(transparent)]
+    Place(#[from] MountError),
     /// What may be done with it.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -29,17 +34,12 @@ pub(crate) fn device(text: &str) -> Result<DeviceRequest, DeviceFlagError> {
         [source, target, access] => (source, target, Some(access)),
         _ => return Err(DeviceFlagError::Form),
     };
-    for path in [source, target] {
-        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
-            return Err(DeviceFlagError::Relative(path.to_owned()));
-        }
+    if !source.starts_with('/') || source.split('/').any(|part| part == "..") {
+        return Err(DeviceFlagError::Relative(source.to_owned()));
     }
+    let target = absolute(target)?;
     let access = access.map(|letters| DeviceAccess::try_from(letters.to_owned())).transpose()?;
-    Ok(DeviceRequest {
-        source: PathBuf::from(source),
-        target: target.to_owned(),
-        access: access.unwrap_or_default(),
-    })
+    Ok(DeviceRequest { source: PathBuf::from(source), target, access: access.unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -55,8 +55,16 @@ mod tests {
         assert_eq!(read("/dev/fuse").as_deref(), Ok("/dev/fuse /dev/fuse rwm"));
         assert_eq!(read("/dev/fuse:r").as_deref(), Ok("/dev/fuse /dev/fuse r"));
         assert_eq!(read("/dev/a:/dev/b:rw").as_deref(), Ok("/dev/a /dev/b rw"));
-        for bad in ["", "fuse", "/dev/a:/dev/b:x", "/dev/a:/dev/b:r:w", "/dev/../etc/x", "/dev/a:"]
-        {
+        for bad in [
+            "",
+            "fuse",
+            "/dev/a:/dev/b:x",
+            "/dev/a:/dev/b:r:w",
+            "/dev/../etc/x",
+            "/dev/a:",
+            "/dev/a:/",
+            "/dev/a:/proc/x",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

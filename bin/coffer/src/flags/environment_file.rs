@@ -18,7 +18,7 @@ pub(crate) fn variables(
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut all = Vec::with_capacity(flags.len());
     for file in files {
-        let text = read(file)?;
+        let text = read(file, "the file of --env-file")?;
         for (line, entry) in entries(&text) {
             let place = format!("{}, line {line}", file.display());
             all.extend(variable(entry, &place)?);
@@ -30,17 +30,20 @@ pub(crate) fn variables(
     Ok(all)
 }
 
-/// Reads a file that the caller named, up to 1 MiB of it.
-pub(crate) fn read(file: &Path) -> Result<String, Failure> {
-    let fail = |error: std::io::Error| Failure::from(error).at(file.display().to_string());
+/// Reads a file that the caller named, up to 1 MiB of it; `what` says what for.
+pub(crate) fn read(file: &Path, what: &str) -> Result<String, Failure> {
+    let refused = |why: String| {
+        Failure::new(format!("cannot read {what}")).at(file.display().to_string()).because(why)
+    };
+    let fail = |error: std::io::Error| refused(crate::failure::words(&error));
     #[expect(clippy::disallowed_methods, reason = "a file of the caller's, named by the caller")]
     let open = std::fs::File::open(file).map_err(fail)?;
-    let mut text = String::new();
-    open.take(LONGEST + 1).read_to_string(&mut text).map_err(fail)?;
-    if text.len() as u64 > LONGEST {
-        return Err(Failure::new("it is longer than 1 MiB").at(file.display().to_string()));
+    let mut bytes = Vec::new();
+    open.take(LONGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(refused("it is longer than 1 MiB".to_owned()));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_owned()))
 }
 
 /// Lines that hold something, with their numbers.

@@ -6,6 +6,8 @@ mod console;
 mod container;
 mod device;
 mod environment_file;
+mod form;
+mod limit;
 mod list;
 mod mount;
 mod request;
@@ -19,8 +21,9 @@ pub(crate) use container::ContainerFlags;
 pub(crate) use environment_file::{read, variables};
 pub(crate) use list::{Fields, Form, ListFlags};
 pub(crate) use request::{console_size, profile, utf8};
+pub(crate) use security::contradiction;
 pub(crate) use stop::StopFlags;
 pub(crate) use value::{
-    Cpus, Format, Grace, Label, Limit, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier,
+    Count, Cpus, Format, Grace, Label, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier,
     Ulimit,
 };

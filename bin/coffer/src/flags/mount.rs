@@ -6,7 +6,9 @@ use coffer_runtime::spec::{
     Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
 };
 
-use super::Size;
+use super::container::FileFlags;
+use super::limit::Room;
+use crate::failure::Failure;
 
 /// Why a mount has the wrong form.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +28,12 @@ pub(crate) enum MountError {
     /// What `--mount` cannot do without.
     #[error("{0} is missing")]
     Missing(&'static str),
+    /// Nothing can stand there.
+    #[error("nothing can be mounted on the root, /proc or /sys of the container: {0:?} is there")]
+    Kernel(String),
+    /// Words that cannot all be meant.
+    #[error("{0} and {1} contradict each other: leave one of them out")]
+    Contradiction(String, String),
     /// A kind of mount.
     #[error("mounts of type {0:?} are not supported; bind and tmpfs are")]
     Kind(String),
@@ -49,7 +57,8 @@ pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
     }
     let (mut access, mut recursion) = (Access::ReadWrite, Recursion::Recursive);
     let mut sharers = Sharers::AsLabelled;
-    for option in options.split(',').filter(|option| !option.is_empty()) {
+    let options = words(options, &[&["ro", "rw"], &["z", "Z"], &["bind", "rbind"]])?;
+    for option in options {
         match option {
             "ro" => access = Access::ReadOnly,
             "z" => sharers = Sharers::Containers,
@@ -68,8 +77,13 @@ pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
 /// `--mount type=bind,source=…,target=…[,readonly]` or `type=tmpfs,target=…`.
 pub(crate) fn mount(text: &str) -> Result<MountRequest, MountError> {
     let mut parts = Parts { kind: "volume".to_owned(), ..Parts::default() };
+    let mut given: Vec<(&str, &str)> = Vec::new();
     for option in text.split(',') {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        if let Some((_, other)) = given.iter().find(|(other, _)| *other == canonical(name)) {
+            return Err(MountError::Contradiction((*other).to_owned(), option.to_owned()));
+        }
+        given.push((canonical(name), option));
         let bad = || MountError::Option(option.to_owned(), MOUNT_OPTIONS);
         match (name, value) {
             ("type", kind) => parts.kind = kind.to_owned(),
@@ -86,6 +100,30 @@ pub(crate) fn mount(text: &str) -> Result<MountRequest, MountError> {
     parts.finish()
 }
 
+/// An option of `--mount` by the one of its names that we say.
+fn canonical(name: &str) -> &str {
+    match name {
+        "src" => "source",
+        "dst" | "destination" => "target",
+        "ro" => "readonly",
+        name => name,
+    }
+}
+
+/// Words with commas between them, of which none contradicts another. Of each group one can be
+/// meant.
+fn words<'a>(text: &'a str, groups: &[&[&str]]) -> Result<Vec<&'a str>, MountError> {
+    let words: Vec<&str> = text.split(',').filter(|word| !word.is_empty()).collect();
+    for group in groups {
+        let mut said = words.iter().filter(|word| group.contains(word));
+        let first = said.next();
+        if let Some((one, other)) = first.zip(said.find(|word| Some(*word) != first)) {
+            return Err(MountError::Contradiction((*one).to_owned(), (*other).to_owned()));
+        }
+    }
+    Ok(words)
+}
+
 /// The options of one `--mount`, as far as they were read.
 #[derive(Default)]
 struct Parts {
@@ -94,7 +132,7 @@ struct Parts {
     target: Option<String>,
     access: Access,
     recursion: Recursion,
-    size: Option<Size>,
+    size: Option<Room>,
     mode: Option<u32>,
 }
 
@@ -135,10 +173,10 @@ pub(crate) fn tmpfs(text: &str) -> Result<MountRequest, MountError> {
     let target = absolute(target)?;
     let (access, exec) = (Access::ReadWrite, Exec::Refused);
     let mut tmpfs = TmpfsMount { target, size: None, mode: None, access, exec };
-    for option in options.split(',').filter(|option| !option.is_empty()) {
+    for option in words(options, &[&["ro", "rw"], &["exec", "noexec"]])? {
         let bad = || MountError::Option(option.to_owned(), TMPFS_OPTIONS);
         match option.split_once('=').unwrap_or((option, "")) {
-            ("size", size) => tmpfs.size = Some(size.parse::<Size>().map_err(|_| bad())?.0),
+            ("size", size) => tmpfs.size = Some(size.parse::<Room>().map_err(|_| bad())?.0),
             ("mode", bits) => tmpfs.mode = Some(mode(bits).ok_or_else(bad)?),
             ("ro", "") => tmpfs.access = Access::ReadOnly,
             ("exec", "") => tmpfs.exec = Exec::Allowed,
@@ -153,12 +191,39 @@ fn mode(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
 }
 
-/// A place in the container: absolute, and with no parent folders in it.
-fn absolute(text: &str) -> Result<String, MountError> {
-    if text.starts_with('/') && text.split('/').all(|part| part != "..") {
-        return Ok(text.to_owned());
+/// A place in the container: absolute, with no parent folders in it, and not the kernel's own.
+pub(super) fn absolute(text: &str) -> Result<String, MountError> {
+    if !text.starts_with('/') || text.split('/').any(|part| part == "..") {
+        return Err(MountError::Relative(text.to_owned()));
     }
-    Err(MountError::Relative(text.to_owned()))
+    match parts(text).next() {
+        None | Some("proc" | "sys") => Err(MountError::Kernel(text.to_owned())),
+        Some(_) => Ok(text.to_owned()),
+    }
+}
+
+/// The folders on a path.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty() && *part != ".")
+}
+
+impl FileFlags {
+    /// Refuses two mounts in one place, as docker does: the second would hide the first.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let all: Vec<&MountRequest> =
+            [&self.volume, &self.mount, &self.tmpfs].into_iter().flatten().collect();
+        for (count, mount) in all.iter().enumerate() {
+            let place = mount.target();
+            if all.iter().take(count).any(|other| parts(other.target()).eq(parts(place))) {
+                return Err(Failure::new(format!("two mounts are asked for at {place}"))
+                    .because("the second would hide the first")
+                    .help(
+                        "leave one of -v, --mount and --tmpfs out, or choose another place for it",
+                    ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A folder of the caller's; relative to the current one, as docker has it.
@@ -186,6 +251,13 @@ mod tests {
         assert_eq!(volume("/a:b"), Err(MountError::Relative("b".to_owned())));
         assert!(matches!(volume("/a:/../b"), Err(MountError::Relative(_))));
         assert!(matches!(volume("/a:/b:suid"), Err(MountError::Option(..))));
+        for kernel in ["/a:/", "/a:/./", "/a:/proc", "/a:/sys/fs/cgroup"] {
+            assert!(matches!(volume(kernel), Err(MountError::Kernel(_))), "{kernel}");
+        }
+        for both in ["/a:/b:ro,rw", "/a:/b:z,Z", "/a:/b:bind,rbind"] {
+            assert!(matches!(volume(both), Err(MountError::Contradiction(..))), "{both}");
+        }
+        assert!(volume("/a:/b:ro,ro").is_ok());
         let shared = bind(volume("/a:/b:ro,z").unwrap());
         assert_eq!((shared.access, shared.sharers), (Access::ReadOnly, Sharers::Containers));
         assert_eq!(bind(volume("/a:/b:Z").unwrap()).sharers, Sharers::None);
@@ -202,6 +274,10 @@ mod tests {
         assert_eq!(mount("type=bind,source=/b"), Err(MountError::Missing("target")));
         assert_eq!(mount("target=/b"), Err(MountError::Kind("volume".to_owned())));
         assert!(mount("type=bind,source=/a,target=/b,suid").is_err());
+        for twice in ["readonly,ro=false", "source=/c", "dst=/c"] {
+            let twice = mount(&format!("type=bind,source=/a,target=/b,ro,{twice}"));
+            assert!(matches!(twice, Err(MountError::Contradiction(..))), "{twice:?}");
+        }
         assert!(mount("type=bind,source=/a,target=/b,tmpfs-size=1").is_err());
     }
 
@@ -210,7 +286,9 @@ mod tests {
         let flag = tmpfs("/run:size=64m,exec").unwrap();
         let MountRequest::Tmpfs(flag) = flag else { panic!("{flag:?}") };
         assert_eq!((flag.size, flag.exec), (Some(64 << 20), Exec::Allowed));
-        assert!(tmpfs("/run:suid").is_err());
+        for bad in ["/run:suid", "/run:size=0", "/run:ro,rw", "/run:exec,noexec"] {
+            assert!(tmpfs(bad).is_err(), "{bad}");
+        }
         assert!(tmpfs("run").is_err());
     }
 }

@@ -16,8 +16,10 @@ use coffer_runtime::spec::{
 
 use super::container::{ContainerFlags, FenceFlags, LimitFlags, ProcessFlags};
 use super::environment_file::{read, variables};
+use super::limit::{Limit, List, MemorySize};
 use super::security::{LabelPart, SecurityOption, contradiction};
-use super::{Label, Limit, Size, SwapSize};
+use super::value::ValueError;
+use super::{Label, Size, SwapSize};
 use crate::failure::Failure;
 
 impl ContainerFlags {
@@ -25,11 +27,14 @@ impl ContainerFlags {
     /// Reads the files that flags name.
     pub(crate) fn request(&self, command: &[OsString]) -> Result<Request, Failure> {
         let (process, network) = (&self.process, &self.network);
+        self.limits.check()?;
+        self.files.check()?;
         let mut request = Request {
             command: command.iter().map(utf8).collect::<Result<_, _>>()?,
             entrypoint: process.entrypoint(),
             env: variables(&process.env_file, &process.env)?,
-            user: process.user.clone(),
+            // Docker: an empty one leaves it to the image.
+            user: process.user.clone().filter(|user| !user.is_empty()),
             group_add: process.group_add.clone(),
             workdir: process.workdir.clone(),
             hostname: network.hostname.clone(),
@@ -79,10 +84,15 @@ impl ProcessFlags {
     fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
         let mut labels = BTreeMap::new();
         for file in &self.label_file {
-            for line in read(file)?.lines().filter(|line| !line.is_empty()) {
-                let label: Label = line
-                    .parse()
-                    .map_err(|error| Failure::from(error).at(file.display().to_string()))?;
+            for line in
+                read(file, "the file of --label-file")?.lines().filter(|line| !line.is_empty())
+            {
+                let refused = |error: ValueError| {
+                    Failure::new(format!("{line:?} is not a label"))
+                        .at(file.display().to_string())
+                        .because(error.to_string())
+                };
+                let label: Label = line.parse().map_err(refused)?;
                 labels.insert(label.0, label.1);
             }
         }
@@ -104,16 +114,19 @@ pub(crate) fn console_size() -> Option<ConsoleSize> {
 impl LimitFlags {
     fn limits(&self) -> Limits {
         Limits {
-            memory: self.memory.map(signed),
+            memory: self.memory.map(|memory| match memory {
+                MemorySize::At(size) => signed(size),
+                MemorySize::None => -1,
+            }),
             memory_swap: self.memory_swap.map(|swap| match swap {
                 SwapSize::At(size) => signed(size),
                 SwapSize::None => -1,
             }),
             memory_reservation: self.memory_reservation.map(signed),
             millicpus: self.cpus.map(|cpus| cpus.0),
-            cpu_shares: self.cpu_shares,
-            cpuset_cpus: self.cpuset_cpus.clone(),
-            cpuset_mems: self.cpuset_mems.clone(),
+            cpu_shares: self.cpu_shares.and_then(|shares| shares.0),
+            cpuset_cpus: self.cpuset_cpus.as_ref().map(List::text),
+            cpuset_mems: self.cpuset_mems.as_ref().map(List::text),
             pids: self.pids_limit.map(|limit| match limit {
                 Limit::At(count) => i64::try_from(count).unwrap_or(i64::MAX),
                 Limit::None => -1,
@@ -198,10 +211,12 @@ fn label(contexts: &mut SeLinux, part: LabelPart, value: &str) {
 
 /// A Landlock policy in a file.
 fn landlock(file: &Path) -> Result<Landlock, Failure> {
-    Landlock::parse(read(file)?.as_bytes()).map_err(|error| {
-        let failure = Failure::new(error.to_string()).at(file.display().to_string());
-        error.help().into_iter().fold(failure, Failure::help)
-    })
+    Landlock::parse(read(file, "the policy of --security-opt landlock=")?.as_bytes()).map_err(
+        |error| {
+            let failure = Failure::new(error.to_string()).at(file.display().to_string());
+            error.help().into_iter().fold(failure, Failure::help)
+        },
+    )
 }
 
 /// A system call filter in a file: what of it holds for `granted` on `host`.
@@ -210,13 +225,15 @@ pub(crate) fn profile(
     granted: CapSet,
     host: docker::Host,
 ) -> Result<Seccomp, Failure> {
-    docker::parse(read(file)?.as_bytes(), granted, host).map_err(|error| {
-        let failure = Failure::new(error.to_string()).at(file.display().to_string());
-        match std::error::Error::source(&error) {
-            Some(cause) => failure.because(cause.to_string()),
-            None => failure,
-        }
-    })
+    docker::parse(read(file, "the system call filter")?.as_bytes(), granted, host).map_err(
+        |error| {
+            let failure = Failure::new(error.to_string()).at(file.display().to_string());
+            match std::error::Error::source(&error) {
+                Some(cause) => failure.because(cause.to_string()),
+                None => failure,
+            }
+        },
+    )
 }
 
 /// Words of a command; the runtime specification can hold no others.

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use coffer_runtime::spec::DeviceRequest;
+
 use super::container::FenceFlags;
 use crate::failure::Failure;
 
@@ -112,7 +114,7 @@ impl SecurityOption {
 }
 
 /// A flag in two words that say opposite things.
-pub(super) fn contradiction(one: &str, other: &str) -> Failure {
+pub(crate) fn contradiction(one: &str, other: &str) -> Failure {
     Failure::new(format!("{one} and {other} contradict each other")).help("leave one of them out")
 }
 
@@ -136,7 +138,21 @@ impl FenceFlags {
         if self.allow_setuid && options.contains(&SecurityOption::NoNewPrivileges) {
             return Err(contradiction("--allow-setuid", "--security-opt no-new-privileges"));
         }
+        self.check_devices()?;
         if self.privileged { self.check_privileged() } else { Ok(()) }
+    }
+
+    /// In one place there is one device.
+    fn check_devices(&self) -> Result<(), Failure> {
+        for (count, device) in self.device.iter().enumerate() {
+            let differs =
+                |other: &&DeviceRequest| other.target == device.target && *other != device;
+            if self.device.iter().take(count).any(|other| differs(&other)) {
+                let what = format!("--device gives {} twice, differently", device.target);
+                return Err(Failure::new(what).help("leave one of them out"));
+            }
+        }
+        Ok(())
     }
 
     /// `--privileged` opens everything: what would close a part of it again is no fence.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use coffer_oci::runtime::Rlimit;
 use coffer_runtime::signal;
 
+use super::limit::LEAST_CPUS;
 use crate::template::{Template, TemplateError};
 
 /// What can be limited by `--ulimit`. Source: man 2 getrlimit.
@@ -39,7 +40,7 @@ pub(crate) enum ValueError {
     #[error("a size is a number with an optional unit b, k, m, g or t, such as 512m or 1.5g")]
     Size,
     /// A number of CPUs.
-    #[error("the number of CPUs is a decimal above 0, such as 1.5")]
+    #[error("the number of CPUs is a decimal of at least 0.01, such as 1.5")]
     Cpus,
     /// `--ulimit`.
     #[error(
@@ -69,8 +70,23 @@ pub(crate) enum ValueError {
     #[error("keys are letters, or ctrl- and a letter or one of @[\\]^_, with commas between them")]
     Keys,
     /// A limit that may be off.
-    #[error("it is a whole number above 0, or -1 for no limit")]
+    #[error("it is a whole number from 1 to 4194304, or -1 for no limit")]
     Limit,
+    /// `--memory`.
+    #[error("it is a size of at least 6m, such as 512m, or -1 for no limit")]
+    Memory,
+    /// A size that cannot be 0.
+    #[error("it is a size above 0, such as 64m")]
+    Room,
+    /// `--cpu-shares`.
+    #[error("it is a whole number from 2 to 262144; 1024 is usual")]
+    Shares,
+    /// `--cpuset-cpus` and `--cpuset-mems`.
+    #[error("it is a list of numbers and of ranges that go up, such as 0-3,7")]
+    List,
+    /// A number.
+    #[error("it is a whole number")]
+    Count,
 }
 
 /// A number of bytes. Source: docker's go-units `RAMInBytes`: units are powers of 1024.
@@ -143,8 +159,8 @@ impl FromStr for Cpus {
         // The kernel is told thousandths; what is less is dropped.
         let digits = format!("{whole}{part:0<3.3}");
         match digits.parse() {
-            Ok(0) | Err(_) => Err(ValueError::Cpus),
-            Ok(thousandths) => Ok(Self(thousandths)),
+            Ok(thousandths) if thousandths >= LEAST_CPUS => Ok(Self(thousandths)),
+            _ => Err(ValueError::Cpus),
         }
     }
 }
@@ -250,26 +266,15 @@ impl FromStr for SignalFlag {
     }
 }
 
-/// A number, or no limit.
+/// A number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// At most so many.
-    At(u64),
-    /// As many as the host allows.
-    None,
-}
+pub(crate) struct Count(pub(crate) u64);
 
-impl FromStr for Limit {
+impl FromStr for Count {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text {
-            "-1" | "unlimited" => Ok(Self::None),
-            text => match text.parse() {
-                Ok(0) | Err(_) => Err(ValueError::Limit),
-                Ok(count) => Ok(Self::At(count)),
-            },
-        }
+        text.parse().map(Self).map_err(|_| ValueError::Count)
     }
 }
 
@@ -382,7 +387,7 @@ mod tests {
         assert_eq!(cpus("2"), Ok(2000));
         assert_eq!(cpus(".25"), Ok(250));
         assert_eq!(cpus("0.3333"), Ok(333));
-        for bad in ["", ".", "0", "0.000", "0.0009", "-1", "1.2345678901", "1e3", "+1"] {
+        for bad in ["", ".", "0", "0.000", "0.0099", "-1", "1.2345678901", "1e3", "+1"] {
             assert_eq!(cpus(bad), Err(ValueError::Cpus), "{bad}");
         }
     }
@@ -407,7 +412,6 @@ mod tests {
         assert_eq!("a".parse(), Ok(Label("a".to_owned(), String::new())));
         assert_eq!("always".parse(), Ok(Pull::Always));
         assert!("vm".parse::<Tier>().is_err());
-        assert_eq!("-1".parse(), Ok(Limit::None));
-        assert_eq!("0".parse::<Limit>(), Err(ValueError::Limit));
+        assert_eq!("-1".parse::<Count>(), Err(ValueError::Count));
     }
 }

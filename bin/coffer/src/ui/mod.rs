@@ -63,6 +63,11 @@ impl Ui {
         self.detail = detail;
     }
 
+    /// How much of our own words is wanted.
+    pub(crate) fn detail(&self) -> Detail {
+        self.detail
+    }
+
     /// Data for stdout, as it is.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();

@@ -133,7 +133,7 @@ fn a_value_of_the_wrong_form() {
         "run --memory lots web",
         125,
         "error: \"lots\" is not a value for --memory <SIZE>\n\
-         \x20  = a size is a number with an optional unit b, k, m, g or t, such as 512m or 1.5g\n",
+         \x20  = it is a size of at least 6m, such as 512m, or -1 for no limit\n",
     );
     fails(
         "run -v data:/data web",

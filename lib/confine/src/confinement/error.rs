@@ -123,6 +123,7 @@ impl ConfinementError {
             Self::Sysctl(SysctlError::Shared { .. }) => {
                 "leave the namespace to the container, or set the parameter on the host"
             }
+            Self::Sysctl(SysctlError::Hostname) => "name it with --hostname",
             Self::Sysctl(SysctlError::Host(_)) => "set it on the host, with sysctl -w",
             _ => return None,
         })

@@ -146,6 +146,8 @@ fn prepare(
         terminal: request.terminal,
     };
     record.cgroup = Manager::discover()?.plan(locked.id(), &config.limits)?;
+    // The one thing that is done to the host: last, so that what is refused leaves nothing there.
+    spec::make_missing(request)?;
     record.command =
         config.spec.process.as_ref().map(|process| process.args.clone()).unwrap_or_default();
     let text = serde_json::to_vec(&config)

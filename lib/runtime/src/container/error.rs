@@ -13,7 +13,7 @@ use crate::cgroup::CgroupError;
 use crate::label::LabelError;
 use crate::launch::LaunchError;
 use crate::plan::PlanError;
-use crate::spec::{DeviceError, SpecError};
+use crate::spec::{DeviceError, MissingError, SpecError};
 use crate::state::{ContainerId, Name, StateError};
 
 /// Why something could not be done with a container.
@@ -49,6 +49,9 @@ pub enum ContainerError {
     /// The specification.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// A folder that `-v` makes cannot be made.
+    #[error(transparent)]
+    Missing(#[from] MissingError),
     /// The image's unpacked layers.
     #[error(transparent)]
     Layers(#[from] LayersError),
@@ -176,6 +179,12 @@ impl ContainerError {
             Self::Cgroup(error) => error.help().map(str::to_owned),
             Self::Ids(error) => error.help(),
             Self::Device(error) => error.help(),
+            Self::User(UserError::NoUser(_)) => {
+                Some("--user takes numbers too, such as --user 1000:1000".to_owned())
+            }
+            Self::User(UserError::NoGroup(_)) => {
+                Some("groups may be numbers too, such as --user 0:1000".to_owned())
+            }
             Self::Join(error) => error.help(),
             Self::Label(error) => error.help(),
             Self::Confinement(error) => error.help().map(str::to_owned),

@@ -16,11 +16,14 @@ use super::config::Consent;
 use super::{Config, Container, ContainerError, DataRoot};
 use crate::launch::shared_memory_of;
 use crate::spec::{Ipc, Joined, Pids, Request, Userns};
-use crate::state::{ContainerId, Locked, Name, Status};
+use crate::state::{ContainerId, Locked, Name, StateError, Status};
 
 /// Why another container cannot be joined. [`JoinError::help`] says how to go on.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
+    /// There is no such container.
+    #[error("no such container: {0}")]
+    NotFound(String),
     /// It keeps its memory to itself.
     #[error("container {0} does not share its memory")]
     Private(Name),
@@ -53,6 +56,7 @@ impl JoinError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         Some(match self {
+            Self::NotFound(_) => "coffer ps --all lists the containers that there are".to_owned(),
             Self::Private(name) => format!("make {name} anew with --ipc shareable"),
             Self::OfHost { what: "ids", .. } => "make it anew without --userns host".to_owned(),
             Self::OfHost { .. } => "make it anew without that, or share the host's too".to_owned(),
@@ -156,7 +160,12 @@ struct Donor {
 
 impl Donor {
     fn find(root: &DataRoot, text: &str) -> Result<Self, ContainerError> {
-        let container = Container::find(root, text)?;
+        let container = match Container::find(root, text) {
+            Err(ContainerError::State(StateError::NotFound { text })) => {
+                return Err(JoinError::NotFound(text).into());
+            }
+            found => found?,
+        };
         let record = container.record();
         let (id, name) = (record.id.as_str().to_owned(), record.name.clone());
         Ok(Self { id, name, config: container.config()? })

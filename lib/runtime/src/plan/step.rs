@@ -364,7 +364,10 @@ impl Step {
             Self::Terminal(_) => "make a terminal".to_owned(),
             Self::Stdio(_) => "put the standard descriptors in place".to_owned(),
             Self::WorkingFolder(target) => format!("open the working folder {target}"),
-            Self::Sysctl(file, _) => format!("set {}", show(file)),
+            Self::Sysctl(file, value) => {
+                let name = show(file).trim_start_matches("sys/").replace('/', ".");
+                format!("set the sysctl {name} to {:?}", show(value))
+            }
             Self::Hostname(name) => format!("set the host name {}", show(name)),
             Self::Domainname(name) => format!("set the domain name {}", show(name)),
             Self::Loopback => "bring up the loopback interface".to_owned(),

@@ -15,8 +15,8 @@ use coffer_oci::runtime::{
 };
 
 use super::{
-    Entrypoint, Ipc, Joined, Limits, MissingError, Network, Pids, Request, RootAccess,
-    SeccompChoice, SystemPaths, Terminal, Userns, devices, env, limits, make_missing, mounts,
+    Entrypoint, Ipc, Joined, Limits, Network, Pids, Request, RootAccess, SeccompChoice,
+    SystemPaths, Terminal, Userns, devices, env, limits, mounts,
 };
 
 /// What a specification needs beside image and flags.
@@ -46,9 +46,6 @@ pub enum SpecError {
     /// A path of the host is not UTF-8, which `config.json` cannot hold.
     #[error("{0:?} is not UTF-8")]
     NotUtf8(std::path::PathBuf),
-    /// A folder that `-v` makes cannot be made.
-    #[error(transparent)]
-    Missing(#[from] MissingError),
     /// A name that no host can have.
     #[error("{0:?} is no host name")]
     Hostname(String),
@@ -107,7 +104,7 @@ pub fn wishes<'a>(
 
 /// Which files follow the limits.
 fn made_up(limits: &Limits) -> Vec<MadeUp> {
-    let memory = limits.memory.map(|_| MadeUp::Memory);
+    let memory = limits.memory.filter(|bytes| *bytes > 0).map(|_| MadeUp::Memory);
     let time = limits.millicpus.map(|_| MadeUp::Processors);
     let processors = time.or(limits.cpuset_cpus.as_ref().map(|_| MadeUp::Processors));
     memory.into_iter().chain(processors).collect()
@@ -136,13 +133,11 @@ fn namespaces(request: &Request, joined: &Joined) -> Vec<Namespace> {
 }
 
 /// Makes the specification of a container. Its fence is not in it: that is the `Confinement`,
-/// made from [`wishes`], checked and recorded beside it. The one thing that it does to the host
-/// is to make the folders that `-v` makes, see [`make_missing`].
+/// made from [`wishes`], checked and recorded beside it. Nothing is done to the host.
 ///
 /// # Errors
 /// A [`SpecError`] for the first thing that cannot be.
 pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result<Spec, SpecError> {
-    make_missing(request)?;
     let hostname = hostname(request, facts.id)?;
     let process = process(image, request, facts, &hostname)?;
     let tty_group = facts.ids.is_none_or(|ids| ids.host_gid(ContainerGid::new(5)).is_some());

@@ -55,7 +55,9 @@ impl DeviceError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Look { .. } => None,
+            Self::Look { .. } => {
+                Some("name a device that the host has, or leave --device out".into())
+            }
             Self::NoDevice { .. } => {
                 Some("folders and files are shared with -v; devices are named one by one".into())
             }

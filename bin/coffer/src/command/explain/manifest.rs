@@ -32,7 +32,7 @@ pub(super) fn subjects(
     file: &Path,
     part: Option<&str>,
 ) -> Result<Vec<Subject>, Failure> {
-    let text = flags::read(file)?;
+    let text = flags::read(file, "the manifest")?;
     let manifest = coffer_kube::read(text.as_bytes())
         .map_err(|error| Failure::from(error).at(file.display().to_string()))?;
     if !manifest.others.is_empty() {

@@ -124,8 +124,8 @@ fn given(mounts: &[Mount], counts: impl Fn(&str) -> bool) -> Vec<HostPath> {
 fn bundle(context: &Context, folder: &Path) -> Result<Subject, Failure> {
     let file = folder.join("config.json");
     let at = |failure: Failure| failure.at(file.display().to_string());
-    let spec: Spec =
-        serde_json::from_str(&flags::read(&file)?).map_err(|error| at(error.into()))?;
+    let text = flags::read(&file, "the bundle's configuration")?;
+    let spec: Spec = serde_json::from_str(&text).map_err(|error| at(error.into()))?;
     let made = Confinement::of_bundle(&spec, &Host::read()).map_err(|error| at(error.into()))?;
     for warning in &made.warnings {
         context.ui.note(warning);

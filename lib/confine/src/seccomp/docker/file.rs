@@ -65,7 +65,7 @@ const GO_ARCHES: &[&str] = &[
 ];
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct File {
     pub(super) default_action: SeccompAction,
     default_errno_ret: Option<u32>,
@@ -86,7 +86,7 @@ pub(super) struct File {
 
 /// What goes together with an architecture.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 struct ArchMap {
     architecture: String,
     #[serde(default)]
@@ -94,7 +94,7 @@ struct ArchMap {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct Item {
     names: Option<Vec<String>>,
     /// The older form, one call an item.
@@ -113,7 +113,7 @@ pub(super) struct Item {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields, expecting = "an object")]
 struct Conditions {
     caps: Option<Vec<String>>,
     arches: Option<Vec<String>>,
