@@ -79,9 +79,12 @@ fn root_what_is_opened_shows_in_the_graph_and_in_the_difference() {
     let way = "the host's ids + capability SYS_ADMIN + system call mount → mount the host's disks";
     assert!(gained.stdout.contains(way) && !gained.stdout.contains("\n-"), "{gained}");
     let same = coffer.run(&["explain", "diff", "shut", &name]);
-    assert!(same.stdout.contains("take all memory"), "an image has no limit of memory: {same}");
+    assert!(!same.stdout.contains("take all memory"), "an image has a limit of memory: {same}");
+    coffer.must(&["create", "--name", "hungry", "--memory=-1", &name]);
+    let more = coffer.run(&["explain", "diff", &name, "hungry"]);
+    assert!(more.stdout.contains("take all memory"), "{more}");
     assert_eq!(coffer.run(&["explain", "diff", "shut", "shut"]).status, 0);
-    coffer.must(&["rm", "open", "shut"]);
+    coffer.must(&["rm", "open", "shut", "hungry"]);
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

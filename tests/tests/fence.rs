@@ -322,6 +322,36 @@ fn root_flags_that_cannot_be_meant_are_refused() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+/// The limit that every container has, seen from the host's control groups.
+#[test]
+fn root_memory_is_limited_where_nobody_says_so() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let total: u64 = meminfo.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let script = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max";
+    let limit = |flags: &[&str]| -> Option<u64> {
+        let ran = coffer.run(&[&["run", "--rm"], flags, &[&name, "sh", "-c", script]].concat());
+        ran.stdout.trim().parse().ok()
+    };
+    let usual = limit(&[]).unwrap();
+    assert!(usual >= total * 1024 / 2 && usual <= total * 1024 / 8 * 7, "{usual} of {total} KiB");
+    assert_eq!(limit(&["--memory", "64m"]), Some(64 << 20));
+    let said = notes(&coffer, &["run", "-d", "--name", "open", "--memory=-1", &name, "sleep", "9"]);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("all of the host's memory") && said[0].contains("from: --memory -1"));
+    let explained = coffer.run(&["explain", "open"]).stdout;
+    let line = |start: &str| explained.lines().find(|line| line.starts_with(start)).unwrap();
+    assert!(line("memory ").contains("no limit") && line("memory ").ends_with("--memory"));
+    assert!(coffer.must(&["ps", "--json"]).contains("\"--memory -1\""));
+    let explained = coffer.must(&["explain", &name]);
+    assert!(explained.lines().any(|l| l.starts_with("memory ") && l.ends_with("default")));
+    coffer.must(&["rm", "-f", "open"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
 /// A program for 32-bit x86 that ends with status 7: an ELF header, one segment, and
 /// `mov eax, 1; mov ebx, 7; int 0x80`. Source: man 5 elf.
 #[cfg(target_arch = "x86_64")]

@@ -114,8 +114,9 @@ impl<'a> Order<'a> {
     /// The last step, and what holds less than it could.
     fn say(&self, ready: &Ready<'_>, exposes_nothing: bool) {
         let ui = &self.context.ui;
-        for gap in ready.config().confinement.weakenings() {
-            ui.note(&gap);
+        let config = ready.config();
+        for gap in config.confinement.weakenings().iter().chain(&config.limits.opened()) {
+            ui.note(gap);
         }
         if !ui.shows_steps() {
             return;

@@ -2,7 +2,7 @@
 
 use coffer_confine::confinement::{Control, Gap};
 use coffer_confine::posture;
-use coffer_runtime::cgroup::{Controller, Limits, Pids, Place, Swap};
+use coffer_runtime::cgroup::{Asker, Controller, Limits, Pids, Place, Swap};
 
 use crate::ui;
 
@@ -11,30 +11,27 @@ const DEFAULT: &str = "default";
 
 /// A line for each of memory, cpus, processes and devices.
 pub(crate) fn controls(limits: &Limits, place: &Place) -> [Control; 4] {
-    [memory(limits), cpus(limits), processes(limits, place), devices(limits, place)]
+    [memory(limits, place), cpus(limits), processes(limits, place), devices(limits, place)]
 }
 
 /// What is not held back: what has no limit, and what this host does not enforce.
 pub(crate) fn gaps(limits: &Limits, place: &Place) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    let mut open = |what: String, from: Option<&str>, stronger: &str| {
-        let (from, stronger) = (from.map(str::to_owned), Some(stronger.to_owned()));
-        gaps.push(Gap { what, from, stronger });
+    let mut gaps = limits.opened();
+    let mut open = |what: String, stronger: &str| {
+        gaps.push(Gap { what, from: None, stronger: Some(stronger.to_owned()) });
     };
-    if limits.memory_bytes.is_none() {
-        open("all of the host's memory can be taken".to_owned(), None, "--memory SIZE");
-    }
     if limits.cpu.is_none() {
-        open("all processors can be kept busy".to_owned(), None, "--cpus NUMBER");
+        open("all processors can be kept busy".to_owned(), "--cpus NUMBER");
     }
-    if limits.pids.is_none() {
-        let from = "--pids-limit -1";
-        open("all of the host's pids can be taken".to_owned(), Some(from), "--pids-limit NUMBER");
-    }
-    for controller in [Controller::Pids, Controller::Devices] {
+    let meant = [
+        (Controller::Memory, limits.memory_bytes.is_some()),
+        (Controller::Pids, limits.pids.is_some()),
+        (Controller::Devices, true),
+    ];
+    for (controller, _) in meant.into_iter().filter(|(_, is_meant)| *is_meant) {
         if let Some(why) = not_enforced(controller, place) {
             let what = format!("the limit on {}: {why}", said(controller));
-            open(what, None, "run as root, or have a control group delegated");
+            open(what, "run as root, or have a control group delegated");
         }
     }
     gaps
@@ -55,7 +52,11 @@ pub(crate) fn limited(limits: &Limits, place: &Place) -> posture::Limits {
 
 /// What a controller holds back, in `explain`'s word.
 fn said(controller: Controller) -> &'static str {
-    if controller == Controller::Devices { "devices" } else { "processes" }
+    match controller {
+        Controller::Devices => "devices",
+        Controller::Memory => "memory",
+        _ => "processes",
+    }
 }
 
 /// Values with the flags that set them; without any it is `otherwise`.
@@ -67,13 +68,19 @@ fn control(control: &'static str, set: Vec<(String, &str)>, otherwise: &str) -> 
     Control { control, value: values.join(", "), set_by: flags.join(", ") }
 }
 
-fn memory(limits: &Limits) -> Control {
+fn memory(limits: &Limits, place: &Place) -> Control {
     let mut set = Vec::new();
-    if let Some(bytes) = limits.memory_bytes {
-        set.push((ui::bytes(bytes), "--memory"));
+    match (limits.memory_bytes, limits.memory_by) {
+        (None, _) => set.push(("no limit".to_owned(), "--memory")),
+        (Some(bytes), Asker::Caller) => set.push((ui::bytes(bytes), "--memory")),
+        (Some(bytes), Asker::Coffer) => set.push(match not_enforced(Controller::Memory, place) {
+            Some(why) => (why, "this host"),
+            None => (share(bytes, limits.swap), DEFAULT),
+        }),
     }
     match limits.swap {
-        Swap::LikeMemory => {}
+        // What coffer adds is said with the memory.
+        Swap::LikeMemory | Swap::Share(_) => {}
         Swap::Bytes(bytes) => set.push((format!("swap {}", ui::bytes(bytes)), "--memory-swap")),
         Swap::Unlimited => set.push(("swap without limit".to_owned(), "--memory-swap")),
     }
@@ -81,6 +88,14 @@ fn memory(limits: &Limits) -> Control {
         set.push((format!("{} kept when it is short", ui::bytes(bytes)), "--memory-reservation"));
     }
     control("memory", set, "no limit")
+}
+
+/// What coffer leaves a container for which nobody has said a limit.
+fn share(memory: u64, swap: Swap) -> String {
+    match swap {
+        Swap::Share(swap @ 1..) => format!("{}, swap {}", ui::bytes(memory), ui::bytes(swap)),
+        _ => ui::bytes(memory),
+    }
 }
 
 fn cpus(limits: &Limits) -> Control {
@@ -151,22 +166,25 @@ mod tests {
     #[test]
     fn what_nobody_limited_says_so() {
         let limits = Limits { pids: Some(Pids::Default(4096)), ..Limits::default() };
-        let lines = [
-            "no limit: default",
-            "no limit: default",
-            "4096: default",
-            "the standard ones: default",
-        ];
+        let limits = limits.leaving_room(24 << 30, 0);
+        let lines =
+            ["21 GiB: default", "no limit: default", "4096: default", "the standard ones: default"];
         assert_eq!(shown(&limits, &Place::default()), lines);
-        let missing = vec![Controller::Devices, Controller::Pids];
+        let swap = Limits::default().leaving_room(24 << 30, 8 << 30);
+        assert_eq!(shown(&swap, &Place::default()).swap_remove(0), "21 GiB, swap 7.0 GiB: default");
+        let missing = vec![Controller::Devices, Controller::Pids, Controller::Memory];
         let nowhere = Place { missing, ..Place::default() };
         let lines = shown(&limits, &nowhere);
         let why = "not enforced: no control group can be made here: this host";
-        assert!(lines.iter().skip(2).all(|line| line == why), "{lines:?}");
+        let unlimited = lines.iter().enumerate().filter(|(place, _)| *place != 1);
+        assert!(unlimited.clone().all(|(_, line)| line == why), "{lines:?}");
         let what: Vec<String> = gaps(&limits, &nowhere).into_iter().map(|gap| gap.what).collect();
         assert_eq!(what.len(), 4, "{what:?}");
         let why = "not enforced: no control group can be made here";
         assert_eq!(what.get(2).unwrap(), &format!("the limit on processes: {why}"));
+        let open = Limits { memory_bytes: None, ..limits.clone() };
+        assert_eq!(shown(&open, &nowhere).swap_remove(0), "no limit: --memory");
+        assert_eq!(gaps(&open, &Place::default()).len(), 2, "memory and the processors");
         let asked = Limits { memory_bytes: Some(1), ..limits };
         assert_eq!(gaps(&asked, &Place::default()).len(), 1, "the processors alone");
     }

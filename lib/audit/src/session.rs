@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Line};
 use crate::inside::files;
 use crate::inside::resources::WATCHES;
-use crate::primitive::{Caller, Judge};
+use crate::primitive::{Caller, Held, Judge};
 use crate::verdict::{self, Kernel, Knowledge, Outcome, Verdict};
 use crate::{Change, Primitive, Stage, Surroundings, corpus, prober, stage};
 
@@ -64,12 +64,14 @@ pub fn examine(
         let answer = answer(&mut from, row, verdicts.len())?;
         let text = compared(row);
         let (host, inside, secrets, text) = (&host, &inside, &secrets, &text);
-        let known = Knowledge { host, inside, kernel, secrets, text };
         let mut seen = stage.look();
         seen.extend(left.and_then(used_up));
+        let mut bound = None;
         if let (Judge::Held(what), Answer::Reached(_)) = (row.judge, &answer) {
-            seen.extend(stage.much(what));
+            bound = (what == Held::Memory).then(|| stage.bound()).flatten();
+            seen.extend(stage.much(what).filter(|_| bound.is_none()));
         }
+        let known = Knowledge { host, inside, kernel, secrets, text, bound };
         verdicts.push(verdict::judge(row, &answer, &seen, &known));
     }
     to.write_all(b"go on\n")?;

@@ -6,6 +6,7 @@
 //! changed since the last look.
 #![expect(clippy::disallowed_methods, reason = "the audit's own folder, by the caller's path")]
 
+mod bound;
 mod held;
 mod objects;
 mod tree;
@@ -161,6 +162,15 @@ impl Stage {
         held::much(&self.program(), what)
     }
 
+    /// The most bytes of memory that the prober can take, where a limit leaves the host room.
+    pub(crate) fn bound(&self) -> Option<u64> {
+        let total = memory_line("MemTotal:");
+        let processes = held::processes(&self.program());
+        let all: Option<Vec<u64>> =
+            processes.iter().map(|process| bound::memory(process, total)).collect();
+        all?.into_iter().max()
+    }
+
     /// The prober's file.
     fn program(&self) -> PathBuf {
         self.hand().join("coffer")
@@ -227,7 +237,7 @@ impl Stage {
             port: self.port.local_addr().map(|address| address.port()).unwrap_or_default(),
             root_device: (rustix::fs::major(root), rustix::fs::minor(root)),
             handle: handle(&self.folder.join("secret")),
-            room: available(),
+            room: memory_line("MemAvailable:"),
         })
     }
 }
@@ -278,10 +288,10 @@ pub(crate) fn watches_left() -> usize {
     (0..MOST).map_while(one).collect::<Vec<_>>().len()
 }
 
-/// Bytes of memory that the host can give away. Source: man 5 proc_meminfo.
-fn available() -> u64 {
+/// Bytes of memory in a line of the host's. Source: man 5 proc_meminfo.
+fn memory_line(name: &str) -> u64 {
     let text = text(Path::new("/proc/meminfo"));
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0).saturating_mul(1024)
 }

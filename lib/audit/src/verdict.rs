@@ -60,6 +60,9 @@ pub struct Knowledge<'a> {
     pub secrets: &'a [String],
     /// What the host reads in the file of a row that compares texts.
     pub text: &'a str,
+    /// The most bytes that the prober can hold of what a row takes, where a limit leaves the host
+    /// room: then it has taken what is its own.
+    pub bound: Option<u64>,
 }
 
 /// The kernel that answers the prober.
@@ -101,6 +104,7 @@ fn reached(judge: Judge, evidence: &str, known: &Knowledge<'_>) -> Outcome {
         Judge::Kernel(Scope::Container) | Judge::Host => Outcome::Container,
         // It uses its own.
         Judge::Quota => Outcome::Blocked,
+        Judge::Held(_) if known.bound.is_some() => Outcome::Container,
         // Where the host could not see it, it is taken to be so.
         Judge::Kernel(Scope::Host) | Judge::Held(_) => Outcome::Host,
         Judge::Kernel(Scope::Namespace(namespace)) if is_shared(namespace, known) => Outcome::Host,
@@ -130,6 +134,10 @@ fn same_line<'a>(inside: &'a str, host: &str) -> Option<&'a str> {
 fn shown(row: &Primitive, evidence: &str, known: &Knowledge<'_>) -> String {
     match row.judge {
         Judge::SameText(_) => first_line(same_line(evidence, known.text).unwrap_or(evidence)),
+        Judge::Held(_) if known.bound.is_some() => {
+            let most = known.bound.unwrap_or_default() >> 20;
+            first_line(&format!("{evidence}, of at most {most} MiB"))
+        }
         _ => first_line(evidence),
     }
 }
@@ -161,7 +169,7 @@ mod tests {
     use crate::corpus;
 
     fn known<'a>(host: &'a Surroundings, inside: &'a Surroundings) -> Knowledge<'a> {
-        Knowledge { host, inside, kernel: Kernel::Hosts, secrets: &[], text: "" }
+        Knowledge { host, inside, kernel: Kernel::Hosts, secrets: &[], text: "", bound: None }
     }
 
     fn at(net: &str) -> Surroundings {
@@ -187,6 +195,19 @@ mod tests {
         assert_eq!(reached(judge, "", &same), Outcome::Host);
         let other = Knowledge { kernel: Kernel::Own, ..same };
         assert_eq!(reached(judge, "", &other), Outcome::Container);
+    }
+
+    #[test]
+    fn what_a_limit_leaves_is_the_containers_own() {
+        let here = at("1");
+        let open = known(&here, &here);
+        let judge = Judge::Held(crate::primitive::Held::Memory);
+        assert_eq!(reached(judge, "", &open), Outcome::Host);
+        let bound = Knowledge { bound: Some(1 << 30), ..open };
+        assert_eq!(reached(judge, "", &bound), Outcome::Container);
+        let row = corpus::rows().find(|row| row.id == "use.memory").unwrap();
+        assert_eq!(shown(row, "512 MiB", &bound), "512 MiB, of at most 1024 MiB");
+        assert!(is_finding(row.fate, Outcome::Host) && !is_beyond(row.fate, Outcome::Container));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn root_limits_stand_in_the_files_and_go_with_the_groups() {
 fn root_devices_are_denied_unless_they_are_standard() {
     let Some(above) = Above::new("devices") else { return };
     let (place, cgroup) = above.make(&Limits::default());
-    assert_eq!(place.missing, [Controller::Pids]);
+    assert_eq!(place.missing, [Controller::Pids, Controller::Memory]);
     let said = output(
         &cgroup,
         "head -c 1 /dev/zero > /dev/null && echo zero; (: < /dev/kmsg) 2> /dev/null && echo kmsg",

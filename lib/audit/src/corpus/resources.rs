@@ -9,7 +9,7 @@ use crate::primitive::{Primitive, row};
 #[rustfmt::skip]
 pub(super) const ROWS: &[Primitive] = &[
     row("use.tasks", "have 2,500 tasks", Limits, resources::processes).judged(Held(Tasks)).stays_of_users("without a delegated control group nothing but the user's own limit counts"),
-    row("use.memory", "use 512 MiB of memory", Limits, resources::memory).judged(Held(Memory)).stays("how much is too much is the caller's to say: --memory"),
+    row("use.memory", "use 512 MiB of memory, with no limit that leaves the host room", Limits, resources::memory).judged(Held(Memory)).meant().stays_of_users("without a delegated control group nothing but the user's own limit counts"),
     row("use.disk", "use 256 MiB of disk", Limits, resources::disk).judged(Held(Files)).stays("the writable layer has no quota; --read-only leaves none to write"),
     row("use.shm", "use 128 MiB of /dev/shm", Limits, |_| resources::shared_memory("/dev/shm")).judged(Held(Files)),
     row("use.dev", "use 128 MiB of /dev", Limits, |_| resources::shared_memory("/dev")).judged(Held(Files)),

@@ -1,5 +1,6 @@
 //! What a container may use, checked before anything is made.
 
+use coffer_confine::confinement::Gap;
 use coffer_oci::runtime::{DeviceRule, Resources};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,9 @@ use super::CgroupError;
 pub struct Limits {
     /// Bytes of memory.
     pub memory_bytes: Option<u64>,
+    /// Who said how many, or that there is no limit.
+    #[serde(default)]
+    pub memory_by: Asker,
     /// Bytes of swap beside it.
     pub swap: Swap,
     /// Bytes of memory that are kept when memory is short.
@@ -36,8 +40,20 @@ pub enum Swap {
     LikeMemory,
     /// So many bytes; an error where that cannot be enforced.
     Bytes(u64),
+    /// Coffer's share: so many bytes, as far as that can be enforced.
+    Share(u64),
     /// As much as there is.
     Unlimited,
+}
+
+/// Who said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asker {
+    /// The caller: an error where it cannot be enforced.
+    #[default]
+    Caller,
+    /// Nobody: coffer's default, set where it can be.
+    Coffer,
 }
 
 /// Processor time: `quota` microseconds in each `period`.
@@ -78,6 +94,7 @@ impl Limits {
         Ok(Self {
             swap: swap(memory_bytes, memory.swap)?,
             memory_bytes,
+            memory_by: Asker::Caller,
             reservation_bytes: positive("memory reservation", memory.reservation)?,
             cpu: positive("cpu quota", cpu.quota)?.map(|quota_us| CpuQuota {
                 quota_us,
@@ -89,6 +106,42 @@ impl Limits {
             pids: positive("pids", resources.pids.as_ref().map(|p| p.limit))?.map(pids),
             devices: resources.devices.clone(),
         })
+    }
+}
+
+/// What a host of at least twice its size keeps for itself.
+const ROOM: u64 = 512 << 20;
+
+/// How much of `total` bytes a container may use where nobody has said: seven eighths, but never
+/// the last half GiB, and of a host that has less than one GiB half.
+fn share(total: u64) -> u64 {
+    total - (total / 8).max(ROOM.min(total / 2))
+}
+
+impl Limits {
+    /// The same with a limit on memory that leaves the host room, where nobody has said a word of
+    /// memory: of `total` bytes, and of `swap` bytes beside it.
+    #[must_use]
+    pub fn leaving_room(self, total: u64, swap: u64) -> Self {
+        let beside = match self.swap {
+            Swap::LikeMemory => Swap::Share(share(swap)),
+            said => said,
+        };
+        let memory_bytes = Some(share(total)).filter(|bytes| *bytes > 0);
+        Self { memory_bytes, memory_by: Asker::Coffer, swap: beside, ..self }
+    }
+
+    /// What the caller has opened, each once.
+    pub fn opened(&self) -> Vec<Gap> {
+        let gap = |what: &str, from: &str, stronger: &str| Gap {
+            what: what.to_owned(),
+            from: Some(from.to_owned()),
+            stronger: Some(stronger.to_owned()),
+        };
+        let memory = gap("all of the host's memory can be taken", "--memory -1", "leave it out");
+        let pids = gap("all of the host's pids can be taken", "--pids-limit -1", "leave it out");
+        let all = [(self.memory_bytes.is_none(), memory), (self.pids.is_none(), pids)];
+        all.into_iter().filter(|(is_open, _)| *is_open).map(|(_, gap)| gap).collect()
     }
 }
 
@@ -176,6 +229,29 @@ mod tests {
         assert!(memory(Some(100), Some(99)).is_err());
         assert!(memory(None, Some(99)).is_err());
         assert!(memory(Some(-2), None).is_err());
+    }
+
+    #[test]
+    fn the_host_keeps_room() {
+        const GIB: u64 = 1 << 30;
+        for (total, most) in [(24 * GIB, 21 * GIB), (2 * GIB, GIB + GIB / 2), (GIB, GIB / 2)] {
+            assert_eq!(share(total), most, "{total}");
+        }
+        assert_eq!((share(0), share(256 << 20)), (0, 128 << 20));
+        let limits = Limits::default().leaving_room(24 * GIB, 8 * GIB);
+        assert_eq!((limits.memory_by, limits.swap), (Asker::Coffer, Swap::Share(7 * GIB)));
+        let said = Limits { swap: Swap::Unlimited, ..Limits::default() };
+        assert_eq!(said.leaving_room(GIB, GIB).swap, Swap::Unlimited);
+    }
+
+    #[test]
+    fn what_the_caller_opens_is_said() {
+        let froms = |limits: &Limits| {
+            limits.opened().into_iter().filter_map(|gap| gap.from).collect::<Vec<_>>()
+        };
+        assert_eq!(froms(&Limits::default()), ["--memory -1", "--pids-limit -1"]);
+        let limits = Limits { pids: Some(Pids::Default(1)), ..Limits::default() };
+        assert_eq!(froms(&limits.leaving_room(1 << 30, 0)), [""; 0]);
     }
 
     #[test]

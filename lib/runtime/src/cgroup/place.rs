@@ -174,6 +174,9 @@ impl Manager {
         if settings.resources.pids.is_some() {
             needed.push(Controller::Pids);
         }
+        if settings.resources.memory.as_ref().is_some_and(|memory| memory.limit.is_some()) {
+            needed.push(Controller::Memory);
+        }
         let with_any = |v1: &&V1| v1.controllers.iter().any(|c| needed.contains(c));
         let group = |v1: &V1| GroupPath {
             version: Version::V1,
@@ -263,7 +266,10 @@ impl GroupPath {
 /// What `explain` speaks of.
 pub(super) fn missing(groups: &[GroupPath]) -> Vec<Controller> {
     let has = |c: &Controller| groups.iter().any(|g| g.controllers.contains(c));
-    [Controller::Devices, Controller::Pids].into_iter().filter(|c| !has(c)).collect()
+    [Controller::Devices, Controller::Pids, Controller::Memory]
+        .into_iter()
+        .filter(|c| !has(c))
+        .collect()
 }
 
 /// The group nearest to the top, from the caller's own upwards without a gap, in which the caller

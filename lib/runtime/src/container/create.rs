@@ -125,6 +125,9 @@ fn prepare(
     let resources = spec.linux.as_ref().and_then(|linux| linux.resources.clone());
     let pids = if request.limits.pids.is_some() { Pids::Asked } else { Pids::Default };
     let limits = Limits::from_spec(&resources.unwrap_or_default(), pids)?;
+    // The specification says what was asked for; what coffer adds depends on the host.
+    let limits = if request.limits.memory.is_some() { limits } else { with_default(limits) };
+    record.opened.extend(limits.opened().into_iter().filter_map(|gap| gap.from));
     let stop_signal = spec::stop_signal(image, request).unwrap_or("TERM");
     let config = Config {
         admission: admitted.admission().clone(),
@@ -158,6 +161,20 @@ fn prepare(
         root.containers().sync()?;
     }
     Ok((record, config))
+}
+
+/// The limits of a container for which nobody has said any.
+pub fn usual_limits() -> Limits {
+    let pids = u64::try_from(spec::DEFAULT_PIDS).ok().map(Pids::Default);
+    with_default(Limits { pids, ..Limits::default() })
+}
+
+/// The limits of a container for whose memory nobody has said a limit. Source: man 2 sysinfo.
+fn with_default(limits: Limits) -> Limits {
+    let host = rustix::system::sysinfo();
+    let unit = u64::from(host.mem_unit);
+    let bytes = |count: u64| unit.saturating_mul(count);
+    limits.leaving_room(bytes(host.totalram), bytes(host.totalswap))
 }
 
 /// The ids that the container has on the host; none where it shares the host's.

@@ -31,7 +31,7 @@ use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
 pub use config::Config;
-pub use create::{Creation, create};
+pub use create::{Creation, create, usual_limits};
 pub use error::{ContainerError, Reported};
 pub use joined::JoinError;
 pub use ready::Ready;

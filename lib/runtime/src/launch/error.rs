@@ -46,15 +46,6 @@ pub enum LaunchError {
         #[source]
         source: Errno,
     },
-    /// How soon it is killed could not be set.
-    #[error("cannot set oom_score_adj to {score}")]
-    OomScore {
-        /// What was asked for.
-        score: i32,
-        /// What the kernel said.
-        #[source]
-        source: Errno,
-    },
     /// A mount that the parent makes could not be made.
     #[error("cannot mount {subject}")]
     Mount {
@@ -127,10 +118,6 @@ impl LaunchError {
             Self::Clone { source, .. } => clone_hint(source).map(str::to_owned),
             Self::Ids(error) => error.help(),
             Self::Mount { hint, .. } => hint.map(str::to_owned),
-            Self::OomScore { source: Errno::ACCESS, .. } => Some(
-                "less than coffer's own needs CAP_SYS_RESOURCE; ask for more with --oom-score-adj"
-                    .to_owned(),
-            ),
             Self::Step(step) => step.hint.map(str::to_owned),
             _ => None,
         }
@@ -216,13 +203,6 @@ fn advice(step: &Step, errno: Errno) -> (Option<&'static str>, u8) {
         ),
         (Step::Groups(_), Errno::PERM) => {
             (Some("give this user ranges in /etc/subuid and /etc/subgid"), 125)
-        }
-        (Step::Sysctl(..), Errno::NOENT) => {
-            (Some("this kernel has no such parameter; leave --sysctl out"), 125)
-        }
-        (Step::Sysctl(..), _) => (Some("this kernel refuses the value; see man 8 sysctl"), 125),
-        (Step::WorkingFolder(..), _) => {
-            (Some("the program starts there; choose another folder with --workdir"), 125)
         }
         (Step::Ids(..), Errno::INVAL) => {
             (Some("the id is outside the container's range; choose another with --user"), 125)

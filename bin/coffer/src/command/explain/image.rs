@@ -4,16 +4,20 @@
 use coffer_confine::Confinement;
 use coffer_confine::confinement::{Control, Gap, Host};
 use coffer_confine::ids::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap, Supply};
-use coffer_confine::posture::{Limited, Limits, Posture, Words};
+use coffer_confine::posture::{Posture, Words};
 use coffer_confine::user::Identity;
 use coffer_oci::Digest;
+use coffer_runtime::cgroup::Manager;
+use coffer_runtime::container::usual_limits;
 use coffer_runtime::label;
 use coffer_runtime::plan::Authority;
 use coffer_runtime::spec::{self, Joined, Request};
+use coffer_runtime::state::ContainerId;
 use serde_json::{Map, json};
 
 use super::Subject;
 use crate::failure::Failure;
+use crate::limits;
 
 /// What nobody looks at yet.
 const NOT_CHECKED: [&str; 2] = ["who made the image", "known vulnerabilities"];
@@ -58,8 +62,11 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
     controls.extend(fence);
     let unchecked =
         |what: &&str| Gap { what: format!("not checked: {what}"), from: None, stronger: None };
-    let gaps = NOT_CHECKED.iter().map(unchecked).chain(explanation.gaps).collect();
-    let limits = Limits { memory: Limited::No, tasks: Limited::Yes };
+    let gaps = NOT_CHECKED.iter().map(unchecked).chain(explanation.gaps);
+    let usual = usual_limits();
+    let place = Manager::discover()?.plan(&ContainerId::random()?, &usual)?;
+    controls.extend(limits::controls(&usual, &place));
+    let gaps = gaps.chain(limits::gaps(&usual, &place)).collect();
     Ok(Subject {
         headline: format!("{name}  {digest}  an image; what `coffer run` gives it without a flag"),
         facts: Map::from_iter([
@@ -70,7 +77,7 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
         ]),
         controls,
         gaps,
-        posture: Posture::of(&confinement, Vec::new(), limits),
+        posture: Posture::of(&confinement, Vec::new(), limits::limited(&usual, &place)),
         words: Words::Coffer,
     })
 }

@@ -107,7 +107,7 @@ fn host_settings(record: &Record, config: &Config) -> Value {
         "Init": config.init == Init::Tiny,
         "Memory": memory,
         "MemorySwap": match swap {
-            Swap::Bytes(bytes) => i64::try_from(memory.saturating_add(*bytes)).unwrap_or(i64::MAX),
+            Swap::Bytes(bytes) | Swap::Share(bytes) => i64::try_from(memory.saturating_add(*bytes)).unwrap_or(i64::MAX),
             Swap::Unlimited => -1,
             Swap::LikeMemory => 0,
         },

@@ -10,7 +10,7 @@ mod file;
 use coffer_oci::runtime::{Cpu, Memory, Pids as PidsLimit, Resources};
 
 use super::device::Rule;
-use super::limits::{Limits, Pids, Swap};
+use super::limits::{Asker, Limits, Pids, Swap};
 use super::{CgroupError, Version};
 
 pub(super) use check::swappiness;
@@ -35,10 +35,12 @@ pub(super) enum Source {
     /// A configuration file.
     #[default]
     Bundle,
-    /// Flags; a limit on tasks may be coffer's own default.
+    /// Flags; limits on tasks and memory may be coffer's own defaults.
     Flags {
         /// Whether the limit on tasks must hold.
         pids: Need,
+        /// Whether the limit on memory must hold.
+        memory: Need,
     },
 }
 
@@ -50,6 +52,8 @@ pub(super) enum SwapRule {
     Written,
     /// Absent: as much as memory again, where swap can be limited.
     LikeMemory,
+    /// As it is written, where swap can be limited.
+    WhereItCan,
 }
 
 impl Settings {
@@ -95,7 +99,15 @@ impl Settings {
     /// Whether the limit on tasks must hold.
     pub(super) fn pids_need(&self) -> Need {
         match self.source {
-            Source::Flags { pids } => pids,
+            Source::Flags { pids, .. } => pids,
+            Source::Bundle => Need::Must,
+        }
+    }
+
+    /// Whether the limit on memory must hold.
+    pub(super) fn memory_need(&self) -> Need {
+        match self.source {
+            Source::Flags { memory, .. } => memory,
             Source::Bundle => Need::Must,
         }
     }
@@ -112,13 +124,20 @@ impl Limits {
         let must = |pids| if matches!(pids, Pids::Asked(_)) { Need::Must } else { Need::IfThere };
         let swap = match self.swap {
             Swap::LikeMemory => SwapRule::LikeMemory,
+            Swap::Share(_) => SwapRule::WhereItCan,
             Swap::Bytes(_) | Swap::Unlimited => SwapRule::Written,
         };
         Ok(Settings {
             devices: Some(Rule::for_flags(&self.devices)?),
             resources,
             swap,
-            source: Source::Flags { pids: self.pids.map_or(Need::IfThere, must) },
+            source: Source::Flags {
+                pids: self.pids.map_or(Need::IfThere, must),
+                memory: match self.memory_by {
+                    Asker::Caller => Need::Must,
+                    Asker::Coffer => Need::IfThere,
+                },
+            },
         })
     }
 
@@ -130,7 +149,7 @@ impl Limits {
             limit: self.memory_bytes.map(number),
             reservation: self.reservation_bytes.map(number),
             swap: match self.swap {
-                Swap::Bytes(beside) => both(beside),
+                Swap::Bytes(beside) | Swap::Share(beside) => both(beside),
                 Swap::LikeMemory | Swap::Unlimited => None,
             },
             ..Memory::default()

@@ -133,7 +133,10 @@ impl Out<'_> {
             self.settings.named("--memory-reservation", "linux.resources.memory.reservation");
         self.put(of, "memory.soft_limit_in_bytes", signed(memory.reservation), name);
         let name = self.settings.named("--memory", "linux.resources.memory.limit");
-        self.put(of, "memory.limit_in_bytes", signed(memory.limit), name);
+        if let Some(limit) = signed(memory.limit) {
+            self.put(of, "memory.limit_in_bytes", Some(limit), name);
+            self.needs(self.settings.memory_need());
+        }
         self.swap(memory);
         let name = "linux.resources.memory.kernelTCP";
         self.put(of, "memory.kmem.tcp.limit_in_bytes", signed(memory.kernel_tcp), name);
@@ -146,6 +149,7 @@ impl Out<'_> {
     /// Memory without limit and a limit on memory and swap would contradict each other.
     fn swap(&mut self, memory: &Memory) {
         let (both, need) = match (signed(memory.swap), memory.limit, self.settings.swap) {
+            (Some(both), _, SwapRule::WhereItCan) => (Some(both), Need::IfThere),
             (Some(both), _, _) => (Some(both), Need::Must),
             (None, Some(-1), _) => (Some("-1".to_owned()), Need::IfThere),
             (None, Some(bytes @ 1..), SwapRule::LikeMemory) => {

@@ -145,11 +145,18 @@ impl Out<'_> {
             self.settings.named("--memory-reservation", "linux.resources.memory.reservation");
         self.put("memory.low", bytes(memory.reservation), name);
         let name = self.settings.named("--memory", "linux.resources.memory.limit");
-        self.put("memory.max", bytes(memory.limit), name);
+        if let Some(limit) = bytes(memory.limit) {
+            self.put("memory.max", Some(limit), name);
+            self.needs(self.settings.memory_need());
+        }
         let (swap, need) = match (memory.swap, memory.limit, self.settings.swap) {
             (Some(-1), _, _) => ("max".to_owned(), Need::IfThere),
-            (Some(both @ 1..), Some(limit @ 1..), _) => {
-                (both.saturating_sub(limit).to_string(), Need::Must)
+            (Some(both @ 1..), Some(limit @ 1..), rule) => {
+                let need = match rule {
+                    SwapRule::WhereItCan => Need::IfThere,
+                    SwapRule::Written | SwapRule::LikeMemory => Need::Must,
+                };
+                (both.saturating_sub(limit).to_string(), need)
             }
             (None | Some(0), Some(-1), _) => ("max".to_owned(), Need::IfThere),
             (None | Some(0), Some(limit @ 1..), SwapRule::LikeMemory) => {

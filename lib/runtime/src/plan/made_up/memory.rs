@@ -18,7 +18,7 @@ impl Memory {
         let limit = limits.memory_bytes.map_or(u64::MAX, |bytes| bytes / 1024);
         let swap = match limits.swap {
             Swap::LikeMemory => limit,
-            Swap::Bytes(bytes) => bytes / 1024,
+            Swap::Bytes(bytes) | Swap::Share(bytes) => bytes / 1024,
             Swap::Unlimited => u64::MAX,
         };
         let (total, swap) = (limit.min(of_host("MemTotal")), swap.min(of_host("SwapTotal")));
