@@ -5,11 +5,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program::{self, Outcome};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
 
 /// What the audit says of a container that `coffer run` makes with these flags.
@@ -187,6 +189,63 @@ fn root_what_flags_open_is_found() {
     for id in ["net.loopback", "net.abstract"] {
         assert_eq!(outcome(&said, id, "coffer"), "host", "{id}");
     }
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// The key of the System V memory that a process has made: those of the other objects are the same.
+fn key_of(maker: u32) -> Option<String> {
+    let text = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    // Man 5 proc_sysvipc: the fifth column is the maker's process.
+    let mut lines = text.lines().skip(1).map(words);
+    lines.find(|words| words[4] == maker.to_string()).map(|mut words| words.swap_remove(0))
+}
+
+/// Waits until `look` finds something while a process runs.
+fn while_runs<T>(process: &mut Child, mut look: impl FnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(process.try_wait().unwrap().is_none(), "it has ended");
+    }
+}
+
+#[test]
+fn root_a_killed_audit_leaves_nothing() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = coffer.command(&["audit", "--probe", &name]);
+    command.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut audit = command.spawn().unwrap();
+    let pid = audit.id();
+    let key = while_runs(&mut audit, || key_of(pid));
+    let running = || Some(coffer.must(&["ps", "-q"])).filter(|ids| !ids.is_empty());
+    while_runs(&mut audit, running);
+    let secret = temporary.path().join(format!("coffer-audit-{pid}/secret"));
+    let file = format!("/dev/shm/coffer-audit-{}", fs::read_to_string(secret).unwrap());
+    assert!(Path::new(&file).exists());
+    // Who clears away, and the container's own.
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let child = |number: &str| Pid::from_raw(number.parse().unwrap()).unwrap();
+    let open = |number: &str| pidfd_open(child(number), PidfdFlags::empty()).unwrap();
+    let children: Vec<_> = children.split_whitespace().map(open).collect();
+    assert_eq!(children.len(), 2);
+    audit.kill().unwrap();
+    audit.wait().unwrap();
+    for child in &children {
+        poll(&mut [PollFd::new(child, PollFlags::IN)], None).unwrap();
+    }
+    for table in ["shm", "sem", "msg"] {
+        let text = fs::read_to_string(format!("/proc/sysvipc/{table}")).unwrap();
+        let has = text.lines().any(|line| line.split_whitespace().next() == Some(&key));
+        assert!(!has, "{table}: {text}");
+    }
+    assert!(!Path::new(&file).exists(), "{file} is left");
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -24,4 +24,4 @@ pub use primitive::{
     Caller, Control, Effect, Fate, Held, Judge, Namespace, Primitive, Scope, Section,
 };
 pub use session::{Examined, SessionError, examine};
-pub use stage::{Change, Stage, StageError};
+pub use stage::{Change, Names, Stage, StageError};

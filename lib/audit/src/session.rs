@@ -177,11 +177,12 @@ mod tests {
     use rustix::fs::{Mode, OFlags};
 
     use super::*;
-    use crate::Surroundings;
+    use crate::{Names, Surroundings};
 
     fn stage() -> (tempfile::TempDir, Stage) {
         let folder = tempfile::tempdir().unwrap();
-        let stage = Stage::new(folder.path(), &b"no program"[..]).unwrap();
+        let stage =
+            Stage::new(&Names::random().unwrap(), folder.path(), &b"no program"[..]).unwrap();
         (folder, stage)
     }
 

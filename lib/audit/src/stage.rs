@@ -8,6 +8,7 @@
 
 mod bound;
 mod held;
+mod names;
 mod objects;
 mod tree;
 
@@ -21,7 +22,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
-use coffer_sys::attempt::IpcKey;
 use coffer_sys::signalfd::SignalFd;
 use rustix::fs::inotify;
 use rustix::process::Signal;
@@ -30,6 +30,7 @@ use serde::Serialize;
 use crate::answer::Handed;
 use crate::place::Place;
 use crate::primitive::Held;
+pub use names::Names;
 use objects::Objects;
 pub(crate) use objects::path as queue_path;
 
@@ -99,15 +100,15 @@ fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> StageError {
 
 impl Stage {
     /// Makes it in `folder`, which is empty and the caller's alone, with a copy of `program` as the
-    /// prober.
+    /// prober. What lies elsewhere is found by `names`.
     ///
     /// # Errors
     /// A [`StageError`] says what could not be made.
-    pub fn new(folder: &Path, program: impl io::Read) -> Result<Self, StageError> {
-        let secret = random().map_err(failed("a secret"))?;
+    pub fn new(names: &Names, folder: &Path, program: impl io::Read) -> Result<Self, StageError> {
+        let secret = names.secret.clone();
         fs::write(folder.join("secret"), &secret).map_err(failed("a file"))?;
         hand(folder, program).map_err(failed("the prober's folder"))?;
-        let shared_memory = Path::new("/dev/shm").join(format!("coffer-audit-{secret}"));
+        let shared_memory = names.shared_memory();
         let shared_memory = fs::write(&shared_memory, &secret).ok().map(|()| shared_memory);
         let name = SocketAddr::from_abstract_name(format!("coffer-audit-{}", random_id()));
         let socket = name.and_then(|name| UnixListener::bind_addr(&name));
@@ -115,7 +116,7 @@ impl Stage {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let port = port.and_then(|p| p.set_nonblocking(true).map(|()| p));
         let signals = SignalFd::new(&[Signal::URG]).map_err(failed("a watch for signals"))?;
-        let objects = Objects::new(&secret, format!("coffer-audit-{}", random_id()), ipc_key());
+        let objects = Objects::new(&secret, names.objects.clone(), names.ipc);
         let mounts =
             fs::File::open("/proc/self/ns/mnt").map_err(failed("a hold on the host's mounts"))?;
         let mut stage = Self {
@@ -300,14 +301,6 @@ fn random() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// A number that nobody else finds objects by, which is not the private one.
-fn ipc_key() -> IpcKey {
-    let mut bytes = [0_u8; 4];
-    // Without random numbers it may be another's, and then there is nothing to aim at.
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).unwrap_or_default();
-    IpcKey(i32::from_ne_bytes(bytes) | 1)
 }
 
 /// A name that is not the secret.

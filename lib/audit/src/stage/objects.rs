@@ -1,7 +1,7 @@
 //! Objects of the host's kernel to aim at that lie in no file: keys, and what an IPC namespace holds.
 //!
 //! Where the host's kernel has no such thing there is nothing to aim at. All of it goes with the
-//! audit; keys of an audit that was killed end by themselves.
+//! audit; of one that was killed keys end by themselves, and the rest is found by its names.
 
 use std::ffi::CString;
 use std::io;

@@ -1,5 +1,6 @@
 //! `coffer audit --probe`: what a container can reach, tried and judged from the host's side.
 
+mod guard;
 mod own;
 mod peer;
 pub(crate) mod prober;
@@ -9,7 +10,7 @@ mod text;
 use std::io::{self, BufReader, Read};
 use std::process::{ChildStdout, Command as Program, Stdio};
 
-use coffer_audit::{Examined, Stage, examine};
+use coffer_audit::{Examined, Names, Stage, examine};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::context::Context;
@@ -79,7 +80,12 @@ impl Command for Audit {
 impl Audit {
     fn audit(&self, context: &Context) -> Outcome {
         let scratch = Scratch::new("audit")?;
-        let mut stage = Stage::new(&scratch.path(), own::program()?)?;
+        let names = Names::random()?;
+        guard::start(|| {
+            names.remove();
+            scratch.remove().unwrap_or_default();
+        })?;
+        let mut stage = Stage::new(&names, &scratch.path(), own::program()?)?;
         let mut columns = vec![own::column(self, context, &mut stage)?];
         if !self.runtime.is_empty() {
             let bundles = peer::Bundles::new(self, context, &scratch.path())?;
