@@ -49,7 +49,8 @@ fn root_podman_without_root_runs_what_it_runs_with_crun() {
     }
     for podman in [&ours, &theirs] {
         podman.run(&["run", "--detach", "--name", "kept", &name, "sleep", "1000"]).success();
-        assert_eq!(podman.run(&["exec", "kept", "sh", "-c", "exit 7"]).status, 7);
+        let ran = podman.run(&["exec", "kept", "sh", "-c", "exit 7"]);
+        assert_eq!(ran.status, 7, "{ran}");
         assert_eq!(podman.run(&["exec", "--user", "1000", "kept", "touch", "/x"]).status, 1);
         podman.run(&["kill", "kept"]).success();
         assert_eq!(podman.run(&["wait", "kept"]).success(), "137\n");

@@ -22,6 +22,9 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// The pid namespace of the container could not be entered.
+    #[error("cannot enter the container's pid namespace")]
+    Enter(#[source] Errno),
     /// The way to the child failed.
     #[error("cannot talk to the new process")]
     Channel(#[source] Errno),

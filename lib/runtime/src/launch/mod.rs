@@ -5,6 +5,7 @@
 //! mapped by the child's user namespace, and hands them over in one message. From there on the
 //! child goes its way alone; a fault comes back as the number of the step and an errno.
 
+mod born;
 mod child;
 mod error;
 mod helper;
@@ -24,6 +25,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use rustix::thread::{Gid, Uid};
 
+pub(crate) use born::BornIn;
 pub use error::{LaunchError, StepError};
 pub(crate) use helper::{ids_of, user_namespace_of};
 pub(crate) use lend::shared_memory_of;
@@ -137,11 +139,16 @@ pub fn launch_with(
             child.run()
         })
     };
+    let born_in = plan.born_in.as_ref();
+    born_in.map_or(Ok(()), BornIn::enter).map_err(LaunchError::Enter)?;
     let cloned = match parent::owner(plan) {
         Some(owner) => as_owner(owner, Files::Callers, make),
         None => make(),
-    }
-    .map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
+    };
+    // Where that fails the child, which waits for us, sees us go.
+    born_in.map_or(Ok(()), BornIn::leave).map_err(LaunchError::Enter)?;
+    let cloned =
+        cloned.map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;
     drop(theirs);
     let Cloned { pid, pidfd } = cloned;
     let launched = Launched { pid, pidfd, terminal: None, report: Reports::new(report) };

@@ -1,7 +1,8 @@
 //! A plan for a process that joins a running container: `exec`.
 //!
 //! The new process enters the namespaces by the pidfd of the container's first process, all in
-//! one call, and is fenced by the same `Confinement`. It is closed to tracers before it enters,
+//! one call, and is fenced by the same `Confinement`. Only a child can become a member of a pid
+//! namespace: root's is born there; an ordinary user's has to enter the others first, and splits. It is closed to tracers before it enters,
 //! has no descriptor of the host but its three, and resolves what it opens in there by fd, below
 //! the container's root, without magic links (CVE-2019-5736, CVE-2024-21626).
 
@@ -15,6 +16,7 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, ThreadNameSpaceType};
 
 use super::{Authority, Bundle, Mapping, Own, Plan, PlanError, Step, Target};
+use crate::launch::BornIn;
 use crate::spec::Init;
 
 /// What a plan to join is made from.
@@ -96,7 +98,14 @@ impl Plan {
         confinement: &Confinement,
         cpus: Option<&CpuAffinity>,
     ) -> Result<(), PlanError> {
-        let namespaces = joined(confinement);
+        let mut namespaces = joined(confinement);
+        let apart = namespaces.contains(ThreadNameSpaceType::PROCESS_ID);
+        if apart {
+            self.born_in = BornIn::find(&target).map_err(PlanError::Keep)?;
+        }
+        if self.born_in.is_some() {
+            namespaces.remove(ThreadNameSpaceType::PROCESS_ID);
+        }
         if let Some(cpus) = cpus {
             self.affinity("initial", &cpus.initial)?;
         }
@@ -105,7 +114,10 @@ impl Plan {
             self.affinity("final", &cpus.final_cpus)?;
         }
         self.steps.push(Step::Join { target, namespaces });
-        self.steps.extend([Step::Split, Step::Session]);
+        if apart && self.born_in.is_none() {
+            self.steps.push(Step::Split);
+        }
+        self.steps.push(Step::Session);
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
         }

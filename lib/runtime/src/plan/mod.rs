@@ -36,6 +36,7 @@ use rustix::process::Rlimit;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
 use crate::cgroup::{Kind, Place, Version};
+use crate::launch::BornIn;
 
 pub use bundle::{Bundle, Keyring, RootChange};
 pub use error::PlanError;
@@ -158,6 +159,8 @@ pub struct Plan {
     /// Whether the container's process is a second one, made by the first when that has entered
     /// the namespaces to be joined.
     pub(crate) split: bool,
+    /// In which pid namespace it is born, where it joins a container and coffer may say so.
+    pub(crate) born_in: Option<BornIn>,
     /// Whose rights coffer has.
     pub(crate) authority: Authority,
     /// Its capabilities.
@@ -310,6 +313,7 @@ impl Plan {
             ids,
             mapping: Mapping::ByParent,
             split: false,
+            born_in: None,
             authority,
             capabilities: confinement.capabilities(),
             notify: None,
