@@ -48,6 +48,12 @@ const EVERYBODY: &[Case] = &[
         "df -k /memory | tail -1 | awk '{print $2}'",
         "2048\n",
     ),
+    (&["--tmpfs", "/run:uid=7,gid=9,mode=700"], "stat -c %u:%g:%a /run", "7:9:700\n"),
+    (
+        &["--restart", "no", "--no-healthcheck", "--cgroupns", "private"],
+        "echo as ever",
+        "as ever\n",
+    ),
     (&["--shm-size", "3m"], "df -k /dev/shm | tail -1 | awk '{print $2}'", "3072\n"),
     // The fence.
     (
@@ -198,7 +204,12 @@ fn root_files_name_variables_and_words() {
     assert_eq!(fs::read_to_string(&id).unwrap(), coffer.must(&["ps", "-aq", "--no-trunc"]).trim());
     coffer.must(&["rm", "box"]);
     let again = coffer.run(&whole).failure(125);
-    assert!(again.contains(&id), "{again}");
+    assert!(again.contains(&id) && again.contains("file exists"), "{again}");
+    let other = put("other", "");
+    fs::remove_file(&other).unwrap();
+    let nobody = ["run", "--cidfile", &other, "-u", "nobody-here", &image, "true"];
+    assert!(coffer.run(&nobody).failure(125).contains("nobody-here"));
+    assert!(!Path::new(&other).exists(), "a container that was not made has no file");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -123,9 +123,31 @@ fn root_a_terminal_that_is_not_read_stays_the_callers() {
         terminal.types("\x03");
         terminal.ends();
     }
-    // An input that has ended is not asked for more: the command would not sleep meanwhile.
-    let mut exec = coffer.command(&["exec", "-it", "box", "sh", "-c", "sleep 1; echo slept"]);
-    assert_eq!(program::run(&mut exec).success(), "slept\r\n");
+    assert_eq!(coffer.must(&["exec", "-t", "box", "echo", "said"]), "said\r\n");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// As docker says it: the end of what a pipe holds would never reach a program at a terminal.
+#[test]
+fn root_nobody_types_into_a_terminal_from_what_is_none() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-dit", "--name", "box", &name, "cat"]);
+    coffer.must(&["create", "-it", "--name", "other", &name, "cat"]);
+    let not = "error: the input device is not a TTY\n   = the program has a terminal, and \
+               coffer's stdin is none\nhelp: leave -t out: -i alone hands on what stdin holds\n";
+    let verbs = [
+        &["run", "-it", "--rm", &name, "cat"][..],
+        &["exec", "-it", "box", "cat"],
+        &["attach", "box"],
+        &["start", "-ai", "other"],
+    ];
+    for verb in verbs {
+        assert_eq!(coffer.run(verb).failure(125), not, "{verb:?}");
+    }
+    assert_eq!(coffer.must(&["ps", "-aq"]).lines().count(), 2, "nothing was made");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -2,7 +2,7 @@
 //! leave to run it, layers, container.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use coffer_oci::ImageName;
@@ -144,6 +144,7 @@ fn fence(ready: &Ready<'_>) -> String {
 
 /// Runs a container in the foreground, and gives its exit status.
 pub(crate) fn run_attached(order: &Order<'_>, flags: &ConsoleFlags) -> Outcome {
+    check_input(order.request.terminal, order.stdin())?;
     let mut root = None;
     let ready = order.make(&mut root)?;
     if order.request.terminal == Terminal::None {
@@ -156,6 +157,19 @@ pub(crate) fn run_attached(order: &Order<'_>, flags: &ConsoleFlags) -> Outcome {
     let (_, attached) =
         with_console(Screen::Terminal, order.stdin(), flags, |how| ready.attach(how))?;
     ended(&order.context.ui, attached)
+}
+
+/// Refuses to type into a terminal from something that is none, as docker does and in its words:
+/// the end of such an input would never reach the program.
+pub(crate) fn check_input(terminal: Terminal, stdin: Stdin) -> Result<(), Failure> {
+    match (terminal, stdin) {
+        (Terminal::Pty(_), Stdin::Open) if !io::stdin().is_terminal() => {
+            Err(Failure::new("the input device is not a TTY")
+                .because("the program has a terminal, and coffer's stdin is none")
+                .help("leave -t out: -i alone hands on what stdin holds"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Leaves a container to itself, and prints its id.

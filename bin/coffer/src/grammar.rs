@@ -182,12 +182,21 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
         // An empty word for a path is an invalid value to clap.
         (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(flag)) => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
-            let failure = Failure::new(format!("{value:?} is not a value for {flag}"));
+            let failure =
+                Failure::new(format!("{:?} is not a value for {flag}", shown(&flag, &value)));
             let reasons = std::iter::successors(std::error::Error::source(error), |e| e.source());
             let failure = reasons.map(ToString::to_string).fold(failure, Failure::because);
             if std::error::Error::source(error).is_none() { failure.help(all) } else { failure }
         }
         _ => Failure::new(first_words(&error.to_string())).help(all),
+    }
+}
+
+/// What is shown of a value: of a variable its name alone, since messages end up in logs.
+fn shown(flag: &str, value: &str) -> String {
+    match value.split_once('=') {
+        Some((name, _)) if flag.starts_with("--env ") => format!("{name}=…"),
+        _ => value.to_owned(),
     }
 }
 
@@ -319,6 +328,8 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_the_flag() {
+        assert_eq!(shown("--env <NAME[=VALUE]>", "a b=secret"), "a b=…");
+        assert_eq!(shown("--label <NAME[=VALUE]>", "=c"), "=c");
         let text = sample("--cpus x busybox").unwrap_err().render();
         assert!(text.starts_with("error: \"x\" is not a value for --cpus <N>\n"), "{text}");
     }

@@ -30,15 +30,9 @@ const TABLE: &[Missing] = &[
     },
     Missing {
         verbs: RUN,
-        flags: &["--uts", "--cgroupns"],
-        why: "these namespaces are always the container's own",
+        flags: &["--uts"],
+        why: "a container's host name is always its own",
         help: "leave the flag out",
-    },
-    Missing {
-        verbs: RUN,
-        flags: &["--restart"],
-        why: "coffer has no daemon that could start a container again",
-        help: "let the service manager do it: a systemd unit with Restart=on-failure",
     },
     Missing {
         verbs: RUN,
@@ -134,7 +128,6 @@ const TABLE: &[Missing] = &[
             "--health-timeout",
             "--health-start-period",
             "--health-start-interval",
-            "--no-healthcheck",
         ],
         why: "there is no daemon that could ask after a container's health",
         help: "",
@@ -150,6 +143,18 @@ const TABLE: &[Missing] = &[
         flags: &["-s", "--size"],
         why: "coffer does not count what a container has written",
         help: "",
+    },
+    Missing {
+        verbs: &["inspect"],
+        flags: &["-s", "--size"],
+        why: "coffer does not count what a container has written",
+        help: "",
+    },
+    Missing {
+        verbs: &["logs"],
+        flags: &["--details"],
+        why: "lines of a log have nothing beside them but their time",
+        help: "--timestamps",
     },
     Missing {
         verbs: &["top"],

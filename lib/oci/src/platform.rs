@@ -33,6 +33,15 @@ pub struct Platform {
 )]
 pub struct PlatformError(String);
 
+/// The systems that may stand alone, for the host's own architecture. Source: containerd's
+/// `isKnownOS`, as far as there are images for them.
+const SYSTEMS: [&str; 4] = ["linux", "windows", "darwin", "freebsd"];
+/// The architectures that may stand alone, for Linux. Source: containerd's `isKnownArch`.
+const ARCHITECTURES: [&str; 12] = [
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "ppc64", "ppc64le",
+    "riscv64", "s390x",
+];
+
 impl Platform {
     /// The platform that this program was built for.
     pub fn host() -> Self {
@@ -126,6 +135,11 @@ impl FromStr for Platform {
             return Err(PlatformError(text.to_owned()));
         }
         match parts[..] {
+            [os] if SYSTEMS.contains(&os) => Ok(Self::normal(os, std::env::consts::ARCH, None)),
+            [one] => match Self::normal("linux", one, None) {
+                known if ARCHITECTURES.contains(&known.architecture.as_str()) => Ok(known),
+                _ => Err(PlatformError(text.to_owned())),
+            },
             [os, architecture] => Ok(Self::normal(os, architecture, None)),
             [os, architecture, variant] => Ok(Self::normal(os, architecture, Some(variant))),
             _ => Err(PlatformError(text.to_owned())),
@@ -147,6 +161,16 @@ mod tests {
     fn rank(image: &str, host: &str) -> Option<usize> {
         let [image, host] = [image, host].map(|text| text.parse::<Platform>().unwrap());
         image.rank_for(&host)
+    }
+
+    #[test]
+    fn a_system_or_an_architecture_may_stand_alone() {
+        let read = |text: &str| text.parse::<Platform>().map(|platform| platform.to_string());
+        assert_eq!(read("arm64"), Ok("linux/arm64".to_owned()));
+        assert_eq!(read("x86_64"), Ok("linux/amd64".to_owned()));
+        assert_eq!(read("armhf"), Ok("linux/arm/v7".to_owned()));
+        assert_eq!(read("linux"), Ok(Platform::host().to_string()));
+        assert!(read("v7").is_err() && read("").is_err() && read("linux/").is_err());
     }
 
     #[test]
@@ -173,7 +197,7 @@ mod tests {
 
     #[test]
     fn refuses_other_forms() {
-        for bad in ["", "linux", "linux/", "a/b/c/d", "/amd64"] {
+        for bad in ["", "linux/", "a/b/c/d", "/amd64"] {
             assert!(bad.parse::<Platform>().is_err(), "{bad:?}");
         }
     }

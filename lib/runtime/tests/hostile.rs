@@ -207,6 +207,8 @@ fn root_volumes_stay_inside() {
     host.assert_untouched();
     let mut memory = bench();
     memory.request.mounts.push(MountRequest::Tmpfs(TmpfsMount {
+        uid: None,
+        gid: None,
         target: "/data/in".to_owned(),
         size: None,
         mode: None,

@@ -183,6 +183,8 @@ fn root_has_a_tmpfs_and_a_read_only_root() {
     let mut bench = Bench::shell("touch /run/ok && touch /etc/no");
     bench.request.root = RootAccess::ReadOnly;
     bench.request.mounts.push(MountRequest::Tmpfs(TmpfsMount {
+        uid: None,
+        gid: None,
         target: "/run".to_owned(),
         size: Some(1 << 20),
         mode: None,

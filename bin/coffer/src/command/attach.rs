@@ -4,7 +4,7 @@ use coffer_runtime::container::Container;
 use coffer_runtime::monitor::{Attach, Screen, Stdin};
 use coffer_runtime::spec::Terminal;
 
-use crate::container::{ended, with_console};
+use crate::container::{check_input, ended, with_console};
 use crate::context::Context;
 use crate::failure::Outcome;
 use crate::flags::{Common, ConsoleFlags};
@@ -42,6 +42,7 @@ impl Command for AttachTo {
             Terminal::Pty(_) => Screen::Terminal,
         };
         let stdin = if self.no_stdin { Stdin::Closed } else { config.stdin };
+        check_input(config.terminal, stdin)?;
         let attach = |how: &Attach<'_>| container.attach(how);
         ended(&context.ui, with_console(screen, stdin, &self.console, attach)?)
     }

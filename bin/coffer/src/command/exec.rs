@@ -9,6 +9,7 @@ use coffer_runtime::container::Container;
 use coffer_runtime::monitor::{Attached, Console, Stdin};
 use coffer_runtime::spec::{ExecRequest, Terminal};
 
+use crate::container::check_input;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -72,10 +73,11 @@ impl Command for Exec {
             container.exec_detached(&request)?;
             return Ok(Exit::DONE);
         }
+        let stdin = if self.interactive { Stdin::Open } else { Stdin::Closed };
+        check_input(request.terminal, stdin)?;
         let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
         let console =
             Console { stdin: input.as_fd(), stdout: output.as_fd(), stderr: error.as_fd() };
-        let stdin = if self.interactive { Stdin::Open } else { Stdin::Closed };
         match container.exec(&request, console, stdin, &self.keys.bytes())? {
             Attached::Ended(code) => Ok(Exit(code)),
             _ => {

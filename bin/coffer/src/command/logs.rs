@@ -25,7 +25,7 @@ pub(crate) struct Logs {
     /// Only the last N lines
     #[arg(short = 'n', long, value_name = "N", default_value = "all")]
     tail: Tail,
-    /// Only what was written since then: 2026-11-23T20:00:00Z, or 10m ago
+    /// Only what was written since then: 2026-11-23T20:00:00Z, 2026-11-23 (UTC), or 10m ago
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// Only what was written before then
@@ -48,12 +48,22 @@ impl std::str::FromStr for Tail {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "all" => Ok(Self(None)),
+            // Docker takes any number below 0 for all.
+            count if count.starts_with('-') && count.parse::<i64>().is_ok() => Ok(Self(None)),
             count => count.parse().map(|n| Self(Some(n))).map_err(|_| "it is a number, or `all`"),
         }
     }
 }
 
-/// A time: RFC 3339, seconds since the epoch, or how long ago.
+/// Seconds since the epoch, with or without a fraction.
+fn epoch(text: &str) -> Option<Timestamp> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let nanoseconds = format!("{fraction:0<9.9}").parse().ok().filter(|_| is_number)?;
+    Timestamp::new(seconds.parse().ok()?, nanoseconds).ok()
+}
+
+/// A time: RFC 3339, a date without a zone (UTC then), seconds since the epoch, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct When(Timestamp);
 
@@ -61,12 +71,15 @@ impl std::str::FromStr for When {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = "it looks like 2026-11-23T20:00:00Z, 1795464000 or 1h30m";
+        let error = "it looks like 2026-11-23T20:00:00Z, 2026-11-23, 1795464000 or 1h30m";
         if let Ok(time) = text.parse() {
             return Ok(Self(time));
         }
-        if let Ok(seconds) = text.parse() {
-            return Timestamp::from_second(seconds).map(Self).map_err(|_| error);
+        if let Ok(time) = text.parse::<jiff::civil::DateTime>() {
+            return jiff::tz::Offset::UTC.to_timestamp(time).map(Self).map_err(|_| error);
+        }
+        if let Some(time) = epoch(text) {
+            return Ok(Self(time));
         }
         let ago: SignedDuration = text.parse().map_err(|_| error)?;
         Timestamp::now().checked_sub(ago).map(Self).map_err(|_| error)
@@ -143,6 +156,11 @@ mod tests {
         let when = |text: &str| text.parse::<When>().map(|when| when.0);
         assert_eq!(when("1970-01-01T00:00:01Z"), Ok(Timestamp::from_second(1).unwrap()));
         assert_eq!(when("1"), Ok(Timestamp::from_second(1).unwrap()));
+        assert_eq!(when("1.5"), Ok(Timestamp::new(1, 500_000_000).unwrap()));
+        assert_eq!(when("1970-01-02"), Ok(Timestamp::from_second(86_400).unwrap()));
+        assert_eq!(when("1970-01-01T00:01:00"), Ok(Timestamp::from_second(60).unwrap()));
+        assert!(when("1.").is_err() && when("1.-5").is_err());
+        assert_eq!("-1".parse(), Ok(Tail(None)));
         assert!(when("1h30m").unwrap() < Timestamp::now());
         assert!(when("yesterday").is_err());
         assert_eq!("all".parse(), Ok(Tail(None)));

@@ -5,7 +5,7 @@ use coffer_runtime::monitor::{Screen, Stdin};
 use coffer_runtime::spec::Terminal;
 
 use crate::again;
-use crate::container::{ended, with_console};
+use crate::container::{check_input, ended, with_console};
 use crate::context::Context;
 use crate::each::each;
 use crate::failure::{Failure, Outcome};
@@ -53,8 +53,11 @@ impl Command for Start {
 
 impl Start {
     fn attached(&self, context: &Context, root: &DataRoot, name: &str) -> Outcome {
-        let ready = again::prepare(context, root, Container::find(root, name)?)?;
-        let stdin = if self.interactive { ready.config().stdin } else { Stdin::Closed };
+        let container = Container::find(root, name)?;
+        let config = container.config()?;
+        let stdin = if self.interactive { config.stdin } else { Stdin::Closed };
+        check_input(config.terminal, stdin)?;
+        let ready = again::prepare(context, root, container)?;
         let screen = match ready.config().terminal {
             Terminal::None => Screen::Pipes,
             Terminal::Pty(_) => Screen::Terminal,

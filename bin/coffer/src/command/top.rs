@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{Common, Json};
+use crate::missing;
 use crate::ui::Table;
 use crate::verb::Command;
 
@@ -20,6 +21,9 @@ const LONGEST: usize = 4096;
 pub(crate) struct Top {
     /// The container, by name or id
     container: String,
+    /// Docker's options for the host's ps: they are refused
+    #[arg(hide = true)]
+    options: Vec<String>,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -32,6 +36,10 @@ impl Command for Top {
     }
 
     fn run(self, context: Context) -> Outcome {
+        if let Some(option) = self.options.first() {
+            let flag = missing::find("top", "-o").map(|none| none.failure("top", option));
+            return Err(flag.unwrap_or_else(|| Failure::new(format!("what is {option:?}"))));
+        }
         let containers = context.containers()?;
         let folder = containers.find(&self.container)?;
         let (record, status) = folder.status(containers.boot())?;

@@ -9,7 +9,7 @@ use coffer_runtime::spec::{Ipc, Network, Pids, Userns};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ChoiceError {
     /// `--network`.
-    #[error("networks are `none` and `host` so far")]
+    #[error("networks are `none` (loopback alone) and `host` (the host's own) so far")]
     Network,
     /// `--userns`.
     #[error("it is `auto` (a range of its own, which is the default), `host` or `container:NAME`")]
@@ -26,6 +26,9 @@ pub(crate) enum ChoiceError {
     /// `--add-host`.
     #[error("it should look like NAME:ADDRESS")]
     Host,
+    /// `--add-host NAME:host-gateway`.
+    #[error("there is no gateway to the host yet; with --network host it is 127.0.0.1")]
+    Gateway,
 }
 
 /// `--network`.
@@ -109,6 +112,9 @@ impl FromStr for HostLine {
 
     fn from_str(text: &str) -> Result<Self, ChoiceError> {
         let (name, address) = text.split_once([':', '=']).ok_or(ChoiceError::Host)?;
+        if address == "host-gateway" {
+            return Err(ChoiceError::Gateway);
+        }
         let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(address);
         let address = bare.parse().map_err(|_| ChoiceError::Host)?;
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
@@ -140,7 +146,8 @@ mod tests {
         let line = "db:::1".parse::<HostLine>().unwrap();
         assert_eq!((line.0.as_str(), line.1.is_ipv6()), ("db", true));
         assert!("db:[::1]".parse::<HostLine>().is_ok());
-        for bad in ["db", "db:host-gateway", ":1.2.3.4", "a b:1.2.3.4", "a\n:1.2.3.4"] {
+        assert_eq!("db:host-gateway".parse::<HostLine>(), Err(ChoiceError::Gateway));
+        for bad in ["db", ":1.2.3.4", "a b:1.2.3.4", "a\n:1.2.3.4"] {
             assert_eq!(bad.parse::<HostLine>(), Err(ChoiceError::Host), "{bad}");
         }
     }

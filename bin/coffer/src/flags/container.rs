@@ -13,7 +13,7 @@ use super::form;
 use super::limit::{Limit, List, MemorySize, Room, Shares};
 use super::mount::{mount, tmpfs, volume};
 use super::security::SecurityOption;
-use super::{Cpus, Label, Seconds, Size, SwapSize, Sysctl, Ulimit};
+use super::{CgroupNs, Cpus, Label, Restart, Seconds, Size, SwapSize, Sysctl, Ulimit};
 
 /// What a new container is asked to be.
 #[derive(Debug, clap::Args)]
@@ -70,6 +70,12 @@ pub(crate) struct ProcessFlags {
     /// Remove the container when it has ended
     #[arg(long)]
     pub(crate) rm: bool,
+    /// Docker's word for what happens when it has ended: no, nothing
+    #[arg(long, value_name = "POLICY", default_value = "no")]
+    restart: Restart,
+    /// Docker's flag against health checks, which coffer does not make
+    #[arg(long)]
+    no_healthcheck: bool,
     /// Have a small init reap children and pass signals on
     #[arg(long)]
     pub(crate) init: bool,
@@ -171,6 +177,9 @@ pub(crate) struct FenceFlags {
     /// Whose shared memory it reaches: private, none, shareable, host or container:NAME
     #[arg(long, value_name = "MODE")]
     pub(crate) ipc: Option<IpcWord>,
+    /// Docker's word for whose control groups it sees: private, its own
+    #[arg(long, value_name = "MODE", default_value = "private")]
+    cgroupns: CgroupNs,
     /// Give it a device of the host
     #[arg(long, value_name = "PATH[:PATH][:rwm]", value_parser = device)]
     pub(crate) device: Vec<DeviceRequest>,

@@ -55,7 +55,9 @@ fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn variable(entry: &str, place: &str) -> Result<Option<(String, String)>, Failure> {
     let (name, value) = entry.split_once('=').map_or((entry, None), |(n, v)| (n, Some(v)));
     if name.is_empty() || name.contains(char::is_whitespace) || entry.contains('\0') {
-        return Err(Failure::new(format!("{entry:?} is not a variable"))
+        // Its value is nobody's business: messages end up in logs.
+        let shown = format!("{name}{}", if value.is_some() { "=…" } else { "" });
+        return Err(Failure::new(format!("{shown:?} is not a variable"))
             .at(place)
             .because("it should look like NAME=value"));
     }
@@ -83,6 +85,8 @@ mod tests {
         assert_eq!(variable("A=", "-e").unwrap(), Some(("A".to_owned(), String::new())));
         assert_eq!(variable("COFFER_NO_SUCH_VARIABLE", "-e").unwrap(), None);
         assert!(variable("export A=1", "-e").is_err());
+        let text = variable("a b=secret", "-e").unwrap_err().render();
+        assert!(text.contains("\"a b=…\"") && !text.contains("secret"), "{text}");
         assert!(variable("=1", "-e").is_err());
     }
 }

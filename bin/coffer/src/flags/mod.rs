@@ -24,6 +24,6 @@ pub(crate) use request::{console_size, profile, utf8};
 pub(crate) use security::contradiction;
 pub(crate) use stop::StopFlags;
 pub(crate) use value::{
-    Count, Cpus, Format, Grace, Label, Pull, Seconds, SignalFlag, Size, SwapSize, Sysctl, Tier,
-    Ulimit,
+    CgroupNs, Count, Cpus, Format, Grace, Label, Pull, Restart, Seconds, SignalFlag, Size,
+    SwapSize, Sysctl, Tier, Ulimit,
 };

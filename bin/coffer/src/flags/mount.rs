@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use coffer_confine::ids::{ContainerGid, ContainerUid};
 use coffer_runtime::spec::{
     Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
 };
@@ -35,14 +36,13 @@ pub(crate) enum MountError {
     #[error("{0} and {1} contradict each other: leave one of them out")]
     Contradiction(String, String),
     /// A kind of mount.
-    #[error("mounts of type {0:?} are not supported; bind and tmpfs are")]
+    #[error("mounts of type {0:?} are not supported; bind (a folder of the host) and tmpfs are")]
     Kind(String),
 }
 
-const VOLUME_OPTIONS: &str = "ro, rw, z, Z, nosuid, nodev, bind, rbind";
-const MOUNT_OPTIONS: &str =
-    "type, source, target, readonly, bind-recursive, tmpfs-size, tmpfs-mode";
-const TMPFS_OPTIONS: &str = "size, mode, ro, rw, nosuid, nodev, noexec, exec";
+const VOLUME_OPTIONS: &str = "ro, rw, z, Z, nosuid, nodev, bind, rbind, private, rprivate";
+const MOUNT_OPTIONS: &str = "type, source, target, readonly, bind-recursive, bind-propagation=rprivate, tmpfs-size, tmpfs-mode";
+const TMPFS_OPTIONS: &str = "size, mode, uid, gid, ro, rw, nosuid, nodev, noexec, exec";
 
 /// `-v SOURCE:TARGET[:OPTIONS]`. Without a source the volume would be anonymous.
 pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
@@ -64,8 +64,10 @@ pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
             "z" => sharers = Sharers::Containers,
             "Z" => sharers = Sharers::None,
             "bind" => recursion = Recursion::Single,
-            // What volumes are anyway.
-            "rw" | "rbind" | "nosuid" | "nodev" => {}
+            // What volumes are anyway; and docker's words for how late a Mac may see what was
+            // written, which on Linux is never.
+            "rw" | "rbind" | "nosuid" | "nodev" | "private" | "rprivate" | "cached"
+            | "delegated" | "consistent" => {}
             other => return Err(MountError::Option(other.to_owned(), VOLUME_OPTIONS)),
         }
     }
@@ -91,6 +93,8 @@ pub(crate) fn mount(text: &str) -> Result<MountRequest, MountError> {
             ("target" | "dst" | "destination", path) => parts.target = Some(absolute(path)?),
             ("readonly" | "ro", "" | "true" | "1") => parts.access = Access::ReadOnly,
             ("readonly" | "ro", "false" | "0") | ("bind-recursive", "enabled") => {}
+            ("bind-propagation", "private" | "rprivate") => {}
+            ("consistency", "default" | "cached" | "delegated" | "consistent") => {}
             ("bind-recursive", "disabled") => parts.recursion = Recursion::Single,
             ("tmpfs-size", size) => parts.size = Some(size.parse().map_err(|_| bad())?),
             ("tmpfs-mode", bits) => parts.mode = Some(mode(bits).ok_or_else(bad)?),
@@ -160,7 +164,8 @@ impl Parts {
             ("tmpfs", None) => {
                 let (size, mode, access) = (self.size.map(|size| size.0), self.mode, self.access);
                 let exec = Exec::Refused;
-                Ok(MountRequest::Tmpfs(TmpfsMount { target, size, mode, access, exec }))
+                let (uid, gid) = (None, None);
+                Ok(MountRequest::Tmpfs(TmpfsMount { target, size, mode, uid, gid, access, exec }))
             }
             (other, _) => Err(MountError::Kind(other.to_owned())),
         }
@@ -172,12 +177,15 @@ pub(crate) fn tmpfs(text: &str) -> Result<MountRequest, MountError> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     let target = absolute(target)?;
     let (access, exec) = (Access::ReadWrite, Exec::Refused);
-    let mut tmpfs = TmpfsMount { target, size: None, mode: None, access, exec };
+    let (size, mode_bits, uid, gid) = (None, None, None, None);
+    let mut tmpfs = TmpfsMount { target, size, mode: mode_bits, uid, gid, access, exec };
     for option in words(options, &[&["ro", "rw"], &["exec", "noexec"]])? {
         let bad = || MountError::Option(option.to_owned(), TMPFS_OPTIONS);
         match option.split_once('=').unwrap_or((option, "")) {
             ("size", size) => tmpfs.size = Some(size.parse::<Room>().map_err(|_| bad())?.0),
             ("mode", bits) => tmpfs.mode = Some(mode(bits).ok_or_else(bad)?),
+            ("uid", id) => tmpfs.uid = Some(ContainerUid::new(id.parse().map_err(|_| bad())?)),
+            ("gid", id) => tmpfs.gid = Some(ContainerGid::new(id.parse().map_err(|_| bad())?)),
             ("ro", "") => tmpfs.access = Access::ReadOnly,
             ("exec", "") => tmpfs.exec = Exec::Allowed,
             ("rw" | "nosuid" | "nodev" | "noexec", "") => {}
@@ -261,12 +269,17 @@ mod tests {
         let shared = bind(volume("/a:/b:ro,z").unwrap());
         assert_eq!((shared.access, shared.sharers), (Access::ReadOnly, Sharers::Containers));
         assert_eq!(bind(volume("/a:/b:Z").unwrap()).sharers, Sharers::None);
+        assert_eq!(volume("/a:/b:rprivate,cached"), volume("/a:/b"));
+        assert!(matches!(volume("/a:/b:rshared"), Err(MountError::Option(..))));
     }
 
     #[test]
     fn mounts() {
         let flag = bind(mount("type=bind,source=/a,target=/b,readonly").unwrap());
         assert_eq!((flag.access, flag.missing), (Access::ReadOnly, MissingSource::Refuse));
+        let same = "type=bind,source=/a,target=/b,bind-propagation=rprivate,consistency=cached";
+        assert_eq!(mount(same), mount("type=bind,source=/a,target=/b"));
+        assert!(mount("type=bind,source=/a,target=/b,bind-propagation=shared").is_err());
         let flag = mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777").unwrap();
         let MountRequest::Tmpfs(flag) = flag else { panic!("{flag:?}") };
         assert_eq!((flag.size, flag.mode), (Some(1 << 20), Some(0o1777)));
@@ -286,7 +299,9 @@ mod tests {
         let flag = tmpfs("/run:size=64m,exec").unwrap();
         let MountRequest::Tmpfs(flag) = flag else { panic!("{flag:?}") };
         assert_eq!((flag.size, flag.exec), (Some(64 << 20), Exec::Allowed));
-        for bad in ["/run:suid", "/run:size=0", "/run:ro,rw", "/run:exec,noexec"] {
+        for bad in
+            ["/run:suid", "/run:size=0", "/run:ro,rw", "/run:exec,noexec", "/run:uid=5,gid=x"]
+        {
             assert!(tmpfs(bad).is_err(), "{bad}");
         }
         assert!(tmpfs("run").is_err());

@@ -324,6 +324,22 @@ words!(
     #[default] Native = "native"
 );
 
+words!(
+    /// When a container that has ended is started again.
+    Restart,
+    "no (coffer has no daemon that could start it again; a systemd unit with \
+     Restart=on-failure can)",
+    /// Never.
+    #[default] No = "no"
+);
+
+words!(
+    /// Whose root of the control groups a container sees.
+    CgroupNs, "private (the host's is never shown)",
+    /// Its own.
+    #[default] Private = "private"
+);
+
 /// How docker's fields are printed (`--format`).
 #[derive(Clone, Debug)]
 pub(crate) enum Format {

@@ -42,6 +42,11 @@ fn root_lists_are_filtered_and_printed_as_docker_does() {
     }
     assert_eq!(names(&["-a", "-f", "ancestor=shop/web:2"]), [""; 0]);
 
+    assert_eq!(names(&["-a", "-f", "before=two"]), ["one"]);
+    assert_eq!(names(&["-a", "-f", "since=one"]), ["two"]);
+    let gone = coffer_at(&root, &["ps", "-f", "since=nobody"]);
+    assert_eq!((gone.code, &*gone.stderr), (125, "error: no such container: nobody\n"));
+
     let line: Value = serde_json::from_str(&ps(&["-a", "-f", "name=one"])).unwrap();
     let of = |field: &str| line[field].as_str().unwrap().to_owned();
     assert_eq!((of("Image"), of("State")), ("shop/web:latest".to_owned(), "created".to_owned()));
@@ -60,6 +65,10 @@ fn root_lists_are_filtered_and_printed_as_docker_does() {
     let template = "{{.Name}} {{.State.Status}} {{len .Mounts}} {{index .Config.Labels \"b\"}}";
     let line = ["container", "inspect", "-f", template, "one", "two"];
     assert_eq!(filled(&line), "one created 0 2\ntwo created 0 \n");
+    // What there is is printed, whatever is not there.
+    let ran = coffer_at(&root, &["inspect", "-f", "{{.Name}}", "nobody", "one", "nothing"]);
+    assert_eq!((ran.code, &*ran.stdout), (125, "one\n"));
+    assert!(ran.stderr.contains("\"nobody\"") && ran.stderr.contains("\"nothing\""));
     let line = ["image", "inspect", "--format", "{{json .Config.Cmd}} {{.Os}}", "shop/web"];
     assert_eq!(filled(&line), "[\"/bin/true\"] linux\n");
     let ran = coffer_at(&root, &["ps", "-a", "--format", "{{.Name}}"]);

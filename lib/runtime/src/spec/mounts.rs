@@ -82,6 +82,8 @@ fn of_bind(bind: &BindMount) -> Result<Mount, SpecError> {
 fn of_tmpfs(tmpfs: &TmpfsMount) -> Mount {
     let mut made = mount(&tmpfs.target, "tmpfs", &["nosuid", "nodev"]);
     made.options.push(format!("mode={:o}", tmpfs.mode.unwrap_or(0o1777)));
+    made.options.extend(tmpfs.uid.map(|uid| format!("uid={uid}")));
+    made.options.extend(tmpfs.gid.map(|gid| format!("gid={gid}")));
     made.options.extend(tmpfs.size.map(|size| format!("size={size}")));
     if tmpfs.exec == Exec::Refused {
         made.options.push("noexec".to_owned());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use coffer_confine::ids::{ContainerGid, ContainerUid};
+
 /// One mount asked for. All are nosuid and nodev, whatever the flag says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountRequest {
@@ -47,6 +49,10 @@ pub struct TmpfsMount {
     pub size: Option<u64>,
     /// Permission bits of its root; 1777 where none are given.
     pub mode: Option<u32>,
+    /// Who its root belongs to, by ids inside; root where none are given.
+    pub uid: Option<ContainerUid>,
+    /// The group of its root, likewise.
+    pub gid: Option<ContainerGid>,
     /// Whether it can be written.
     pub access: Access,
     /// Whether files on it can be executed. docker's default is that they cannot.

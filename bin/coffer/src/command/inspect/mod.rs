@@ -70,18 +70,35 @@ impl Command for Inspect {
         let store = context.store()?;
         let containers = Containers::open(store.root())?;
         let one = |name: &String| self.one(&store, &containers, name);
-        let found: Vec<Value> = self.names.iter().map(one).collect::<Result<_, _>>()?;
-        let Some(template) = &self.format else {
-            return context.ui.json(&found).map(|()| Exit::DONE);
-        };
-        for value in &found {
-            context.ui.line(template.fill(value).map_err(|error| template::failure(&error))?)?;
+        // As docker does it, what there is is printed, whatever is not there.
+        let (mut found, mut last) = (Vec::new(), None);
+        for looked_up in self.names.iter().map(one) {
+            match looked_up {
+                Ok(value) => found.push(value),
+                Err(failure) => {
+                    if let Some(earlier) = last.replace(failure) {
+                        context.ui.failure(&earlier);
+                    }
+                }
+            }
         }
-        Ok(Exit::DONE)
+        if !found.is_empty() {
+            self.print(&context, &found)?;
+        }
+        last.map_or(Ok(Exit::DONE), Err)
     }
 }
 
 impl Inspect {
+    fn print(&self, context: &Context, found: &[Value]) -> Result<(), Failure> {
+        let Some(template) = &self.format else {
+            return context.ui.json(&found);
+        };
+        found.iter().try_for_each(|value| {
+            context.ui.line(template.fill(value).map_err(|error| template::failure(&error))?)
+        })
+    }
+
     /// A container comes first, as with docker.
     fn one(&self, store: &Store, containers: &Containers, name: &str) -> Result<Value, Failure> {
         if self.r#type != Some(Type::Image) {

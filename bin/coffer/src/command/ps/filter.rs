@@ -4,6 +4,7 @@ use coffer_oci::Reference;
 use coffer_runtime::state::{Listed, Record, Status};
 
 use super::word;
+use crate::failure::Failure;
 
 const STATUSES: [&str; 6] = ["created", "running", "paused", "exited", "removing", "dead"];
 
@@ -16,6 +17,8 @@ pub(super) enum Filter {
     Label(String),
     Ancestor(String),
     Exited(u8),
+    Before(String),
+    Since(String),
 }
 
 impl std::str::FromStr for Filter {
@@ -35,7 +38,12 @@ impl std::str::FromStr for Filter {
             Some(("exited", code)) => {
                 code.parse().map(Self::Exited).map_err(|_| "a code is from 0 to 255".to_owned())
             }
-            _ => Err("filters are name=, id=, status=, label=, ancestor= and exited=".to_owned()),
+            Some(("before", other)) => Ok(Self::Before(owned(other))),
+            Some(("since", other)) => Ok(Self::Since(owned(other))),
+            _ => Err(
+                "filters are name=, id=, status=, label=, ancestor=, exited=, before= and since="
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -51,6 +59,26 @@ pub(super) fn all_match(filters: &[Filter], listed: &Listed) -> bool {
             _ => filters.iter().filter(same).any(|filter| filter.matches(listed)),
         }
     })
+}
+
+/// Leaves of `list`, which has those made last first, what was made before or since the containers
+/// that filters name.
+pub(super) fn cut(filters: &[Filter], list: &mut Vec<Listed>) -> Result<(), Failure> {
+    for filter in filters {
+        let (Filter::Before(other) | Filter::Since(other)) = filter else { continue };
+        let is_it = |listed: &Listed| {
+            let name = listed.record.as_ref().map(|record| record.name.as_str());
+            name == Some(other) || listed.id.as_str().starts_with(other.as_str())
+        };
+        let Some(at) = list.iter().position(is_it) else {
+            return Err(Failure::new(format!("no such container: {other}")));
+        };
+        match filter {
+            Filter::Before(_) => drop(list.drain(..=at)),
+            _ => list.truncate(at),
+        }
+    }
+    Ok(())
 }
 
 impl Filter {
@@ -70,6 +98,8 @@ impl Filter {
                 None => record.labels.contains_key(wanted),
             },
             Self::Ancestor(image) => comes_from(record, image),
+            // These cut the whole list: `cut`.
+            Self::Before(_) | Self::Since(_) => true,
             Self::Exited(code) => match &listed.status {
                 Status::Stopped(exit) => exit.outcome.code() == *code,
                 _ => false,

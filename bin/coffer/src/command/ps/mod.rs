@@ -31,7 +31,8 @@ pub(crate) struct Ps {
     /// Show the one made last, whether it runs or not
     #[arg(short, long)]
     latest: bool,
-    /// Show only what matches: name=, id=, status=, label=NAME[=VALUE], ancestor=IMAGE, exited=CODE
+    /// Show only what matches: name=, id=, status=, label=NAME[=VALUE], ancestor=IMAGE, exited=CODE,
+    /// before=CONTAINER, since=CONTAINER
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<Filter>,
     #[command(flatten)]
@@ -77,6 +78,7 @@ impl Command for Ps {
             context.ui.failure(&error.into());
         }
         list.reverse();
+        filter::cut(&self.filter, &mut list)?;
         self.choose(&mut list);
         let text: String = match self.list.form() {
             Form::Json => {
