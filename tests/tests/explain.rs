@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+use std::process::Command;
+
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
+use coffer_tests::terminal::Terminal;
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -85,6 +88,47 @@ fn root_what_is_opened_shows_in_the_graph_and_in_the_difference() {
     assert!(more.stdout.contains("take all memory"), "{more}");
     assert_eq!(coffer.run(&["explain", "diff", "shut", "shut"]).status, 0);
     coffer.must(&["rm", "open", "shut", "hungry"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// `coffer ARGUMENTS` as somebody sees it at a terminal with so many columns.
+fn at_terminal(coffer: &Coffer, columns: u16, arguments: &[&str]) -> String {
+    let inner = coffer.command(arguments);
+    let mut command = Command::new("sh");
+    command.args(["-c", "stty cols \"$0\" && exec \"$@\" 2>/dev/null"]).arg(columns.to_string());
+    command.arg(inner.get_program()).args(inner.get_args());
+    coffer.prepare(&mut command);
+    let (_, seen) = Terminal::start(&command).ends();
+    seen.replace('\r', "")
+}
+
+#[test]
+fn root_nothing_is_wider_than_the_terminal_and_nothing_is_lost() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let open = ["--privileged", "--yes-really", "--userns=host", "-v", "/srv:/srv"];
+    coffer.must(&[&["create", "--name", "open"], &open[..], &[&name]].concat());
+    let letters = |text: &str| {
+        let mut letters: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+        letters.sort_unstable();
+        letters.into_iter().collect::<String>()
+    };
+    let dry = ["run", "--dry-run", &name, "true"];
+    let all: [&[&str]; 4] =
+        [&["explain", &name], &["explain", "open"], &["explain", "diff", &name, "open"], &dry];
+    for arguments in all {
+        let whole = coffer.run(arguments).stdout;
+        assert!(whole.lines().any(|line| line.chars().count() > 100), "{whole}");
+        for columns in [60, 80] {
+            let seen = at_terminal(&coffer, columns, arguments);
+            let longest = seen.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= usize::from(columns), "{longest} of {columns}:\n{seen}");
+            assert_eq!(letters(&seen), letters(&whole), "{seen}");
+        }
+    }
+    coffer.must(&["rm", "open"]);
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -40,7 +40,7 @@ fn join(coffer: &Coffer, image: &str) {
     let listed = coffer.must(&["ps", "--json"]);
     assert!(listed.contains("--pid container:"), "{listed}");
     let explained = coffer.run(&["explain", "two"]);
-    assert!(explained.stdout.contains("whose ids it has"), "{explained}");
+    assert!(explained.stdout.contains("it has the ids of another container"), "{explained}");
     // What joins one that has joined sees what that one sees.
     let third = ["run", "--rm", "--pid=container:two", image];
     let seen = coffer.must(&[&third[..], &["cat", "/proc/1/comm"]].concat());

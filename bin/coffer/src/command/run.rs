@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 
+use crate::command::explain;
 use crate::container::{self, Order};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::{Common, ConsoleFlags, ContainerFlags};
 use crate::grammar::Flags;
+use crate::limits;
 use crate::verb::Command;
 
 /// Run a command in a new container
@@ -71,8 +73,12 @@ fn describe(order: &mut Order<'_>, json: bool) -> Outcome {
         ui.json(&ready.config().spec)?;
     } else {
         let words: Vec<String> = ready.record().command.iter().map(|w| format!("{w:?}")).collect();
-        ui.line(format_args!("would run {}", words.join(" ")))?;
-        ui.data(ready.config().confinement.explain().to_string().as_bytes())?;
+        ui.words(&format!("would run {}", words.join(" ")))?;
+        let (record, config) = (ready.record(), ready.config());
+        let mut explanation = config.confinement.explain();
+        explanation.controls.extend(limits::controls(&config.limits, &record.cgroup));
+        explanation.gaps.extend(limits::gaps(&config.limits, &record.cgroup));
+        explain::text::holds(ui, &explanation.controls, &explanation.gaps)?;
     }
     ready.discard()?;
     Ok(Exit::DONE)

@@ -9,6 +9,7 @@ mod escape;
 mod human;
 mod progress;
 mod table;
+mod wrap;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -35,6 +36,9 @@ pub(crate) enum Detail {
     /// Errors alone (`pull --quiet`).
     Quiet,
 }
+
+/// On less than this nothing can be laid out.
+const NARROWEST: usize = 40;
 
 /// Where words and data go.
 #[derive(Debug)]
@@ -66,6 +70,22 @@ impl Ui {
     /// How much of our own words is wanted.
     pub(crate) fn detail(&self) -> Detail {
         self.detail
+    }
+
+    /// How many characters go on a line of stdout, where it is a terminal.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        // A terminal that does not know its size says 0.
+        Some(usize::from(size.ws_col)).filter(|columns| *columns >= NARROWEST)
+    }
+
+    /// Words for stdout, on as many lines as they need.
+    pub(crate) fn words(&self, text: &str) -> Result<(), Failure> {
+        let text = escape(text);
+        match self.width() {
+            Some(width) => self.line(wrap::lines(&text, width).join("\n")),
+            None => self.line(text),
+        }
     }
 
     /// Data for stdout, as it is.

@@ -22,6 +22,9 @@ pub struct Explanation {
     pub gaps: Vec<Gap>,
 }
 
+/// What would be stronger than any fence.
+const MACHINE: &str = "a virtual machine; coffer has no such tier yet";
+
 /// One line of what holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Control {
@@ -59,10 +62,7 @@ impl Confinement {
             from: None,
             stronger: stronger.map(ToOwned::to_owned),
         };
-        let mut gaps = vec![gap(
-            "shares the host kernel",
-            Some("a virtual machine; coffer has no such tier yet"),
-        )];
+        let mut gaps = vec![gap("shares the host kernel", Some(MACHINE))];
         gaps.extend(self.size_gaps().map(|(what, stronger)| gap(what, stronger)));
         gaps.extend(self.labels.gap());
         if self.landlock.is_none() {
@@ -96,7 +96,7 @@ impl Confinement {
         let shown = |kind: MadeUp| !kind.paths().iter().all(|path| self.makes_up(path));
         let memory = ("host memory can be read in /proc", Some("--memory SIZE"));
         let load = ("host load and processors can be read in /proc", Some("--cpus NUMBER"));
-        let asked = ("host memory, load and processors can be asked of the kernel", None);
+        let asked = ("host memory, load and processors can be asked of the kernel", Some(MACHINE));
         let memory = Some(memory).filter(|_| shown(MadeUp::Memory));
         let load = Some(load).filter(|_| shown(MadeUp::Processors));
         memory.into_iter().chain(load).chain([asked])
@@ -269,21 +269,5 @@ impl fmt::Display for Gap {
             write!(f, "  from: {from}")?;
         }
         self.stronger.as_ref().map_or(Ok(()), |stronger| write!(f, "  stronger: {stronger}"))
-    }
-}
-
-impl fmt::Display for Explanation {
-    /// The table of `coffer explain`, in columns as wide as their widest entry.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |cell: fn(&Control) -> usize, head: usize| {
-            self.controls.iter().map(cell).max().unwrap_or(0).max(head)
-        };
-        let (first, second) = (width(|c| c.control.len(), 7), width(|c| c.value.len().min(60), 5));
-        writeln!(f, "{:first$}  {:second$}  SET BY", "CONTROL", "VALUE")?;
-        for line in &self.controls {
-            writeln!(f, "{:first$}  {:second$}  {}", line.control, line.value, line.set_by)?;
-        }
-        writeln!(f, "NOT PROTECTED")?;
-        self.gaps.iter().try_for_each(|gap| writeln!(f, "  {gap}"))
     }
 }

@@ -38,15 +38,15 @@ impl Confinement {
     /// What each flag that joins another container opens: its ids are shared in any case.
     pub(super) fn joined_gaps(&self) -> impl Iterator<Item = Gap> {
         let flags = [
-            (NamespaceKind::Pid, "pid", "the processes of another container can be signalled"),
-            (NamespaceKind::Ipc, "ipc", "the shared memory of another container can be reached"),
+            (NamespaceKind::Pid, "pid", "signals its processes"),
+            (NamespaceKind::Ipc, "ipc", "reaches its shared memory"),
         ];
         let mut gaps: Vec<Gap> = flags
             .into_iter()
             .filter_map(|(kind, flag, what)| Some(gap(flag, self.joins(kind)?, what)))
             .collect();
         if let (true, Some(id)) = (gaps.is_empty(), self.joins(NamespaceKind::User)) {
-            gaps.push(gap("userns", id, "root here is root in another container"));
+            gaps.push(gap("userns", id, "is root there as here"));
         }
         gaps.into_iter()
     }
@@ -55,7 +55,7 @@ impl Confinement {
 fn gap(flag: &str, id: &str, what: &str) -> Gap {
     let id = short(id);
     Gap {
-        what: format!("{what}, whose ids it has"),
+        what: format!("it has the ids of another container, and {what}"),
         from: Some(format!("--{flag} {WORD}{id}")),
         stronger: Some("leave it out".to_owned()),
     }

@@ -39,8 +39,8 @@ pub enum Remedy {
     OtherUser,
     /// No token of the cluster.
     NoToken,
-    /// Nothing that there is yet.
-    NoneYet,
+    /// Limits that `/proc` follows.
+    Size,
 }
 
 /// Whose words a remedy is said in.
@@ -82,7 +82,7 @@ impl Remedy {
             Self::NoSetId => "leave out --allow-setuid",
             Self::OtherUser => "--cap-drop SETUID, --user NAME",
             Self::NoToken => "leave the token out",
-            Self::NoneYet => "none yet",
+            Self::Size => "--memory SIZE, --cpus NUMBER; the kernel still answers who asks it",
         };
         flag.to_owned()
     }
@@ -107,7 +107,7 @@ impl Remedy {
             Self::NoSetId => "allowPrivilegeEscalation: false",
             Self::OtherUser => "runAsUser, and capabilities.drop: [ALL]",
             Self::NoToken => "automountServiceAccountToken: false",
-            Self::NoneYet => "none yet",
+            Self::Size => "lxcfs, or a runtimeClassName with a kernel of its own",
         };
         field.to_owned()
     }

@@ -141,7 +141,7 @@ pub const RULES: &[Rule] = &[
     rule(&[NoCovers], "read the host's timers, interrupts, command line and addresses", Learn, Leave),
     rule(&[Shared(Pid)], "see the host's processes and their arguments", Learn, Private(Pid)),
     rule(&[Shared(Cgroup)], "see where on the host its control groups are", Learn, Private(Cgroup)),
-    rule(&[Nothing], "read memory, load and processors of the host in /proc", Learn, Remedy::NoneYet),
+    rule(&[Nothing], "read memory, load and processors of the host in /proc", Learn, Remedy::Size),
     rule(&[HostIds, cap(Capability::Syslog), Call("syslog")], "read the kernel's log", Learn, Drop(Capability::Syslog)),
     // Inside.
     rule(&[SetId], "use set-id programs of the image", RiseInside, Remedy::NoSetId),

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::flags::Json;
-use crate::ui::{self, Table};
+use crate::ui::Table;
 
 /// Prints what the second gains and loses over the first.
 pub(super) fn run(context: &Context, before: &Subject, after: &Subject, json: &Json) -> Outcome {
@@ -27,8 +27,7 @@ pub(super) fn run(context: &Context, before: &Subject, after: &Subject, json: &J
         return Ok(exit);
     }
     for (subject, points) in [before, after].into_iter().zip(points) {
-        let headline = ui::escape(&subject.headline).into_owned();
-        context.ui.line(format_args!("{points:>3} of 100  {headline}"))?;
+        context.ui.words(&format!("{points:>3} of 100  {}", subject.headline))?;
     }
     let mut table = Table::bare();
     for (mark, ways) in [("+", gained), ("-", lost)] {
@@ -38,7 +37,7 @@ pub(super) fn run(context: &Context, before: &Subject, after: &Subject, json: &J
             table.row([mark.to_owned(), consequence, done]);
         }
     }
-    context.ui.data(table.render().as_bytes())?;
+    context.ui.data(table.render_within(context.ui.width()).as_bytes())?;
     if exit == Exit::DONE {
         context.ui.line("both can do the same")?;
     }

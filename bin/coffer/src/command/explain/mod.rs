@@ -9,7 +9,7 @@ mod html;
 mod image;
 mod manifest;
 mod source;
-mod text;
+pub(crate) mod text;
 
 use coffer_confine::confinement::{Control, Gap};
 use coffer_confine::posture::{Posture, Words};
