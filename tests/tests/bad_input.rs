@@ -142,6 +142,8 @@ const VALUES: &[Case] = &[
     (&["--sysctl=kernel.msgmax=abc"], &["kernel.msgmax to \"abc\""], Run),
     (&["--sysctl=net.ipv4.none=1"], &["net.ipv4.none"], Run),
     // The network.
+    (&["--tmpfs=/x:uid=99999999"], &["user 99999999", "container's ids", "smaller id"], Both),
+    (&["--tmpfs=/x:gid=99999999"], &["group 99999999", "container's ids", "smaller id"], Both),
     (&["--network=bridge"], &["\"bridge\"", FORM, "network <", "`none` (loopback alone) and `host`"], Both),
     (&["--restart=always"], &["\"always\"", FORM, "restart <", "no daemon", "Restart=on-failure"], Both),
     (&["--cgroupns=host"], &["\"host\"", FORM, "cgroupns <", "private"], Both),

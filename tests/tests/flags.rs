@@ -189,7 +189,7 @@ fn root_files_name_variables_and_words() {
         path.to_str().unwrap().to_owned()
     };
     let variables = put("env", "# a comment\nONE=1 and more\nPASSED\n\nNOT_SET\n");
-    let words = put("labels", "depth=12\n");
+    let words = put("labels", "# a comment=none\n  depth=12\n");
     let id = folder.path().join("cid").to_str().unwrap().to_owned();
     let flags = ["run", "--name", "box", "--env-file", &variables, "--cidfile", &id];
     let more = ["--label-file", &words, "-l", "buoy", "-e", "ONE"];
@@ -200,6 +200,7 @@ fn root_files_name_variables_and_words() {
     assert_eq!(program::run(&mut command).success(), "other-on-unset-\n");
     let seen: serde_json::Value = serde_json::from_str(&coffer.must(&["inspect", "box"])).unwrap();
     let text = seen.to_string();
+    assert!(!text.contains("a comment"), "{seen:#}");
     assert!(text.contains(r#""depth":"12""#) && text.contains(r#""buoy":"""#), "{seen:#}");
     assert_eq!(fs::read_to_string(&id).unwrap(), coffer.must(&["ps", "-aq", "--no-trunc"]).trim());
     coffer.must(&["rm", "box"]);

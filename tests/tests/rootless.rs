@@ -61,6 +61,10 @@ fn root_an_ordinary_user_without_sub_ids_runs_what_belongs_to_root_alone() {
     assert_eq!(seen.split_whitespace().last(), Some("1"), "{seen}");
     let refused = coffer.run(&["run", "--rm", "--user", "7", &name, "id"]).failure(125);
     assert!(refused.contains("user 7 is not among the container's ids"), "{refused}");
+    let refused = coffer.run(&["run", "--rm", "--tmpfs", "/x:uid=7", &name, "id"]).failure(125);
+    assert!(refused.contains("user 7 is not among the container's ids"), "{refused}");
+    let refused = coffer.run(&["run", "--rm", "--oom-score-adj", "-9", &name, "id"]).failure(125);
+    assert!(refused.contains("help: only root can have a process killed later"), "{refused}");
     let refused = coffer.run(&["run", "--rm", &coffer.layout(&DEBIAN), "true"]).failure(125);
     assert!(refused.contains("has no ids to lend to containers in /etc/subuid"), "{refused}");
     assert!(refused.contains("usermod --add-subuids"), "{refused}");

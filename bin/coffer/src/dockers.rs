@@ -58,6 +58,11 @@ pub(crate) fn short(
     if let Some((_, verb, before)) = ALONE.iter().find(|(alone, ..)| *alone == word) {
         return Some(Ok((verb, words(before, rest))));
     }
+    if let Some(failure) =
+        rest.first().and_then(|second| missing(&format!("{word} {}", second.to_string_lossy())))
+    {
+        return Some(Err(failure));
+    }
     let (_, same) = SAME.iter().find(|(noun, _)| *noun == word)?;
     let Some((second, rest)) = rest.split_first() else {
         return Some(Err(
@@ -71,7 +76,7 @@ pub(crate) fn short(
     let is_it = |long: &&Long| long.noun == word && long.words.contains(&second.as_ref());
     Some(match LONG.iter().find(is_it) {
         Some(long) => Ok((long.verb, words(long.before, rest))),
-        None => Err(match missing(&format!("{word} {second}")).or_else(|| missing(&second)) {
+        None => Err(match missing(&second) {
             Some(failure) => failure,
             None => Failure::new(format!("coffer has no verb \"{word} {second}\""))
                 .help("coffer help lists the verbs"),
@@ -123,6 +128,8 @@ const MISSING: &[Missing] = &[
     lacks(&["volume"], "volumes are folders of the host, and have no names of their own", "coffer run -v DIR:/PATH"),
     lacks(&["container prune"], "", "coffer system prune --containers"),
     lacks(&["image prune"], "", "coffer system prune, or coffer system prune --all"),
+    lacks(&["system df"], "what images and containers take is not added up yet", "coffer images, and du on the data root that coffer info names"),
+    lacks(&["system events"], "there is no daemon that could tell", "coffer wait NAME, or coffer logs --follow NAME"),
     lacks(&["healthcheck"], "there is no daemon that could ask after a container's health", "coffer exec NAME COMMAND"),
 ];
 

@@ -166,7 +166,11 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
         Some(ContextValue::Strings(list)) => list.first().cloned(),
         _ => None,
     };
-    let all = format!("coffer {verb} --help lists the flags");
+    let lists = match error.kind() {
+        ErrorKind::InvalidSubcommand => "what there is",
+        _ => "the flags",
+    };
+    let all = format!("coffer {verb} --help lists {lists}");
     let invalid = context(ContextKind::InvalidArg);
     match (error.kind(), invalid) {
         (ErrorKind::UnknownArgument, Some(word)) if word.starts_with('-') => {
@@ -174,6 +178,10 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
         }
         (ErrorKind::UnknownArgument, Some(word)) => {
             Failure::new(format!("`coffer {verb}` does not take {word:?}")).help(all)
+        }
+        (ErrorKind::InvalidSubcommand, _) => {
+            let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            Failure::new(format!("`coffer {verb}` has no {word:?}")).help(all)
         }
         (ErrorKind::MissingRequiredArgument, Some(name)) => {
             Failure::new(format!("`coffer {verb}` needs {name}"))

@@ -28,25 +28,30 @@ pub(crate) fn image(store: &Store, word: &str, platform: &Platform) -> Result<En
 
 /// The image that `word` means in the store, and nowhere else: for those who take it from there.
 pub(crate) fn image_kept(store: &Store, word: &str) -> Result<Entry, Failure> {
-    match word.parse::<ImageName>() {
-        Ok(ImageName::Registry(name)) => kept(store, word, Some(name)),
-        Err(_) => kept(store, word, None),
-        Ok(file) => Err(Failure::new(format!("{file} is a file of yours, and not in the store"))
-            .help("coffer images lists what is")),
-    }
+    let found = match word.parse::<ImageName>() {
+        Ok(ImageName::Registry(name)) => find(store, word, Some(&name))?,
+        Err(_) => find(store, word, None)?,
+        Ok(file) => {
+            return Err(Failure::new(format!("{file} is a file of yours, and not in the store"))
+                .help("coffer images lists what is"));
+        }
+    };
+    found.ok_or_else(|| missing(word, None))
 }
 
 fn kept(store: &Store, word: &str, name: Option<Reference>) -> Result<Entry, Failure> {
-    if let Some(name) = &name
+    find(store, word, name.as_ref())?.ok_or_else(|| missing(word, name))
+}
+
+/// By the name that `word` may be, or by the digest.
+fn find(store: &Store, word: &str, name: Option<&Reference>) -> Result<Option<Entry>, Failure> {
+    if let Some(name) = name
         && let Some(descriptor) = store.resolve(name)?
     {
         let name = name.digest().is_none().then(|| name.clone());
-        return Ok(Entry { name, descriptor });
+        return Ok(Some(Entry { name, descriptor }));
     }
-    match by_digest(store, word)? {
-        Some(entry) => Ok(entry),
-        None => Err(missing(word, name)),
-    }
+    by_digest(store, word)
 }
 
 /// The image whose id `word` is, or begins with; `None` where `word` is no such id, or is the name

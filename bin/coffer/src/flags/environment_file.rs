@@ -46,8 +46,8 @@ pub(crate) fn read(file: &Path, what: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_owned()))
 }
 
-/// Lines that hold something, with their numbers.
-fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// Lines that hold something and are no comments, with their numbers.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let numbered = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim_start()));
     numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }

@@ -15,7 +15,7 @@ use coffer_runtime::spec::{
 };
 
 use super::container::{ContainerFlags, FenceFlags, LimitFlags, ProcessFlags};
-use super::environment_file::{read, variables};
+use super::environment_file::{entries, read, variables};
 use super::limit::{Limit, List, MemorySize};
 use super::security::{LabelPart, SecurityOption, contradiction};
 use super::value::ValueError;
@@ -84,9 +84,8 @@ impl ProcessFlags {
     fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
         let mut labels = BTreeMap::new();
         for file in &self.label_file {
-            for line in
-                read(file, "the file of --label-file")?.lines().filter(|line| !line.is_empty())
-            {
+            let text = read(file, "the file of --label-file")?;
+            for (_, line) in entries(&text) {
                 let refused = |error: ValueError| {
                     Failure::new(format!("{line:?} is not a label"))
                         .at(file.display().to_string())

@@ -55,6 +55,22 @@ fn a_long_form_that_docker_has() {
 }
 
 #[test]
+fn second_words_that_there_are_not() {
+    fails(
+        "system df",
+        125,
+        "error: coffer does not have docker's \"system df\"\n\
+         \x20  = what images and containers take is not added up yet\n\
+         help: coffer images, and du on the data root that coffer info names\n",
+    );
+    fails(
+        "system clean",
+        125,
+        "error: `coffer system` has no \"clean\"\nhelp: coffer system --help lists what there is\n",
+    );
+}
+
+#[test]
 fn a_misspelt_flag() {
     fails(
         "images --digest",

@@ -100,7 +100,7 @@ impl ConfinementError {
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {
             Self::UnmappedUser(_) | Self::UnmappedGroup(_) => {
-                "choose a smaller id with --user; an ordinary user gets more ids with \
+                "choose a smaller id; an ordinary user gets more ids with \
                  usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME, as root"
             }
             Self::Landlock(error) => return error.help(),

@@ -1,9 +1,9 @@
 //! From an admitted image to a container that can be started.
 
-use coffer_confine::Confinement;
 use coffer_confine::confinement::Host;
 use coffer_confine::ids::{self, IdMap};
 use coffer_confine::user::{self, FILE_LIMIT, Identity};
+use coffer_confine::{Confinement, ConfinementError};
 use coffer_oci::ImageConfig;
 use coffer_policy::{Admission, Admitted};
 use coffer_rootfs::Stack;
@@ -17,7 +17,7 @@ use crate::label;
 use crate::monitor::Stdin;
 use crate::plan::Authority;
 use crate::signal;
-use crate::spec::{self, Facts, Ipc, Request, Userns};
+use crate::spec::{self, Facts, Ipc, MountRequest, Request, Userns};
 use crate::state::{Draft, Locked, Name, Record, Removal, StateError};
 
 /// What a container is made from.
@@ -101,6 +101,7 @@ fn prepare(
     let Creation { admitted, image, request, stdin, .. } = creation;
     let chosen = joined::choose(root, request)?;
     let ids = map(root, locked, request, &chosen)?;
+    check_owners(request, ids.as_ref())?;
     let devices = spec::devices(&request.devices, ids.as_ref())?;
     let facts = Facts {
         identity: &identity,
@@ -175,6 +176,24 @@ fn with_default(limits: Limits) -> Limits {
     let unit = u64::from(host.mem_unit);
     let bytes = |count: u64| unit.saturating_mul(count);
     limits.leaving_room(bytes(host.totalram), bytes(host.totalswap))
+}
+
+/// Memory can belong to none but the container's ids.
+fn check_owners(request: &Request, ids: Option<&IdMap>) -> Result<(), ConfinementError> {
+    let Some(ids) = ids else { return Ok(()) };
+    for mount in &request.mounts {
+        let MountRequest::Tmpfs(tmpfs) = mount else { continue };
+        match (tmpfs.uid, tmpfs.gid) {
+            (Some(uid), _) if ids.host_uid(uid).is_none() => {
+                return Err(ConfinementError::UnmappedUser(uid));
+            }
+            (_, Some(gid)) if ids.host_gid(gid).is_none() => {
+                return Err(ConfinementError::UnmappedGroup(gid));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The ids that the container has on the host; none where it shares the host's.

@@ -122,6 +122,10 @@ impl LaunchError {
             Self::Ids(error) => error.help(),
             Self::Mount { hint, .. } => hint.map(str::to_owned),
             Self::Step(step) => step.hint.map(str::to_owned),
+            Self::Process { file: "oom_score_adj", source: Errno::ACCESS } => Some(
+                "only root can have a process killed later than others: leave out a number below 0"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

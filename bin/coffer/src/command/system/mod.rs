@@ -35,6 +35,9 @@ enum What {
         /// Docker's flag against a question; coffer asks none
         #[arg(short, long)]
         force: bool,
+        /// Docker's flag for anonymous volumes, which coffer does not have
+        #[arg(long)]
+        volumes: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -62,7 +65,7 @@ impl Command for System {
 
     fn run(self, context: Context) -> Outcome {
         match self.what {
-            What::Prune { containers, all, json, force: _ } => {
+            What::Prune { containers, all, json, force: _, volumes: _ } => {
                 let stopped =
                     if containers { prune::Stopped::Remove } else { prune::Stopped::Keep };
                 let named = if all { prune::Named::RemoveUnused } else { prune::Named::Keep };
