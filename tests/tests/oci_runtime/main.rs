@@ -19,3 +19,4 @@ mod migration;
 mod network;
 mod run;
 mod terminal;
+mod traced;

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use coffer_tests::oci::Runtime;
+use coffer_tests::steps::{self, End, Victim};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::json;
@@ -108,6 +110,58 @@ fn root_memory_is_served_to_whoever_restores_lazily() {
     assert_eq!(counted.runtime.leftovers(), [""; 0]);
 }
 
+/// Whether CRIU can do something on this kernel.
+fn can(criu: &Path, feature: &str) -> bool {
+    let check = Command::new(criu).args(["check", "--feature", feature]).output();
+    check.unwrap().status.success()
+}
+
+#[test]
+fn root_memory_comes_when_it_is_wanted() {
+    let Some(criu) = criu() else { return };
+    if !can(&criu, "uffd") {
+        eprintln!("skipped: this kernel has no userfaultfd");
+        return;
+    }
+    let counted = Counted::new(&criu, "wanted", |_| ());
+    counted.start();
+    assert_eq!(counted.counts(), "1\n");
+    counted.checkpoint(&[]);
+    let (server, serves) = counted.beside(&["lazy-pages"]);
+    ready(serves);
+    counted.restore(&["--lazy-pages"]);
+    assert_eq!(counted.counts(), "2\n", "its memory is there when it looks at it");
+    server.succeeds();
+    assert_eq!(counted.counts(), "3\n", "and afterwards");
+    assert_eq!(counted.runtime.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_a_restore_that_waits_for_memory_may_be_killed_anywhere() {
+    let Some(criu) = criu() else { return };
+    if !can(&criu, "uffd") {
+        eprintln!("skipped: this kernel has no userfaultfd");
+        return;
+    }
+    let counted = Counted::new(&criu, "killed", |_| ());
+    counted.start();
+    counted.checkpoint(&[]);
+    let (bundle, images) = (counted.bundle.to_string_lossy(), counted.images());
+    let verb = ["restore", "--detach", "--lazy-pages", "--bundle", &bundle];
+    let last = steps::each(|step| {
+        let (server, serves) = counted.beside(&["lazy-pages"]);
+        ready(serves);
+        let command = counted.runtime.command(&counted.words(&verb, &images));
+        let (end, outcome) = steps::kill_at(step, Victim::Command, &command);
+        assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
+        drop(server);
+        let left = counted.runtime.leftovers();
+        assert!(left.is_empty(), "after a kill at step {step}: {left:#?}");
+        end
+    });
+    assert!(last > 3, "no more than {last} steps");
+}
+
 #[test]
 fn root_a_restore_asks_who_serves_memory() {
     let Some(criu) = criu() else { return };
@@ -146,8 +200,7 @@ fn root_memory_alone_is_written_ahead_where_the_kernel_tracks_it() {
     let Some(criu) = criu() else { return };
     let counted = Counted::new(&criu, "ahead", |_| ());
     counted.start();
-    let check = Command::new(&criu).args(["check", "--feature", "mem_dirty_track"]).output();
-    let tracked = check.unwrap().status.success();
+    let tracked = can(&criu, "mem_dirty_track");
     let ahead = counted.runtime.folder().join("ahead").to_string_lossy().into_owned();
     let said = counted.runtime.run(&counted.words(&["checkpoint", "--pre-dump"], &ahead));
     if !tracked {

@@ -1,14 +1,21 @@
 //! `delete`: what a container was is removed.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::hooks::{self, HookState};
+use super::{BundleError, BundleId, Home, HookError, Locked, State, Status};
+use crate::cgroup::Cgroup;
 use crate::rdt::Class;
 
-use super::{BundleError, BundleId, Home, HookError, Locked, State, Status};
+/// How long a killed process may take before the rest of its groups is killed too.
+const SHORTLY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+/// How long it may take then.
+const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// Whether a container that lives is killed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +54,9 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
         clear(home, locked)?;
         return Ok(Deleted { failed: Vec::new() });
     };
-    end(&locked, &state, status)?;
-    state.cgroup.open()?.remove()?;
+    let cgroup = state.cgroup.open()?;
+    end(&locked, &state, status, &cgroup)?;
+    cgroup.remove()?;
     state.rdt.as_ref().map_or(Ok(()), Class::remove)?;
     home.remove(locked)?;
     let told = HookState::new(&state, Status::Stopped);
@@ -57,19 +65,47 @@ pub fn delete(home: &Home, id: &BundleId, force: Force) -> Result<Deleted, Bundl
 
 /// Kills the first process, and waits until it has gone and all of its namespace with it. One that
 /// is paused dies when it is let go on. Source: the kernel's freezer-subsystem.rst.
-fn end(locked: &Locked, state: &State, status: Status) -> Result<(), BundleError> {
+///
+/// A namespace ends when its last process was collected, by its tracer first where it has one: a
+/// CRIU that was left alone in the middle of a restore waits for the first process, which waits for
+/// those that CRIU has not collected. It is in the container's groups, and is killed there.
+fn end(locked: &Locked, state: &State, status: Status, cgroup: &Cgroup) -> Result<(), BundleError> {
     let Some(init) = locked.init(state)? else { return Ok(()) };
     match pidfd_send_signal(&init, Signal::KILL) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Ok(()) | Err(Errno::SRCH) => {}
         Err(errno) => return Err(BundleError::signal(locked.id(), errno)),
     }
     if status == Status::Paused {
-        state.cgroup.open()?.thaw()?;
+        cgroup.thaw()?;
     }
-    let mut ended = [PollFd::from_borrowed_fd(init.as_fd(), PollFlags::IN)];
-    rustix::io::retry_on_intr(|| poll(&mut ended, None))
-        .map(|_| ())
-        .map_err(|errno| BundleError::signal(locked.id(), errno))
+    let failed = |errno| BundleError::signal(locked.id(), errno);
+    if has_ended(&init, SHORTLY).map_err(failed)? {
+        return Ok(());
+    }
+    // Who is left after that was waited for already, as long.
+    let patience = if cgroup.kill().is_ok() { PATIENCE } else { Timespec::default() };
+    if has_ended(&init, patience).map_err(failed)? {
+        return Ok(());
+    }
+    let pid = state.init.pid;
+    let tracer = tracer(pid).map_or_else(String::new, |tracer| {
+        format!(": process {tracer} traces it, and has to end or let it go first")
+    });
+    Err(BundleError::Unending { id: locked.id().clone(), pid, tracer })
+}
+
+fn has_ended(process: &OwnedFd, patience: Timespec) -> rustix::io::Result<bool> {
+    let mut ended = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(&mut ended, Some(&patience)))? > 0)
+}
+
+/// Who traces a process. Source: man 5 proc_pid_status.
+fn tracer(pid: i32) -> Option<i32> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(format!("/proc/{pid}/status"), flags, Mode::empty()).ok()?;
+    let text = std::io::read_to_string(std::fs::File::from(file)).ok()?;
+    let number = text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    number.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 /// Removes what a killed command left of a container that never was.

@@ -182,6 +182,16 @@ pub enum BundleError {
         #[source]
         source: io::Error,
     },
+    /// It was killed, and does not go.
+    #[error("process {pid} of container {id} does not end{tracer}")]
+    Unending {
+        /// Whose.
+        id: BundleId,
+        /// The first process.
+        pid: i32,
+        /// Who holds it, with the way on; or nothing.
+        tracer: String,
+    },
     /// The process cannot be looked at or signalled.
     #[error("the process of container {id} cannot be reached")]
     Process {

@@ -18,7 +18,9 @@ use rustix::mount::{
     open_tree,
 };
 use rustix::net::RecvFlags;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, set_parent_process_death_signal,
+};
 use rustix::thread::UnshareFlags;
 
 use super::message::{Answer, FEATURE_CHECK, Features, NOTIFY, Notify, Opts, Request};
@@ -82,6 +84,7 @@ struct Start<'a> {
     /// The root, and where it is to be seen.
     shown: Option<(OwnedFd, &'a Path)>,
     inherited: &'a [BorrowedFd<'a>],
+    maker: Pid,
 }
 
 impl Service {
@@ -102,7 +105,7 @@ impl Service {
         };
         let name = CString::new(program.as_os_str().as_bytes()).unwrap_or_default();
         let folders = [folders.images, folders.log()];
-        let start = Start { name, folders, shown, inherited };
+        let start = Start { name, folders, shown, inherited, maker: getpid() };
         let how = Clone3 { namespaces, cgroup: None, parent: Parent::Caller };
         let cloned = spawn::spawn(how, || match start.run(theirs.as_fd()) {
             Ok(never) => match never {},
@@ -238,9 +241,23 @@ fn hear(
 }
 
 impl Start<'_> {
+    /// Ends with its maker where it restores: nobody else would hear what comes of it. A dump goes
+    /// on alone, and lets the container go when it finds nobody to talk to.
+    fn end_with_maker(&self) -> io::Result<()> {
+        if self.shown.is_none() {
+            return Ok(());
+        }
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        match getppid() == Some(self.maker) {
+            true => Ok(()),
+            false => Err(Errno::SRCH.into()),
+        }
+    }
+
     /// Becomes CRIU. It takes its folders from the descriptors of whoever has made its socket, and
     /// mounts below them: both have to be of its own mount namespace, and so are made here.
     fn run(&self, channel: BorrowedFd<'_>) -> io::Result<std::convert::Infallible> {
+        self.end_with_maker()?;
         if let Some((tree, place)) = &self.shown {
             show(tree, place)?;
         }
