@@ -1,6 +1,14 @@
 //! `coffer` for an ordinary user, who has sub-ids and nothing else.
 
-use coffer_tests::coffer::Coffer;
+#![expect(clippy::disallowed_methods, reason = "a test's own folder")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use coffer_tests::coffer::{self, Coffer};
 use coffer_tests::image::catalogue::{BUSYBOX, DEBIAN, LAYERED, REDIS};
 use coffer_tests::program;
 
@@ -69,4 +77,45 @@ fn root_an_ordinary_user_without_sub_ids_runs_what_belongs_to_root_alone() {
     assert!(refused.contains("has no ids to lend to containers in /etc/subuid"), "{refused}");
     assert!(refused.contains("usermod --add-subuids"), "{refused}");
     assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// A folder as the root of coffer, with what a program needs of the host's; `$0` is that folder.
+const CHROOT: &str = "
+    for folder in usr lib lib64 bin proc sys dev; do
+        mkdir $0/$folder; mount --rbind /$folder $0/$folder
+    done
+    exec chroot $USERSPEC \"$0\" env COFFER_ROOT=/tmp/root HOME=/tmp /coffer \"$@\"
+";
+
+/// In a chroot the kernel makes no user namespaces, and says no more than EPERM.
+#[test]
+fn root_a_chroot_is_named_where_no_user_namespace_is_to_be_had() {
+    if !program::root() {
+        return;
+    }
+    for user in ["", "--userspec=47110:47110"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::copy(coffer::binary(), path("coffer")).unwrap();
+        program::must("cp", [Path::new("-r"), &BUSYBOX.layout(), &path("layout")]);
+        fs::create_dir(path("tmp")).unwrap();
+        for (name, mode) in [("tmp", 0o777), (".", 0o755)] {
+            fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-ec", CHROOT]);
+        command.arg(folder.path()).env("USERSPEC", user);
+        let ran = program::run(command.args(["run", "--rm", "oci:/layout:latest", "true"]));
+        assert_eq!(ran.status, 125, "{ran}");
+        let help = "help: coffer runs in a chroot, where the kernel makes no user namespaces";
+        assert!(ran.stderr.contains(help) && !ran.stderr.contains("usermod"), "{ran}");
+        assert!(!ran.stderr.contains("sysctl"), "{ran}");
+        assert!(!path("tmp/root/containers").exists() || empty(&path("tmp/root/containers")));
+    }
+}
+
+/// Whether there is no container in a folder of them.
+fn empty(containers: &Path) -> bool {
+    let mut names = fs::read_dir(containers).unwrap().flatten().map(|entry| entry.file_name());
+    names.all(|name| name == "names")
 }

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use coffer_confine::ids::InsideError;
 use coffer_intake::{AdmitError, PullError, PushError};
 use coffer_policy::Refusal;
 use coffer_registry::Error as RegistryError;
@@ -43,6 +44,7 @@ fn help(error: &(dyn Error + 'static)) -> Option<String> {
             .or_else(|| error.downcast_ref::<PushError>().map(PushError::help))
             .or_else(|| error.downcast_ref::<ContainerError>().map(ContainerError::help))
             .or_else(|| error.downcast_ref::<RegistryError>().map(RegistryError::help))
+            .or_else(|| error.downcast_ref::<InsideError>().map(InsideError::help))
     };
     ask(error).flatten()
 }

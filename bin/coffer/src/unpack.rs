@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use coffer_confine::ids;
+use coffer_confine::ids::{self, InsideError};
 use coffer_rootfs::limits::Limits;
 use coffer_rootfs::{Flavour, Layers, LayersError, Stack};
 use coffer_store::{Image, Store};
@@ -43,7 +43,11 @@ fn inside(work: impl FnOnce() -> Result<u64, LayersError>) -> Result<u64, Failur
         return Ok(work()?);
     }
     let ids = ids::of_caller()?;
-    ids::in_user_namespace(&ids, work).map_err(|error| with_what_lacks(error.into()))
+    ids::in_user_namespace(&ids, work).map_err(|error| match error {
+        // That there is no namespace at all is not for want of ids.
+        InsideError::Refused(_) => error.into(),
+        error => with_what_lacks(error.into()),
+    })
 }
 
 /// Without sub-ids most images cannot be unpacked: says how to get some.

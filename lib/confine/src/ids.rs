@@ -8,6 +8,7 @@ mod error;
 mod inside;
 mod map;
 pub mod pool;
+pub mod refused;
 pub mod subid;
 mod supply;
 mod write;

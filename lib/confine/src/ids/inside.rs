@@ -13,10 +13,10 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, set_parent_process_death_signal, waitpid,
 };
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::{IdMap, IdsError, write};
+use super::{IdMap, IdsError, refused, write};
 
 /// The most bytes of an answer.
 const ANSWER_LIMIT: u64 = 64 << 20;
@@ -27,6 +27,9 @@ pub enum InsideError {
     /// The process could not be made.
     #[error("cannot make a process in a user namespace")]
     Start(#[source] io::Error),
+    /// The kernel makes no user namespace here.
+    #[error("cannot make a user namespace")]
+    Refused(#[source] Errno),
     /// It could not be given its ids.
     #[error("cannot give the user namespace its ids")]
     Ids(#[source] IdsError),
@@ -71,9 +74,37 @@ where
     let status = wait(pid)?;
     let bytes = answered?;
     let died = || InsideError::Died(describe(status));
-    serde_json::from_slice::<Result<T, String>>(&bytes)
-        .map_err(|_| died())?
-        .map_err(InsideError::Failed)
+    let answer = serde_json::from_slice::<Result<T, Said>>(&bytes).map_err(|_| died())?;
+    answer.map_err(|said| match said {
+        Said::Refused(errno) => InsideError::Refused(Errno::from_raw_os_error(errno)),
+        Said::Failed(text) => InsideError::Failed(text),
+    })
+}
+
+/// Why the child gives no answer.
+#[derive(Serialize, Deserialize)]
+enum Said {
+    /// It has no namespace; the kernel's number for why.
+    Refused(i32),
+    /// In words.
+    Failed(String),
+}
+
+impl From<io::Error> for Said {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl InsideError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Refused(errno) => refused::hint(*errno),
+            Self::Ids(error) => error.help(),
+            Self::Start(_) | Self::Died(_) | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// The parent's ends of the pipes.
@@ -112,8 +143,7 @@ impl Child {
         T: Serialize,
         E: Error,
     {
-        let began = self.begin(caller).map_err(|e| e.to_string());
-        let answer = began.and_then(|()| work().map_err(|e| chain(&e)));
+        let answer = self.begin(caller).and_then(|()| work().map_err(|e| Said::Failed(chain(&e))));
         let written = serde_json::to_vec(&answer)
             .map_err(io::Error::from)
             .and_then(|bytes| File::from(self.give_answer).write_all(&bytes));
@@ -121,8 +151,15 @@ impl Child {
     }
 
     /// A new namespace, then root of it, bound to the caller's life.
-    fn begin(&self, caller: Pid) -> io::Result<()> {
-        userns::enter_new()?;
+    fn begin(&self, caller: Pid) -> Result<(), Said> {
+        userns::enter_new().map_err(|error| match error.raw_os_error() {
+            Some(errno) => Said::Refused(errno),
+            None => error.into(),
+        })?;
+        Ok(self.become_root(caller)?)
+    }
+
+    fn become_root(&self, caller: Pid) -> io::Result<()> {
         rustix::io::write(&self.is_ready, b"r")?;
         if !is_told(&self.go)? {
             return Err(io::Error::other("no ids were mapped"));

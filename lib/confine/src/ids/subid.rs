@@ -2,6 +2,7 @@
 //!
 //! Source: man 5 subuid, man 5 subgid.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -144,9 +145,12 @@ fn ranges(own: u32, lent: &[Lent]) -> Vec<Range> {
     ranges
 }
 
-/// A file in `/etc`; one that is not there is empty.
+/// A file in `/etc`; one that is not there is empty, and so it is where there is no `/etc`.
 pub(super) fn read(file: &str, path: &'static str) -> Result<Vec<u8>, IdsError> {
-    let bytes = dir::open(Path::new(ETC)).and_then(|etc| dir::read(etc.as_fd(), file, FILE_LIMIT));
+    let bytes = match dir::open(Path::new(ETC)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        etc => etc.and_then(|etc| dir::read(etc.as_fd(), file, FILE_LIMIT)),
+    };
     bytes.map(Option::unwrap_or_default).map_err(|source| IdsError::Read { path, source })
 }
 

@@ -178,6 +178,7 @@ impl ContainerError {
         match self {
             Self::Cgroup(error) => error.help().map(str::to_owned),
             Self::Ids(error) => error.help(),
+            Self::Inside(error) => error.help(),
             Self::Device(error) => error.help(),
             Self::User(UserError::NoUser(_)) => {
                 Some("--user takes numbers too, such as --user 1000:1000".to_owned())

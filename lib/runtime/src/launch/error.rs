@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use coffer_confine::ids::IdsError;
+use coffer_confine::ids::{IdsError, refused};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
@@ -14,7 +14,7 @@ use crate::plan::{Handed, Plan, Step};
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// The process could not be made.
-    #[error("cannot make a process with new namespaces ({namespaces:?})")]
+    #[error("cannot make a process with new namespaces ({})", names(*namespaces))]
     Clone {
         /// Which namespaces.
         namespaces: UnshareFlags,
@@ -45,6 +45,15 @@ pub enum LaunchError {
     Process {
         /// Which file.
         file: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
+    /// How soon it is killed could not be set.
+    #[error("cannot set oom_score_adj to {score}")]
+    OomScore {
+        /// What was asked for.
+        score: i32,
         /// What the kernel said.
         #[source]
         source: Errno,
@@ -118,9 +127,13 @@ impl LaunchError {
     /// What would help, in the words of flags and packages.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Clone { source, .. } => clone_hint(source).map(str::to_owned),
+            Self::Clone { source, .. } => refused::hint(Errno::from_io_error(source)?),
             Self::Ids(error) => error.help(),
             Self::Mount { hint, .. } => hint.map(str::to_owned),
+            Self::OomScore { source: Errno::ACCESS, .. } => Some(
+                "less than coffer's own needs CAP_SYS_RESOURCE; ask for more with --oom-score-adj"
+                    .to_owned(),
+            ),
             Self::Step(step) => step.hint.map(str::to_owned),
             Self::Process { file: "oom_score_adj", source: Errno::ACCESS } => Some(
                 "only root can have a process killed later than others: leave out a number below 0"
@@ -156,16 +169,10 @@ const BIND_HINT: &str = "the volume has to be on a file system that takes idmapp
     xfs, btrfs, tmpfs); without mounts below it: --mount type=bind,bind-recursive=disabled; \
     without a user namespace: --userns host";
 
-fn clone_hint(source: &io::Error) -> Option<&'static str> {
-    match Errno::from_io_error(source)? {
-        Errno::NOSPC => Some("the host's limit of namespaces is reached: see /proc/sys/user"),
-        Errno::PERM => Some(
-            "the host does not let this user make user namespaces: see \
-             kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns",
-        ),
-        Errno::AGAIN => Some("the limit of processes is reached: see ulimit -u and pids.max"),
-        _ => None,
-    }
+/// The namespaces in man 7 namespaces' words.
+fn names(namespaces: UnshareFlags) -> String {
+    let name = |(name, _): (&str, UnshareFlags)| name.trim_start_matches("NEW").to_lowercase();
+    namespaces.iter_names().map(name).collect::<Vec<_>>().join(" ")
 }
 
 impl Plan {
@@ -210,6 +217,13 @@ fn advice(step: &Step, errno: Errno) -> (Option<&'static str>, u8) {
         ),
         (Step::Groups(_), Errno::PERM) => {
             (Some("give this user ranges in /etc/subuid and /etc/subgid"), 125)
+        }
+        (Step::Sysctl(..), Errno::NOENT) => {
+            (Some("this kernel has no such parameter; leave --sysctl out"), 125)
+        }
+        (Step::Sysctl(..), _) => (Some("this kernel refuses the value; see man 8 sysctl"), 125),
+        (Step::WorkingFolder(..), _) => {
+            (Some("the program starts there; choose another folder with --workdir"), 125)
         }
         (Step::Ids(..), Errno::INVAL) => {
             (Some("the id is outside the container's range; choose another with --user"), 125)

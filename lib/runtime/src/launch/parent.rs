@@ -111,7 +111,7 @@ fn set_oom_score(plan: &Plan, pid: Pid) -> Result<(), LaunchError> {
     };
     match set() {
         Ok(_) => Ok(()),
-        Err(source) => Err(LaunchError::Process { file: "oom_score_adj", source }),
+        Err(source) => Err(LaunchError::OomScore { score, source }),
     }
 }
 
