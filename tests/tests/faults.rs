@@ -61,6 +61,54 @@ fn root_a_full_disk_is_said_and_leaves_nothing() {
     assert!(outcome.stderr.to_lowercase().contains("no space left"), "{outcome}");
 }
 
+/// How a container ended is known though the disk was full, and what takes room can be removed.
+#[test]
+fn root_a_full_disk_loses_no_exit_status_and_keeps_nobody_from_removing() {
+    if !program::root() {
+        return;
+    }
+    let image = format!("oci:{}:latest", BUSYBOX.layout().display());
+    let folder = tempfile::tempdir().unwrap();
+    let script = "
+        mount -t tmpfs -o size=20m tmpfs \"$1\"
+        export COFFER_ROOT=\"$1/root\"
+        \"$0\" tag \"$(\"$0\" pull --quiet \"$2\")\" busybox
+        for name in one two; do
+            \"$0\" run -d --name $name busybox sh -c 'read x </wait; exit 3' >&2
+            \"$0\" exec $name mkfifo /wait
+        done
+        \"$0\" create --name made busybox true >&2
+        cat /dev/zero >\"$1/filler\"
+        for name in one two; do \"$0\" exec $name sh -c 'echo >/wait'; done
+        \"$0\" wait one two
+        \"$0\" ps -a --format '{{.Names}} {{.State}}'
+        \"$0\" run --rm busybox true; echo run $?
+        \"$0\" rm one made; echo rm $?
+        \"$0\" rm -f two; echo rm $?
+        \"$0\" rmi busybox >&2; echo rmi $?
+        \"$0\" ps -aq; \"$0\" images -q
+        rm \"$1/filler\"
+        \"$0\" system check; \"$0\" system prune >&2; echo prune $?
+        \"$0\" run --rm \"$2\" echo room
+    ";
+    let outcome = program::run(
+        Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c", script])
+            .arg(coffer::binary())
+            .arg(folder.path())
+            .arg(image),
+    );
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let (before, after) = lines.split_at(lines.len().min(9));
+    let expected = "3\n3\nmade created\ntwo exited\none exited\nrun 125\none\nmade\nrm 0";
+    assert_eq!(before.join("\n"), expected, "{outcome}");
+    assert!(after.starts_with(&["two", "rm 0", "rmi 0"]), "{outcome}");
+    assert!(
+        after.ends_with(&["prune 0", "room"]) && after[3].ends_with(" 0 findings"),
+        "{outcome}"
+    );
+}
+
 /// Files of the store that hold an image's bytes.
 fn blobs(coffer: &Coffer) -> Vec<String> {
     let folder = coffer.root().join("blobs/sha256");

@@ -82,6 +82,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What to do about it, for a person.
+    pub fn help(&self) -> Option<String> {
+        let Self::NotOurs { path, .. } = self else { return None };
+        let shown = path.display();
+        Some(format!("where it is nobody else's: chmod 700 {shown}; or another folder: --root DIR"))
+    }
+
     /// For `map_err` on a file below the root.
     pub(crate) fn file(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let name = name.into();

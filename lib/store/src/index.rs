@@ -124,7 +124,7 @@ impl Store {
             return Err(IndexError::Full);
         }
         self.sync_blob_names()?;
-        dir::write_whole(
+        dir::write_whole_or_over(
             self.root(),
             layout::INDEX,
             &bytes,

@@ -109,6 +109,9 @@ pub fn read(dir: BorrowedFd<'_>, name: &str, limit: u64) -> io::Result<Option<Ve
     Ok(Some(bytes))
 }
 
+/// A file of one page is written by one step of the kernel's: no signal ends it in the middle.
+const PAGE: usize = 4096;
+
 /// Writes the file `name` in `dir` whole: under the name `.NAME.tmp`, then renamed over `name`.
 ///
 /// Whoever reads `name` meanwhile sees the old or the new content. Two writers of one name must
@@ -138,6 +141,54 @@ pub fn write_whole(
         rfs::fsync(dir)?;
     }
     Ok(())
+}
+
+/// The same for a text that line ends behind it do not change, such as JSON. Where the disk is
+/// full, a text that needs no more room is written over the old one: what frees room, or says how
+/// something ended, must not wait for room. That is one write within a page, which a kill comes
+/// before or after (a power failure, or a reader at that moment, may see parts of both).
+pub fn write_whole_or_over(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    bytes: &[u8],
+    mode: Mode,
+    durability: Durability,
+) -> io::Result<()> {
+    let written = write_whole(dir, name, bytes, mode, durability);
+    match &written {
+        Err(error) if is_full(error) => match write_over(dir, name, bytes, durability) {
+            Ok(true) => Ok(()),
+            _ => written,
+        },
+        _ => written,
+    }
+}
+
+/// Whether there is no room, or none for this user.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Writes `bytes` and line ends over the file `name`, if it is no shorter and one page at most.
+fn write_over(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    bytes: &[u8],
+    durability: Durability,
+) -> io::Result<bool> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rfs::openat(dir, name, flags, Mode::empty())?;
+    let size = usize::try_from(rfs::fstat(&fd)?.st_size).unwrap_or(usize::MAX);
+    if bytes.len() > size || size > PAGE {
+        return Ok(false);
+    }
+    let mut padded = bytes.to_vec();
+    padded.resize(size, b'\n');
+    let whole = rustix::io::pwrite(&fd, &padded, 0)? == size;
+    if durability == Durability::Disk {
+        rfs::fsync(&fd)?;
+    }
+    Ok(whole)
 }
 
 fn fill(fd: OwnedFd, bytes: &[u8], durability: Durability) -> io::Result<()> {
@@ -195,6 +246,39 @@ mod tests {
         assert_eq!(names, ["a"]);
         assert!(remove_file(dir.as_fd(), "a").unwrap());
         assert!(!remove_file(dir.as_fd(), "a").unwrap());
+    }
+
+    /// On a file system of its own, which is full.
+    #[test]
+    fn root_on_a_full_disk_a_text_is_written_over_the_old_one() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let tmpfs = rustix::mount::fsopen("tmpfs", rustix::mount::FsOpenFlags::FSOPEN_CLOEXEC);
+        let tmpfs = tmpfs.unwrap();
+        rustix::mount::fsconfig_set_string(&tmpfs, "size", "16k").unwrap();
+        rustix::mount::fsconfig_create(&tmpfs).unwrap();
+        let (mount, none) =
+            (rustix::mount::FsMountFlags::FSMOUNT_CLOEXEC, rustix::mount::MountAttrFlags::empty());
+        let dir = rustix::mount::fsmount(&tmpfs, mount, none).unwrap();
+        let dir = open_at(dir.as_fd(), ".").unwrap();
+        let (mode, process) = (Mode::RUSR | Mode::WUSR, Durability::Process);
+        let put =
+            |name: &str, bytes: &[u8]| write_whole_or_over(dir.as_fd(), name, bytes, mode, process);
+        put("a", b"[1, 2]").unwrap();
+        put("big", &[b' '; 5000]).unwrap();
+        // More than there is room for: all of it is taken.
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
+        let filler = rfs::openat(&dir, "filler", flags, mode).unwrap();
+        File::from(filler).write_all(&[0; 20_000]).unwrap_err();
+        put("a", b"[3]").unwrap();
+        assert_eq!(read(dir.as_fd(), "a", 99).unwrap().unwrap(), b"[3]\n\n\n");
+        for (name, bytes) in [("a", &b"[4, 5, 6]"[..]), ("new", b"x"), ("big", b"x")] {
+            let error = put(name, bytes).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{name}");
+        }
+        assert_eq!(read(dir.as_fd(), "a", 99).unwrap().unwrap(), b"[3]\n\n\n");
+        assert_eq!(entries(dir.as_fd()).unwrap().len(), 3);
     }
 
     #[test]

@@ -189,6 +189,11 @@ fn somebody_elses_folder() {
     let ran = crate::common::coffer_at(folder.path(), &["images"]);
     assert_eq!(ran.code, 125);
     assert!(ran.stderr.contains("it must be yours, with mode 700"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("\nhelp: where it is nobody else's: chmod 700 /"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

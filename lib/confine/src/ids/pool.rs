@@ -45,7 +45,8 @@ impl Pool {
     pub fn parse(bytes: &[u8]) -> Result<Self, IdsError> {
         let mut pool = Self::default();
         let text = str::from_utf8(bytes).map_err(|_| IdsError::BadPool(1))?;
-        for (number, line) in (1..).zip(text.lines()) {
+        // Where the disk was full, line ends stand behind the last line.
+        for (number, line) in (1..).zip(text.trim_end_matches('\n').lines()) {
             let entry = entry(line).ok_or(IdsError::BadPool(number))?;
             let overlaps = |other: &u32| *other != entry.1 && other.abs_diff(entry.1) < SIZE;
             let taken = pool.entries.iter().any(|(_, other)| overlaps(other));
@@ -240,7 +241,7 @@ fn read(root: BorrowedFd<'_>) -> Result<Pool, IdsError> {
 
 fn save(root: BorrowedFd<'_>, pool: &Pool) -> Result<(), IdsError> {
     let (text, mode) = (pool.to_text(), Mode::RUSR | Mode::WUSR);
-    dir::write_whole(root, FILE, text.as_bytes(), mode, Durability::Process)
+    dir::write_whole_or_over(root, FILE, text.as_bytes(), mode, Durability::Process)
         .map_err(|source| IdsError::Pool { what: "write", file: FILE, source })
 }
 
@@ -383,6 +384,13 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_behind_it_change_nothing() {
+        let pool = |text: &str| Pool::parse(text.as_bytes()).unwrap();
+        assert_eq!(pool("a 1879048192\n\n\n"), pool("a 1879048192\n"));
+        assert_eq!(pool("\n\n"), Pool::default());
+    }
+
+    #[test]
     fn a_file_that_we_did_not_write_is_an_error() {
         for bad in [
             "a",
@@ -394,6 +402,7 @@ mod tests {
             "a +1879048192",
             "a 1879048192\na 1879113728",
             "a  1879048192",
+            "\na 1879048192",
         ] {
             assert!(matches!(Pool::parse(bad.as_bytes()), Err(IdsError::BadPool(_))), "{bad:?}");
         }

@@ -243,7 +243,7 @@ impl Locked {
     }
 
     fn write(&self, name: &str, bytes: &[u8], durability: Durability) -> Result<(), StateError> {
-        dir::write_whole(self.dir(), name, bytes, Mode::RUSR | Mode::WUSR, durability)
+        dir::write_whole_or_over(self.dir(), name, bytes, Mode::RUSR | Mode::WUSR, durability)
             .map_err(|source| self.write_error(source))
     }
 
