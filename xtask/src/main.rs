@@ -15,6 +15,8 @@
 mod bed;
 mod bench;
 mod leftover;
+#[cfg(target_arch = "x86_64")]
+mod order;
 mod package;
 mod peers;
 mod room;
@@ -32,6 +34,7 @@ usage: cargo xtask VERB
   build           build coffer as it is shipped, and say where it is
   test [FILTER]   install what the tests need, build coffer, run all tests
   bed VERB …      a Debian kernel in a virtual machine: build, run, shell
+  order           find anew which functions a start runs, for the linker
   peers           build the newest crun, runc and youki into a folder of their own
   bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory, pull";
 
@@ -57,6 +60,8 @@ fn run() -> Result<ExitCode> {
         }
         ["build"] => shipped::build().map(|()| ExitCode::SUCCESS),
         ["bed", rest @ ..] => bed::run(rest),
+        #[cfg(target_arch = "x86_64")]
+        ["order"] => order::run().map(|()| ExitCode::SUCCESS),
         ["peers"] => peers::build().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h"] => {

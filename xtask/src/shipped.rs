@@ -28,6 +28,16 @@ pub(crate) fn words() -> Vec<&'static str> {
     [&["build", "--release", "--target", target()], &PACKAGES[..]].concat()
 }
 
+/// Builds coffer with the names of its functions in it, and says where it is. What is shipped has
+/// none: it is built anew before it is used.
+///
+/// # Errors
+/// Cargo cannot be started, or fails.
+pub(crate) fn with_symbols() -> Result<PathBuf> {
+    cargo(&[&words()[..], &["--config", "profile.release.package.coffer.strip=false"]].concat())?;
+    Ok(coffer())
+}
+
 /// A program of this workspace that is not shipped, as cargo builds it for the host.
 pub(crate) fn beside(program: &str) -> PathBuf {
     room::target_dir().join(HOST).join("release").join(program)
@@ -38,12 +48,17 @@ pub(crate) fn beside(program: &str) -> PathBuf {
 /// # Errors
 /// Cargo cannot be started, or fails.
 pub(crate) fn build() -> Result<()> {
+    cargo(&words())?;
+    println!("{}", coffer().display());
+    Ok(())
+}
+
+fn cargo(words: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(words()).current_dir(room::workspace()).status();
+    let status = Command::new(cargo).args(words).current_dir(room::workspace()).status();
     if !status.context("start cargo")?.success() {
         bail!("coffer was not built");
     }
-    println!("{}", coffer().display());
     Ok(())
 }
 

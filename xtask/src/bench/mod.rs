@@ -13,6 +13,9 @@ mod pull;
 mod runtime;
 mod start;
 
+pub(crate) use image::{bundle, with_command};
+pub(crate) use start::PROFILE;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

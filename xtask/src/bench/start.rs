@@ -10,7 +10,7 @@ use super::{Bench, image, peer};
 
 const ROUNDS: usize = 50;
 /// Where Debian's containers-common keeps the profile that podman uses.
-pub(super) const PROFILE: &str = "/usr/share/containers/seccomp.json";
+pub(crate) const PROFILE: &str = "/usr/share/containers/seccomp.json";
 
 /// `run` of a local image: coffer and podman.
 ///
