@@ -150,7 +150,6 @@ impl Tracer {
     fn follow(mut self, arguments: &[PathBuf]) -> Result<Vec<String>> {
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT, "order"]).args(arguments).stdout(Stdio::null());
-        #[expect(clippy::zombie_processes, reason = "the tracer waits for it")]
         let child = shell.spawn().context("start sh")?;
         let shell = Pid::from_raw(child.id().try_into()?);
         waitpid(shell, Some(WaitPidFlag::WUNTRACED))?;
