@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::coffer::binary;
+use crate::image::cargo_target;
 use crate::program::Outcome;
 
 /// What a bundle asks for before a test changes it.
@@ -36,6 +37,8 @@ pub enum Kind {
     Ours,
     /// runc.
     Runc,
+    /// runc's newest release, as `cargo xtask peers` makes it.
+    NewestRunc,
 }
 
 /// A runtime with a folder for states and bundles; all containers end with it.
@@ -70,6 +73,20 @@ impl Runtime {
         all
     }
 
+    /// Ours, and runc's newest release where it was made.
+    ///
+    /// # Panics
+    /// As [`Self::ours`].
+    #[must_use]
+    pub fn beside_newest() -> Vec<Self> {
+        let runc = Self { folder: tempfile::tempdir().unwrap(), kind: Kind::NewestRunc };
+        let is_there = runc.program().exists();
+        if !is_there {
+            eprintln!("without a peer: there is no newest runc (cargo xtask peers)");
+        }
+        std::iter::once(Self::ours()).chain(is_there.then_some(runc)).collect()
+    }
+
     /// Which it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -82,6 +99,7 @@ impl Runtime {
         match self.kind {
             Kind::Ours => self.folder.path().join("coffer-oci"),
             Kind::Runc => PathBuf::from("runc"),
+            Kind::NewestRunc => cargo_target().join("peers/bin/runc"),
         }
     }
 

@@ -132,6 +132,9 @@ fn root_the_same_specification_as_runcs_own_runs() {
     let path = bundle.to_string_lossy();
     runtime.must(&["spec", "--bundle", &path]);
     assert_eq!(runtime.run(&["spec", "--bundle", &path]).status, 1);
+    runtime.must(&["spec", "--bundle", &path, "--file", "other.json"]);
+    let other = std::fs::read(bundle.join("other.json")).unwrap();
+    assert_eq!(other, std::fs::read(bundle.join("config.json")).unwrap());
     let config = std::fs::read(bundle.join("config.json")).unwrap();
     let mut config: Value = serde_json::from_slice(&config).unwrap();
     config["process"]["terminal"] = json!(false);

@@ -17,6 +17,7 @@ mod life;
 mod limits;
 mod migration;
 mod network;
+mod peers;
 mod run;
 mod terminal;
 mod traced;

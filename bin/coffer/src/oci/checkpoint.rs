@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use coffer_runtime::bundle::{self, After, Checkpoint, Force};
-use coffer_runtime::criu::{Folders, Groups, Options, PageServer};
+use coffer_runtime::criu::{Folders, Groups, NetworkLock, Options, PageServer};
 use coffer_sys::inherited;
 use rustix::fs::OFlags;
 
@@ -37,6 +37,7 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("manage-cgroups-mode", None),
         EMPTY_NAMESPACE,
         switch("auto-dedup", None),
+        NETWORK_LOCK,
     ],
     operands: (1, 1),
     verbatim_after: usize::MAX,
@@ -44,6 +45,9 @@ pub(super) const GRAMMAR: Grammar = Grammar {
 
 /// Of a network only the namespace is kept: `network` is what there is to say, and is always so.
 pub(super) const EMPTY_NAMESPACE: Flag = value("empty-ns", None);
+
+/// crun's: how packets of what is checkpointed or restored are held back meanwhile.
+pub(super) const NETWORK_LOCK: Flag = value("network-lock", None);
 
 /// `checkpoint`.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
@@ -167,9 +171,22 @@ pub(super) fn options(words: &Words) -> Result<Options, Failure> {
         file_locks: words.has("file-locks"),
         auto_dedup: words.has("auto-dedup"),
         lazy_pages: words.has("lazy-pages"),
+        network_lock: words.value("network-lock").map(network_lock).transpose()?,
         groups: groups(words.value("manage-cgroups-mode"))?,
         ..Options::default()
     })
+}
+
+fn network_lock(method: &str) -> Result<NetworkLock, Failure> {
+    match method {
+        "iptables" => Ok(NetworkLock::Iptables),
+        "nftables" => Ok(NetworkLock::Nftables),
+        "skip" => Ok(NetworkLock::Skip),
+        other => {
+            let why = format!("--network-lock: {other:?} is not iptables, nftables or skip");
+            Err(Failure::new(why))
+        }
+    }
 }
 
 fn groups(mode: Option<&str>) -> Result<Groups, Failure> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use coffer_policy::Admitted;
 use coffer_runtime::bundle::{
     self, Bundle, BundleError, BundleId, Create, Foreground, Home, Keyring, Made, RootChange,
-    send_console, write_pid_file,
+    send_console, send_pidfd, write_pid_file,
 };
 use coffer_runtime::launch::LaunchError;
 use rustix::process::Pid;
@@ -25,6 +25,7 @@ const FLAGS: &[Flag] = &[
     value("bundle", Some('b')),
     value("config", Some('f')),
     value("console-socket", None),
+    value("pidfd-socket", None),
     value("pid-file", None),
     switch("no-pivot", None),
     switch("no-new-keyring", None),
@@ -39,6 +40,7 @@ pub(super) struct Wanted {
     pub(super) id: BundleId,
     pub(super) bundle: Bundle,
     console: Option<PathBuf>,
+    pidfd_socket: Option<PathBuf>,
     pid_file: Option<PathBuf>,
     root_change: RootChange,
     keyring: Keyring,
@@ -77,6 +79,7 @@ impl Wanted {
             id,
             bundle,
             console,
+            pidfd_socket: path("pidfd-socket"),
             pid_file,
             root_change: if words.has("no-pivot") { RootChange::Move } else { RootChange::Pivot },
             keyring: if words.has("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
@@ -157,6 +160,9 @@ impl Wanted {
     pub(super) fn hand_out(&self, terminal: Option<&OwnedFd>, pid: Pid) -> Result<(), BundleError> {
         if let (Some(socket), Some(terminal)) = (&self.console, terminal) {
             send_console(socket, terminal.as_fd())?;
+        }
+        if let Some(socket) = &self.pidfd_socket {
+            send_pidfd(socket, "standard", pid)?;
         }
         match &self.pid_file {
             Some(path) => write_pid_file(path, pid),

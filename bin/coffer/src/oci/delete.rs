@@ -5,11 +5,15 @@ use coffer_runtime::bundle::{self, BundleError, BundleId, Force, Home};
 use super::create::operand;
 use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch};
+use super::kill::REGEX;
 use super::{Outcome, log};
 
 /// The options of `delete`.
-pub(super) const GRAMMAR: Grammar =
-    Grammar { flags: &[switch("force", Some('f'))], operands: (1, 1), verbatim_after: usize::MAX };
+pub(super) const GRAMMAR: Grammar = Grammar {
+    flags: &[switch("force", Some('f')), REGEX],
+    operands: (1, 1),
+    verbatim_after: usize::MAX,
+};
 
 /// `delete`. With `--force` it is no error that there is nothing.
 pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {

@@ -6,13 +6,13 @@ use coffer_runtime::bundle::{self, BundleError, Folder};
 use coffer_runtime::cgroup::Stats;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Outcome;
 use super::create::operand;
 use super::failure::Failure;
 use super::globals::{Globals, print};
 use super::grammar::{Grammar, Words, switch, value};
+use super::{Outcome, usage};
 
 /// The options of `events`.
 pub(super) const GRAMMAR: Grammar = Grammar {
@@ -72,24 +72,9 @@ fn interval(text: Option<&str>) -> Result<Timespec, Failure> {
 fn line(folder: &Folder, kind: &str, stats: Option<&Stats>) -> String {
     let mut event = json!({ "type": kind, "id": folder.id() });
     if let Some(stats) = stats {
-        event["data"] = data(stats);
+        event["data"] = usage::data(stats);
     }
     format!("{event}\n")
-}
-
-fn data(stats: &Stats) -> Value {
-    let nanoseconds = stats.cpu_us.map(|us| us.saturating_mul(1000));
-    let limited = |name: &str, value: Option<u64>, limit: Option<u64>| {
-        let mut entry = serde_json::Map::new();
-        entry.extend(value.map(|value| (name.to_owned(), json!(value))));
-        entry.extend(limit.map(|limit| ("limit".to_owned(), json!(limit))));
-        Value::Object(entry)
-    };
-    json!({
-        "cpu": { "usage": { "total": nanoseconds } },
-        "memory": { "usage": limited("usage", stats.memory_bytes, stats.memory_limit_bytes) },
-        "pids": limited("current", stats.pids, stats.pids_limit),
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use coffer_oci::runtime::Process;
 use coffer_runtime::bundle::{
-    self, BundleError, Exec, Executed, Folder, Foreground, Paused, Saved, send_console,
+    self, BundleError, Exec, Executed, Folder, Foreground, Paused, Saved, send_console, send_pidfd,
     write_pid_file,
 };
 use rustix::process::{Signal, pidfd_send_signal};
@@ -20,6 +20,7 @@ use super::{Outcome, log, process};
 pub(super) const GRAMMAR: Grammar = Grammar {
     flags: &[
         value("console-socket", None),
+        value("pidfd-socket", None),
         value("cwd", None),
         value("env", Some('e')),
         switch("tty", Some('t')),
@@ -91,6 +92,9 @@ fn hand_out(executed: &mut Executed, words: &Words) -> Result<(), BundleError> {
         && let Some(terminal) = executed.terminal.take()
     {
         send_console(Path::new(socket), terminal.as_fd())?;
+    }
+    if let Some(socket) = words.value("pidfd-socket") {
+        send_pidfd(Path::new(socket), "setns", executed.pid)?;
     }
     match words.value("pid-file") {
         Some(path) => write_pid_file(Path::new(path), executed.pid),

@@ -16,6 +16,7 @@ const GRAMMAR: Grammar = Grammar {
         value("root", None),
         value("log", None),
         value("log-format", None),
+        value("log-level", None),
         switch("debug", None),
         switch("systemd-cgroup", None),
         value("cgroup-manager", None),
@@ -64,10 +65,12 @@ pub(super) enum Format {
 /// What is written to the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Detail {
+    /// Errors alone.
+    Errors,
     /// Errors and warnings.
     #[default]
     Plain,
-    /// Each step too: `--debug`.
+    /// Each step too: `--debug`, `--log-level debug`.
     Debug,
 }
 
@@ -79,11 +82,11 @@ impl Globals {
         let verb = read.operands().iter().chain(rest).cloned().collect();
         let globals = Self {
             root: environment::state_root(read.value("root")),
-            log: read.value("log").map(PathBuf::from),
+            log: read.value("log").map(log_file).transpose()?,
             format: format(read.value("log-format"))?,
             groups: groups(&read)?,
             authority: authority(read.value("rootless"))?,
-            detail: if read.has("debug") { Detail::Debug } else { Detail::Plain },
+            detail: detail(&read)?,
             criu: read.value("criu").map(PathBuf::from),
             version: read.has("version"),
             help: read.has("help"),
@@ -111,6 +114,30 @@ fn format(text: Option<&str>) -> Result<Format, Failure> {
         None | Some("text") => Ok(Format::Text),
         Some("json") => Ok(Format::Json),
         Some(other) => Err(Failure::new(format!("--log-format: {other:?} is not text or json"))),
+    }
+}
+
+/// `--log`: a file, which crun also takes as `file:PATH`.
+fn log_file(text: &str) -> Result<PathBuf, Failure> {
+    match text.split_once(':') {
+        Some(("file", path)) => Ok(path.into()),
+        Some(("journald" | "syslog", _)) => {
+            Err(Failure::new(format!("--log: {text:?} is no file, and only files are written")))
+        }
+        _ => Ok(text.into()),
+    }
+}
+
+/// `--debug` and crun's `--log-level`.
+fn detail(words: &Words) -> Result<Detail, Failure> {
+    match words.value("log-level") {
+        _ if words.has("debug") => Ok(Detail::Debug),
+        None | Some("warning") => Ok(Detail::Plain),
+        Some("error") => Ok(Detail::Errors),
+        Some("debug") => Ok(Detail::Debug),
+        Some(other) => {
+            Err(Failure::new(format!("--log-level: {other:?} is not error, warning or debug")))
+        }
     }
 }
 

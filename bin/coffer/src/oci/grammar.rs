@@ -15,6 +15,8 @@ pub(super) struct Flag {
     pub(super) short: Option<char>,
     /// What follows it.
     pub(super) takes: Takes,
+    /// Why it is not taken, where it is known and is not.
+    pub(super) refused: Option<&'static str>,
 }
 
 /// What follows an option.
@@ -46,12 +48,17 @@ pub(super) struct Words {
 
 /// A switch.
 pub(super) const fn switch(long: &'static str, short: Option<char>) -> Flag {
-    Flag { long, short, takes: Takes::Nothing }
+    Flag { long, short, takes: Takes::Nothing, refused: None }
 }
 
 /// An option with a value.
 pub(super) const fn value(long: &'static str, short: Option<char>) -> Flag {
-    Flag { long, short, takes: Takes::Value }
+    Flag { long, short, takes: Takes::Value, refused: None }
+}
+
+/// An option of a peer's that is refused, and why.
+pub(super) const fn refused(flag: Flag, why: &'static str) -> Flag {
+    Flag { refused: Some(why), ..flag }
 }
 
 impl Words {
@@ -93,8 +100,12 @@ impl Grammar {
         let (least, most) = self.operands;
         if !(least..=most).contains(&read.operands.len()) {
             let count = read.operands.len();
-            let why = format!("{verb:?} takes {least} operands at least, and got {count}");
-            return Err(Failure::new(why));
+            let takes = match (least, most) {
+                (least, most) if least == most => format!("exactly {least} operands"),
+                (least, usize::MAX) => format!("at least {least} operands"),
+                (least, most) => format!("{least} to {most} operands"),
+            };
+            return Err(Failure::new(format!("{verb:?} takes {takes}, and got {count}")));
         }
         Ok(read)
     }
@@ -173,6 +184,9 @@ impl Flag {
         rest: &'w [String],
         read: &mut Words,
     ) -> Result<&'w [String], Failure> {
+        if let Some(why) = self.refused {
+            return Err(Failure::new(format!("--{}: {why}", self.long)));
+        }
         let (value, rest) = match (self.takes, joined, rest.split_first()) {
             (Takes::Nothing, text, _) => (truth(word, text.unwrap_or("true"))?.to_string(), rest),
             (Takes::Value, Some(text), _) => (text.to_owned(), rest),

@@ -16,7 +16,9 @@ pub(super) fn error(globals: &Globals, failure: &Failure) {
 
 /// Says what is passed over.
 pub(super) fn warning(globals: &Globals, message: &str) {
-    write(globals, "warning", message);
+    if globals.detail != Detail::Errors {
+        write(globals, "warning", message);
+    }
 }
 
 /// Says what is being done, where `--debug` asks for it.

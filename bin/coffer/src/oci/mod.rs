@@ -26,6 +26,7 @@ mod spec;
 mod start;
 mod state;
 mod update;
+mod usage;
 mod version;
 
 use std::ffi::OsString;
@@ -37,6 +38,9 @@ use grammar::{Grammar, Words};
 
 /// The name under which the binary is the runtime.
 pub(crate) const NAME: &str = "coffer-oci";
+
+/// The status where there is no such verb, as runc's.
+const NO_COMMAND: u8 = 3;
 
 /// What a verb gives back: the status to end with.
 type Outcome = Result<u8, Failure>;
@@ -108,11 +112,11 @@ fn enter(globals: &Globals, rest: &[String]) -> Outcome {
         return version::overview();
     }
     let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
-        return Err(Failure::new(format!("there is no command {name:?}")));
+        return Err(Failure::new(format!("there is no command {name:?}")).exits(NO_COMMAND));
     };
     // podman asks so whether there is such a verb.
-    if matches!(rest.first().map(String::as_str), Some("--help" | "-h")) {
-        return version::overview();
+    if matches!(rest.first().map(String::as_str), Some("--help" | "-h" | "--usage")) {
+        return version::options(verb);
     }
     let words = verb.grammar.parse(verb.name, rest)?;
     let (subject, root) = (create::operand(&words), globals.root.display());

@@ -3,7 +3,7 @@
 use coffer_runtime::bundle::{self, Force, Restore};
 use coffer_runtime::criu::{Folders, Options};
 
-use super::checkpoint::{EMPTY_NAMESPACE, images, options, program, work};
+use super::checkpoint::{EMPTY_NAMESPACE, NETWORK_LOCK, images, options, program, work};
 use super::create::Wanted;
 use super::failure::Failure;
 use super::globals::Globals;
@@ -16,6 +16,8 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("image-path", None),
         value("work-path", None),
         switch("tcp-established", None),
+        switch("tcp-close", None),
+        NETWORK_LOCK,
         switch("ext-unix-sk", None),
         switch("shell-job", None),
         switch("file-locks", None),
@@ -46,6 +48,7 @@ pub(super) fn run(globals: &Globals, words: &Words) -> Outcome {
     let (wanted, foreground) = Wanted::read_to_start(globals, words)?;
     let (images, work) = (images(words)?, work(words)?);
     let options = Options {
+        tcp_close: words.has("tcp-close"),
         lsm_profile: words.value("lsm-profile").map(lsm_profile).transpose()?,
         lsm_mount_context: words.value("lsm-mount-context").map(str::to_owned),
         ..options(words)?

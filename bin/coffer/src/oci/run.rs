@@ -11,6 +11,7 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("bundle", Some('b')),
         value("config", Some('f')),
         value("console-socket", None),
+        value("pidfd-socket", None),
         value("pid-file", None),
         switch("detach", Some('d')),
         switch("keep", None),

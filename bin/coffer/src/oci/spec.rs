@@ -16,7 +16,7 @@ use super::grammar::{Grammar, Words, switch, value};
 
 /// The options of `spec`.
 pub(super) const GRAMMAR: Grammar = Grammar {
-    flags: &[value("bundle", Some('b')), switch("rootless", None)],
+    flags: &[value("bundle", Some('b')), value("file", Some('f')), switch("rootless", None)],
     operands: (0, 0),
     verbatim_after: usize::MAX,
 };
@@ -33,10 +33,11 @@ pub(super) fn run(_globals: &Globals, words: &Words) -> Outcome {
     let text = format!("{}\n", serde_json::to_string_pretty(&spec)?);
     let folder = dir::open(Path::new(words.value("bundle").unwrap_or(".")))?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    match openat(folder.as_fd(), "config.json", flags, Mode::from_raw_mode(0o644)) {
+    let name = words.value("file").unwrap_or("config.json");
+    match openat(folder.as_fd(), name, flags, Mode::from_raw_mode(0o644)) {
         Ok(file) => std::io::Write::write_all(&mut std::fs::File::from(file), text.as_bytes())?,
         Err(Errno::EXIST) => {
-            return Err(Failure::new("File config.json exists. Remove it first"));
+            return Err(Failure::new(format!("File {name} exists. Remove it first")));
         }
         Err(errno) => return Err(errno.into()),
     }

@@ -30,6 +30,8 @@ pub(super) const GRAMMAR: Grammar = Grammar {
         value("memory-reservation", None),
         value("memory-swap", None),
         value("pids-limit", None),
+        value("kernel-memory", None),
+        value("kernel-memory-tcp", None),
         value("l3-cache-schema", None),
         value("mem-bw-schema", None),
     ],
@@ -110,6 +112,8 @@ fn apply_memory(memory: &mut Memory, words: &Words) -> Result<(), Failure> {
     memory.limit = bytes("memory")?.or(memory.limit);
     memory.reservation = bytes("memory-reservation")?.or(memory.reservation);
     memory.swap = bytes("memory-swap")?.or(memory.swap);
+    memory.kernel = bytes("kernel-memory")?.or(memory.kernel);
+    memory.kernel_tcp = bytes("kernel-memory-tcp")?.or(memory.kernel_tcp);
     Ok(())
 }
 

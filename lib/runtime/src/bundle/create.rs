@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_confine::confinement::{Confinement, Host, OfBundle, Warning};
-use coffer_oci::runtime::{Linux, Resources};
+use coffer_oci::runtime::{Linux, Resources, VERSION};
 use coffer_policy::Admitted;
 use jiff::Timestamp;
 use rustix::process::Pid;
@@ -69,7 +69,6 @@ pub(super) struct Decided {
 /// A state without its process.
 struct Draft {
     boot: BootId,
-    oci_version: String,
     rootfs: std::path::PathBuf,
 }
 
@@ -145,7 +144,7 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         rdt: rdt.as_ref().map(|rdt| rdt.class().clone()),
         lost,
     };
-    let state = Draft { boot, oci_version: spec.oci_version.clone(), rootfs };
+    let state = Draft { boot, rootfs };
     Ok(Decided { plan, settings, rdt, saved, state, warnings })
 }
 
@@ -241,7 +240,7 @@ impl Decided {
     pub(super) fn state_of(&self, wanted: &Create<'_>, pid: Pid) -> io::Result<State> {
         let init = ProcessId::of(pid, &self.state.boot)?;
         Ok(State {
-            oci_version: self.state.oci_version.clone(),
+            oci_version: VERSION.to_owned(),
             id: wanted.id.clone(),
             init,
             bundle: wanted.bundle.path.clone(),

@@ -173,6 +173,15 @@ pub enum BundleError {
         #[source]
         source: io::Error,
     },
+    /// The process cannot be given away.
+    #[error("cannot send the pidfd to {}", path.display())]
+    PidfdSocket {
+        /// Where the socket is.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The pid cannot be written down.
     #[error("cannot write the pid to {}", path.display())]
     PidFile {

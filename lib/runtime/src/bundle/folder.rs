@@ -238,8 +238,9 @@ impl Folder {
         let boot = BootId::current().map_err(&bad)?;
         Ok(match state.init.open(&boot).map_err(&bad)? {
             None => Status::Stopped,
-            Some(_) if gate::is_waited_at(self.dir())? => Status::Created,
+            // One that was created and then paused cannot be started either, as with runc.
             Some(_) if super::pause::is_frozen(&state.cgroup)? => Status::Paused,
+            Some(_) if gate::is_waited_at(self.dir())? => Status::Created,
             Some(_) => Status::Running,
         })
     }

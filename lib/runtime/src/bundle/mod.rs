@@ -42,7 +42,7 @@ mod start;
 pub use crate::plan::{Keyring, RootChange};
 pub use checkpoint::{After, Checkpoint, checkpoint};
 pub use config::{Bundle, parse as parse_document, read_document, read_process};
-pub use console::send as send_console;
+pub use console::{send as send_console, send_pidfd};
 pub use create::{Create, Made, create};
 pub use delete::{Deleted, Force, delete};
 pub use error::BundleError;

@@ -13,10 +13,15 @@ pub(super) fn is_frozen(place: &Place) -> Result<bool, BundleError> {
 /// Stops all processes of the container.
 ///
 /// # Errors
-/// [`BundleError::NotRunning`], and where it has no group that could be frozen.
+/// [`BundleError::NotRunning`], [`BundleError::WrongStatus`] where it is paused already, and where
+/// it has no group that could be frozen.
 pub fn pause(folder: Folder) -> Result<(), BundleError> {
     let locked = folder.lock()?;
-    let (cgroup, _) = living(&locked)?;
+    let (cgroup, status) = living(&locked)?;
+    if status == Status::Paused {
+        let (id, verb, needed) = (locked.id().clone(), "pause", "running");
+        return Err(BundleError::WrongStatus { id, status, verb, needed });
+    }
     Ok(cgroup.freeze()?)
 }
 

@@ -52,7 +52,7 @@ pub struct Saved {
 /// "State".
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
-    /// The version of the specification that the bundle follows.
+    /// The version of the specification that this follows.
     pub oci_version: String,
     /// Its name.
     pub id: BundleId,

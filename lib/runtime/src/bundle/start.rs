@@ -22,7 +22,11 @@ pub fn start(folder: Folder) -> Result<Started, BundleError> {
     let (state, status) = locked.status_now()?;
     match status {
         Status::Created => {}
-        Status::Running | Status::Paused => return Err(BundleError::Started(locked.id().clone())),
+        Status::Running => return Err(BundleError::Started(locked.id().clone())),
+        Status::Paused => {
+            let (id, verb, needed) = (locked.id().clone(), "start", "created");
+            return Err(BundleError::WrongStatus { id, status, verb, needed });
+        }
         Status::Stopped | Status::Wreck | Status::Creating => {
             return Err(BundleError::Stopped(locked.id().clone()));
         }

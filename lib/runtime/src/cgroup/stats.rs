@@ -28,6 +28,12 @@ pub struct Stats {
     pub memory_peak_bytes: Option<u64>,
     /// The limit on it, in bytes.
     pub memory_limit_bytes: Option<u64>,
+    /// How often that limit was hit.
+    pub memory_refused: u64,
+    /// The kernel's share of it; v1 alone, as the next.
+    pub kernel_memory: Option<Share>,
+    /// What TCP's buffers have of it.
+    pub tcp_memory: Option<Share>,
     /// Swap, in bytes.
     pub swap_bytes: Option<u64>,
     /// The limit on it, in bytes.
@@ -50,6 +56,19 @@ pub struct Stats {
     pub io_pressure: Option<Pressure>,
     /// How often the kernel killed something for want of memory.
     pub oom_kills: u64,
+}
+
+/// A part of memory that is counted, and may be limited, by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Bytes in use.
+    pub used_bytes: u64,
+    /// The most of it there ever was, in bytes.
+    pub peak_bytes: u64,
+    /// The limit on it, in bytes.
+    pub limit_bytes: Option<u64>,
+    /// How often that was hit.
+    pub refused: u64,
 }
 
 /// How a quota of processor time held a container back.
@@ -130,6 +149,8 @@ impl Stats {
         self.memory_bytes = number(Some(group), "memory.current")?;
         self.memory_peak_bytes = number(Some(group), "memory.peak")?;
         self.memory_limit_bytes = number(Some(group), "memory.max")?;
+        let events = group.try_read("memory.events")?.unwrap_or_default();
+        self.memory_refused = keyed(&events, "max").unwrap_or(0);
         self.swap_bytes = number(Some(group), "memory.swap.current")?;
         self.swap_limit_bytes = number(Some(group), "memory.swap.max")?;
         self.io = group.try_read("io.stat")?.map(|text| io_v2(&text)).unwrap_or_default();
@@ -177,6 +198,9 @@ impl Stats {
         self.memory_bytes = number(group, "memory.usage_in_bytes")?;
         self.memory_peak_bytes = number(group, "memory.max_usage_in_bytes")?;
         self.memory_limit_bytes = number(group, "memory.limit_in_bytes")?.filter(limit);
+        self.memory_refused = number(group, "memory.failcnt")?.unwrap_or(0);
+        self.kernel_memory = share(group, "memory.kmem")?;
+        self.tcp_memory = share(group, "memory.kmem.tcp")?;
         let both = number(group, "memory.memsw.usage_in_bytes")?;
         self.swap_bytes = both.zip(self.memory_bytes).map(|(both, m)| both.saturating_sub(m));
         let both = number(group, "memory.memsw.limit_in_bytes")?.filter(limit);
@@ -209,6 +233,18 @@ fn numbers(group: &Group, name: &str) -> Result<BTreeMap<String, u64>, CgroupErr
         Some((key.to_owned(), number.trim().parse().ok()?))
     };
     Ok(text.lines().filter_map(pair).collect())
+}
+
+/// The files of v1 for one kind of memory; `None` where the kernel does not count it.
+fn share(group: Option<&Group>, prefix: &str) -> Result<Option<Share>, CgroupError> {
+    let of = |name: &str| number(group, &format!("{prefix}.{name}"));
+    let Some(used_bytes) = of("usage_in_bytes")? else { return Ok(None) };
+    Ok(Some(Share {
+        used_bytes,
+        peak_bytes: of("max_usage_in_bytes")?.unwrap_or(0),
+        limit_bytes: of("limit_in_bytes")?.filter(|bytes| *bytes < V1_UNLIMITED),
+        refused: of("failcnt")?.unwrap_or(0),
+    }))
 }
 
 fn pressure(group: &Group, name: &str) -> Result<Option<Pressure>, CgroupError> {

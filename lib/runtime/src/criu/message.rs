@@ -100,10 +100,14 @@ pub(super) struct Opts {
     pub(super) lazy_pages: Option<bool>,
     #[prost(bool, optional, tag = "50")]
     pub(super) orphan_pts_master: Option<bool>,
+    #[prost(bool, optional, tag = "52")]
+    pub(super) tcp_close: Option<bool>,
     #[prost(string, optional, tag = "53")]
     pub(super) lsm_profile: Option<String>,
     #[prost(string, optional, tag = "63")]
     pub(super) lsm_mount_context: Option<String>,
+    #[prost(int32, optional, tag = "64")]
+    pub(super) network_lock: Option<i32>,
 }
 
 /// `criu_page_server_info`: where memory goes instead of into a file.

@@ -30,6 +30,10 @@ pub struct Options {
     pub tcp_established: bool,
     /// Those that are not established yet are left out.
     pub tcp_skip_in_flight: bool,
+    /// Those in the images are closed at the restore.
+    pub tcp_close: bool,
+    /// How packets are held back meanwhile; CRIU's own choice where it is not said.
+    pub network_lock: Option<NetworkLock>,
     /// Files that were removed while they are open get a name for as long as it takes.
     pub link_remap: bool,
     /// Unix sockets may have their other end outside.
@@ -52,6 +56,28 @@ pub struct Options {
     pub lsm_mount_context: Option<String>,
     /// What happens to control groups.
     pub groups: Groups,
+}
+
+/// How packets of what is dumped or restored are held back. Source: criu's images/rpc.proto,
+/// `criu_network_lock_method`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkLock {
+    /// By rules of iptables.
+    Iptables,
+    /// By rules of nftables.
+    Nftables,
+    /// Not at all.
+    Skip,
+}
+
+impl NetworkLock {
+    fn number(self) -> i32 {
+        match self {
+            Self::Iptables => 1,
+            Self::Nftables => 2,
+            Self::Skip => 3,
+        }
+    }
 }
 
 /// Where memory goes instead of into a file. Source: criu(8), `page-server`.

@@ -24,7 +24,7 @@ use rustix::process::{
 use rustix::thread::UnshareFlags;
 
 use super::message::{Answer, FEATURE_CHECK, Features, NOTIFY, Notify, Opts, Request};
-use super::{CriuError, Folders, Options};
+use super::{CriuError, Folders, NetworkLock, Options};
 use crate::launch::{collect, pair, receive_fds, send_fds};
 
 /// Where CRIU finds `tar` and `ip`.
@@ -142,6 +142,8 @@ impl Service {
             manage_cgroups_mode: Some(options.groups.number()),
             tcp_established: Some(options.tcp_established),
             tcp_skip_in_flight: Some(options.tcp_skip_in_flight),
+            tcp_close: Some(options.tcp_close),
+            network_lock: options.network_lock.map(NetworkLock::number),
             link_remap: Some(options.link_remap),
             lazy_pages: Some(options.lazy_pages),
             lsm_profile: options.lsm_profile.clone(),
