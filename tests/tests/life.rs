@@ -48,6 +48,31 @@ fn root_a_monitor_is_small() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+/// Everybody on the host may read how a process was called.
+#[test]
+fn root_nobody_reads_the_values_of_variables_beside_a_container() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "box", "-e", "KEY=secret", &name, "sleep", "1000"]);
+    let called = |pid: Pid| {
+        let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid())).unwrap();
+        String::from_utf8(line).unwrap().replace('\0', " ")
+    };
+    let monitor = format!("coffer run -d --name box -e KEY=… {name} sleep 1000 ");
+    assert_eq!(called(coffer.monitor()).trim_end(), monitor.trim_end());
+    let mut exec =
+        coffer.command(&["exec", "-eKEY=secret", "box", "sh", "-c", "echo $KEY; read x"]);
+    let mut exec = exec.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(exec.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "secret");
+    assert!(called(Pid::from_child(&exec)).starts_with("coffer exec -eKEY=… box sh -c "));
+    drop(exec.stdin.take());
+    exec.wait().unwrap();
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
 /// A shell that says its terminal's size, again at each change.
 const SIZES: &str = "trap 'echo changed $(stty size)' WINCH; echo it-$((1+1))-runs; \
                      while :; do sleep 0.02; done";

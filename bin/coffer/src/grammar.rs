@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 
+use crate::conceal::conceal;
 use crate::failure::Failure;
 use crate::missing;
 
@@ -41,6 +42,7 @@ pub(crate) fn parse<A: Parser>(
         arg.allow_hyphen_values(takes_next)
     });
     let mut command = command.bin_name(format!("coffer {verb}"));
+    conceal(verb, &command, flags, &args);
     set_switches(&command, flags, &mut args);
     if flags == Flags::BeforeCommand {
         divide(&command, &mut args);
@@ -155,7 +157,8 @@ fn cluster_takes_next(command: &Command, first: u8, rest: &[u8]) -> bool {
     }
 }
 
-fn takes_value(arg: &clap::Arg) -> bool {
+/// Whether a value may stand in the word behind it.
+pub(crate) fn takes_value(arg: &clap::Arg) -> bool {
     arg.get_action().takes_values() && !arg.is_require_equals_set()
 }
 
@@ -200,10 +203,18 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
     }
 }
 
-/// What is shown of a value: of a variable its name alone, since messages end up in logs.
+/// What is shown of a value: of a variable its name alone, and of an address no password, since
+/// messages end up in logs.
 fn shown(flag: &str, value: &str) -> String {
-    match value.split_once('=') {
-        Some((name, _)) if flag.starts_with("--env ") => format!("{name}=…"),
+    if let Some((name, _)) = value.split_once('=')
+        && flag.starts_with("--env ")
+    {
+        return format!("{name}=…");
+    }
+    match value.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) if rest.contains('@') => {
+            format!("{scheme}://…@{}", rest.split_once('@').map_or("", |(_, host)| host))
+        }
         _ => value.to_owned(),
     }
 }
@@ -337,6 +348,8 @@ mod tests {
     #[test]
     fn a_bad_value_names_the_flag() {
         assert_eq!(shown("--env <NAME[=VALUE]>", "a b=secret"), "a b=…");
+        assert_eq!(shown("<IMAGE>", "https://me:secret@host/x"), "https://…@host/x");
+        assert_eq!(shown("<IMAGE>", "docker://x@sha256:0"), "docker://x@sha256:0");
         assert_eq!(shown("--label <NAME[=VALUE]>", "=c"), "=c");
         let text = sample("--cpus x busybox").unwrap_err().render();
         assert!(text.starts_with("error: \"x\" is not a value for --cpus <N>\n"), "{text}");

@@ -11,6 +11,7 @@ mod acquire;
 mod again;
 mod cidfile;
 mod command;
+mod conceal;
 mod container;
 mod context;
 mod dockers;

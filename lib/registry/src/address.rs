@@ -54,6 +54,24 @@ pub(crate) struct Url {
 #[error("{0:?} is not an http or https URL without user name")]
 pub struct UrlError(String);
 
+/// The text of an address without what may be a secret in it: whom a password is for may be said,
+/// and where something lies, but no user name, no password, and no query, which holds signatures.
+fn without_secrets(text: &str) -> String {
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    let (shown, hidden) = text.split_at(end);
+    let mut shown = shown.to_owned();
+    let start = shown.find("//").map_or(0, |at| at + 2);
+    let rest = shown.get(start..).unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    if let Some(at) = authority.rfind('@') {
+        shown.replace_range(start..start + at, "…");
+    }
+    if !hidden.is_empty() {
+        shown.push_str("?…");
+    }
+    shown
+}
+
 impl Origin {
     /// `authority` is a host with an optional port.
     pub(crate) fn new(scheme: Scheme, authority: &str) -> Self {
@@ -81,7 +99,7 @@ impl Url {
     /// Parses an absolute URL. A user name in it is refused: it would be a credential that nobody
     /// gave us, or a host made to look like another one.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
-        let error = || UrlError(text.to_owned());
+        let error = || UrlError(without_secrets(text));
         let uri: Uri = text.parse().map_err(|_| error())?;
         let scheme = match uri.scheme_str() {
             Some("https") => Scheme::Https,
@@ -153,6 +171,20 @@ mod tests {
         assert_eq!(base.join("http://o.example").unwrap().to_string(), "http://o.example/");
         for bad in ["//evil.example/x", "ftp://x/", "https://u:p@x/", "relative", ""] {
             assert!(base.join(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_no_password_and_no_signature() {
+        let said = |text: &str| Url::parse(text).unwrap_err().to_string();
+        for (text, shown) in [
+            ("https://me:secret@r.example/a/b?sig=secret#secret", "\"https://…@r.example/a/b?…\""),
+            ("ftp://me:se@cret@r.example", "\"ftp://…@r.example\""),
+            ("me:secret@r.example/a@b", "\"…@r.example/a@b\""),
+            ("?secret", "\"?…\""),
+            ("//", "\"//\""),
+        ] {
+            assert!(said(text).starts_with(shown), "{text}: {}", said(text));
         }
     }
 
