@@ -1,12 +1,11 @@
 //! From a profile to a program.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use coffer_sys::seccomp::{Flags, Instruction, load, load_with_listener};
 
 use super::emit::{Emitter, Place, data};
-use super::table::{self, NoNumber};
+use super::table::{self, Call, NoNumber};
 use super::{Action, Arch, Flag, Logging, Profile, Rule};
 
 /// A filter that the kernel takes.
@@ -73,11 +72,19 @@ impl Program {
     }
 }
 
-/// What happens at one call: rules with conditions in their order, then the action without.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Answer<'a> {
-    conditional: Vec<&'a Rule>,
-    otherwise: Option<Action>,
+/// A rule, and the call that it is for.
+type Named<'a> = (&'static Call, &'a Rule);
+
+/// A rule, and the number of its call.
+type Numbered<'a> = (u32, &'a Rule);
+
+/// What happens at one call.
+#[derive(Clone, Copy, Debug)]
+enum Answer<'a> {
+    /// The same, whatever its arguments.
+    Always(Action),
+    /// What its rules say, in their order. One of them has conditions.
+    Rules(&'a [Numbered<'a>]),
 }
 
 /// Makes the program of `profile` for `arch`.
@@ -89,28 +96,24 @@ struct Answer<'a> {
 /// A [`CompileError`] for a rule that could not do what it says.
 pub fn compile(profile: &Profile, arch: Arch) -> Result<Program, CompileError> {
     check_action("*", profile.default)?;
+    let rules = named(profile)?;
     let mut emitter = Emitter::default();
     let mut other = emitter.answer(Action::KillProcess);
     for beside in profile.beside.iter().filter(|beside| **beside != arch) {
-        let start = calls(&mut emitter, profile, *beside)?;
+        let start = calls(&mut emitter, profile, &rules, *beside);
         other = emitter.if_equal(beside.audit(), start, other);
     }
-    let start = calls(&mut emitter, profile, arch)?;
+    let start = calls(&mut emitter, profile, &rules, arch);
     let start = emitter.if_equal(arch.audit(), start, other);
     emitter.load(data::ARCH, start);
     finish(emitter, profile)
 }
 
 /// What happens at the calls of one architecture.
-fn calls(emitter: &mut Emitter, profile: &Profile, arch: Arch) -> Result<Place, CompileError> {
-    let answers = collect(profile, arch)?;
-    let mut ranges = vec![(0, None)];
-    for (number, answer) in &answers {
-        push_range(&mut ranges, *number, Some(answer));
-        push_range(&mut ranges, number + 1, None);
-    }
+fn calls(emitter: &mut Emitter, profile: &Profile, rules: &[Named<'_>], arch: Arch) -> Place {
+    let numbered = numbered(rules, arch);
+    let mut start = search(emitter, &ranges(&numbered, profile.default), profile.default);
     let beyond = profile.newer.filter(|newer| *newer != profile.default);
-    let mut start = search(emitter, &ranges, profile.default);
     if let Some(newer) = beyond {
         let newer = emitter.answer(newer);
         start = emitter.if_at_least(table::NEWEST + 1, newer, start);
@@ -119,7 +122,7 @@ fn calls(emitter: &mut Emitter, profile: &Profile, arch: Arch) -> Result<Place, 
         let absent = emitter.answer(Action::Fail(ENOSYS));
         start = emitter.if_at_least(foreign, absent, start);
     }
-    Ok(emitter.load(data::NUMBER, start))
+    emitter.load(data::NUMBER, start)
 }
 
 fn finish(emitter: Emitter, profile: &Profile) -> Result<Program, CompileError> {
@@ -144,27 +147,28 @@ fn finish(emitter: Emitter, profile: &Profile) -> Result<Program, CompileError> 
     Ok(Program { instructions, flags })
 }
 
-/// The answers of all rules, by number.
-fn collect(profile: &Profile, arch: Arch) -> Result<BTreeMap<u32, Answer<'_>>, CompileError> {
-    let mut answers: BTreeMap<u32, Answer<'_>> = BTreeMap::new();
+/// The rules for calls that some architecture has.
+fn named(profile: &Profile) -> Result<Vec<Named<'_>>, CompileError> {
+    let mut named = Vec::with_capacity(profile.rules.len());
     for rule in &profile.rules {
         check_rule(rule)?;
-        match table::number(&rule.call, arch) {
-            Ok(number) => {
-                let answer = answers.entry(number).or_default();
-                if rule.when.is_empty() {
-                    answer.otherwise.get_or_insert(rule.action);
-                } else {
-                    answer.conditional.push(rule);
-                }
-            }
+        match table::call(&rule.call) {
+            Ok(call) => named.push((call, rule)),
             Err(NoNumber::Unknown) if !matches!(rule.action, Action::Allow | Action::Log) => {
                 return Err(CompileError::UnknownCall(rule.call.clone()));
             }
             Err(NoNumber::Unknown | NoNumber::Elsewhere) => {}
         }
     }
-    Ok(answers)
+    Ok(named)
+}
+
+/// The rules for calls of one architecture, by their numbers, and those of one call in their order.
+fn numbered<'a>(rules: &[Named<'a>], arch: Arch) -> Vec<Numbered<'a>> {
+    let number = |(call, rule): &Named<'a>| Some((call.number(arch)?, *rule));
+    let mut numbered: Vec<Numbered<'a>> = rules.iter().filter_map(number).collect();
+    numbered.sort_by_key(|(number, _)| *number);
+    numbered
 }
 
 fn check_rule(rule: &Rule) -> Result<(), CompileError> {
@@ -186,21 +190,51 @@ fn check_action(call: &str, action: Action) -> Result<(), CompileError> {
     }
 }
 
-/// A range of numbers with the same answer, from its first number on; `None` is the default.
-type Ranges<'a> = Vec<(u32, Option<&'a Answer<'a>>)>;
+/// A range of numbers with the same answer, from its first number on.
+type Range<'a> = (u32, Answer<'a>);
+
+/// All numbers, in ranges.
+fn ranges<'a>(numbered: &'a [Numbered<'a>], default: Action) -> Vec<Range<'a>> {
+    let mut ranges = vec![(0, Answer::Always(default))];
+    for rules in numbered.chunk_by(|a, b| a.0 == b.0) {
+        let number = rules[0].0;
+        push_range(&mut ranges, number, Answer::of(rules, default));
+        push_range(&mut ranges, number + 1, Answer::Always(default));
+    }
+    ranges
+}
+
+impl<'a> Answer<'a> {
+    fn of(rules: &'a [Numbered<'a>], default: Action) -> Self {
+        match rules.iter().all(|(_, rule)| rule.when.is_empty()) {
+            true => Self::Always(otherwise(rules, default)),
+            false => Self::Rules(rules),
+        }
+    }
+
+    fn is(self, other: Answer<'_>) -> bool {
+        matches!((self, other), (Self::Always(one), Answer::Always(other)) if one == other)
+    }
+}
+
+/// What happens where no condition holds: the first rule without any says it.
+fn otherwise(rules: &[Numbered<'_>], default: Action) -> Action {
+    let plain = rules.iter().find(|(_, rule)| rule.when.is_empty());
+    plain.map_or(default, |(_, rule)| rule.action)
+}
 
 /// Begins a range, unless it would go on as the one before.
-fn push_range<'a>(ranges: &mut Ranges<'a>, first: u32, answer: Option<&'a Answer<'a>>) {
+fn push_range<'a>(ranges: &mut Vec<Range<'a>>, first: u32, answer: Answer<'a>) {
     if ranges.last().is_some_and(|last| last.0 == first) {
         ranges.pop();
     }
-    if ranges.last().is_none_or(|last| last.1 != answer) {
+    if ranges.last().is_none_or(|last| !last.1.is(answer)) {
         ranges.push((first, answer));
     }
 }
 
 /// A binary search: half of the ranges lie behind each comparison.
-fn search(emitter: &mut Emitter, ranges: &[(u32, Option<&Answer<'_>>)], default: Action) -> Place {
+fn search(emitter: &mut Emitter, ranges: &[Range<'_>], default: Action) -> Place {
     if let [(_, answer)] = ranges {
         return decide(emitter, *answer, default);
     }
@@ -211,10 +245,13 @@ fn search(emitter: &mut Emitter, ranges: &[(u32, Option<&Answer<'_>>)], default:
     emitter.if_at_least(first, above, below)
 }
 
-fn decide(emitter: &mut Emitter, answer: Option<&Answer<'_>>, default: Action) -> Place {
-    let otherwise = answer.and_then(|answer| answer.otherwise).unwrap_or(default);
-    let mut next = emitter.answer(otherwise);
-    for rule in answer.iter().flat_map(|answer| answer.conditional.iter().rev()) {
+fn decide(emitter: &mut Emitter, answer: Answer<'_>, default: Action) -> Place {
+    let rules = match answer {
+        Answer::Always(action) => return emitter.answer(action),
+        Answer::Rules(rules) => rules,
+    };
+    let mut next = emitter.answer(otherwise(rules, default));
+    for (_, rule) in rules.iter().rev().filter(|(_, rule)| !rule.when.is_empty()) {
         let mut hit = emitter.answer(rule.action);
         for condition in rule.when.iter().rev() {
             hit = emitter.if_holds(*condition, hit, next);

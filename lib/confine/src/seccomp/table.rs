@@ -8,7 +8,7 @@ use super::Arch;
 
 /// One system call: its name, and its numbers on x86_64, aarch64 and 32-bit x86.
 #[derive(Debug)]
-struct Call {
+pub(super) struct Call {
     name: &'static str,
     x86_64: Option<u32>,
     aarch64: Option<u32>,
@@ -83,19 +83,28 @@ fn named(name: &str) -> Option<&'static Call> {
 /// [`NoNumber::Elsewhere`] for a call of another architecture, [`NoNumber::Unknown`] for a name
 /// that is no system call.
 pub(super) fn number(name: &str, arch: Arch) -> Result<u32, NoNumber> {
-    let Some(call) = named(name) else {
-        return Err(if ELSEWHERE.binary_search(&name).is_ok() {
-            NoNumber::Elsewhere
-        } else {
-            NoNumber::Unknown
-        });
-    };
-    let number = match arch {
-        Arch::X86_64 => call.x86_64,
-        Arch::Aarch64 => call.aarch64,
-        Arch::X86 => call.x86,
-    };
-    number.ok_or(NoNumber::Elsewhere)
+    call(name)?.number(arch).ok_or(NoNumber::Elsewhere)
+}
+
+/// The call of this name, on whichever architecture.
+///
+/// # Errors
+/// As [`number`].
+pub(super) fn call(name: &str) -> Result<&'static Call, NoNumber> {
+    named(name).ok_or_else(|| {
+        if ELSEWHERE.binary_search(&name).is_ok() { NoNumber::Elsewhere } else { NoNumber::Unknown }
+    })
+}
+
+impl Call {
+    /// Its number on an architecture that has it.
+    pub(super) fn number(&self, arch: Arch) -> Option<u32> {
+        match arch {
+            Arch::X86_64 => self.x86_64,
+            Arch::Aarch64 => self.aarch64,
+            Arch::X86 => self.x86,
+        }
+    }
 }
 
 /// The highest number in the table, the same on all architectures since Linux 5.1. What lies
