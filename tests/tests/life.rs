@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use coffer_tests::coffer::Coffer;
@@ -62,6 +63,11 @@ fn root_nobody_reads_the_values_of_variables_beside_a_container() {
     };
     let monitor = format!("coffer run -d --name box -e KEY=… {name} sleep 1000 ");
     assert_eq!(called(coffer.monitor()).trim_end(), monitor.trim_end());
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let id = coffer.must(&["ps", "-q", "--no-trunc"]);
+    let config = coffer.root().join("containers").join(id.trim()).join("config.json");
+    assert!(fs::read_to_string(&config).unwrap().contains("KEY=secret"));
+    assert_eq!((mode(&coffer.root()), mode(&config)), (0o700, 0o600));
     let mut exec =
         coffer.command(&["exec", "-eKEY=secret", "box", "sh", "-c", "echo $KEY; read x"]);
     let mut exec = exec.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

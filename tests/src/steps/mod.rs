@@ -8,8 +8,10 @@
 mod change;
 mod tracer;
 
+use std::path::Path;
 use std::process::Command;
 
+use crate::coffer;
 use crate::program::Outcome;
 
 /// Which processes are killed.
@@ -31,15 +33,29 @@ pub enum End {
     Reached,
 }
 
-/// Runs `command` without input and kills whoever of `victim` enters the `step`-th change, counted
-/// from 1 where the command has become coffer. Returns when the command has ended, and all of its
-/// children that were not left to themselves by the kill or by becoming another program.
+/// Runs `command`, which becomes coffer, as [`kill_program_at`] does.
 ///
 /// # Panics
 /// It cannot be traced, or never becomes coffer.
 #[must_use]
 pub fn kill_at(step: usize, victim: Victim, command: &Command) -> (End, Outcome) {
-    tracer::run(step, victim, command)
+    kill_program_at(step, victim, command, &coffer::binary())
+}
+
+/// Runs `command` without input and kills whoever of `victim` enters the `step`-th change, counted
+/// from 1 where the command has become `program`. Returns when the command has ended, and all of its
+/// children that were not left to themselves by the kill or by becoming another program.
+///
+/// # Panics
+/// It cannot be traced, or never becomes that program.
+#[must_use]
+pub fn kill_program_at(
+    step: usize,
+    victim: Victim,
+    command: &Command,
+    program: &Path,
+) -> (End, Outcome) {
+    tracer::run(step, victim, command, program)
 }
 
 /// Calls `attempt` with 1, 2, … until it says that the command reached its end; gives the last step.

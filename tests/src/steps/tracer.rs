@@ -17,14 +17,15 @@ use nix::unistd::Pid;
 
 use super::change::is_change;
 use super::{End, Victim};
-use crate::coffer;
 use crate::program::Outcome;
 
 /// Waits until it is traced, then becomes what is traced.
 const WAITING: &str = "kill -STOP $$; exec \"$0\" \"$@\"";
 
 /// A command that is stopped at each system call.
-pub(super) struct Tracer {
+pub(super) struct Tracer<'a> {
+    /// What it becomes.
+    program: &'a Path,
     /// The command's own process.
     command: Pid,
     victim: Victim,
@@ -32,7 +33,7 @@ pub(super) struct Tracer {
     traced: HashSet<Pid>,
     /// How many changes are still let through, and the one that is not.
     left: usize,
-    /// Whether the command is coffer by now: who becomes it may do things first.
+    /// Whether the command is that program by now: who becomes it may do things first.
     counts: bool,
     /// What the command ended with.
     status: Option<i32>,
@@ -41,12 +42,18 @@ pub(super) struct Tracer {
 
 /// Runs `command` to its end without input, and kills whoever is about to make its `step`-th
 /// change. In a thread of its own: whom a thread traces, and whose end it sees, is its own matter.
-pub(super) fn run(step: usize, victim: Victim, command: &Command) -> (End, Outcome) {
-    std::thread::scope(|scope| scope.spawn(|| start(step, victim, command)).join()).unwrap()
+pub(super) fn run(
+    step: usize,
+    victim: Victim,
+    command: &Command,
+    program: &Path,
+) -> (End, Outcome) {
+    std::thread::scope(|scope| scope.spawn(|| start(step, victim, command, program)).join())
+        .unwrap()
 }
 
 /// What it writes goes into files: a pipe would be open until whatever stays behind has ended.
-fn start(step: usize, victim: Victim, command: &Command) -> (End, Outcome) {
+fn start(step: usize, victim: Victim, command: &Command, program: &Path) -> (End, Outcome) {
     let folder = tempfile::tempdir().unwrap();
     let [out, err] = ["out", "err"].map(|name| folder.path().join(name));
     let mut waiting = Command::new("sh");
@@ -62,14 +69,14 @@ fn start(step: usize, victim: Victim, command: &Command) -> (End, Outcome) {
     #[expect(clippy::zombie_processes, reason = "the tracer waits for it")]
     let child = waiting.spawn().unwrap();
     let command = Pid::from_raw(child.id().try_into().unwrap());
-    let (end, status) = Tracer::new(step, victim, command).follow();
+    let (end, status) = Tracer::new(step, victim, command, program).follow();
     let [stdout, stderr] =
         [out, err].map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned());
     (end, Outcome { status, stdout, stderr })
 }
 
-impl Tracer {
-    fn new(step: usize, victim: Victim, command: Pid) -> Self {
+impl<'a> Tracer<'a> {
+    fn new(step: usize, victim: Victim, command: Pid, program: &'a Path) -> Self {
         let stopped = waitpid(command, Some(WaitPidFlag::WUNTRACED)).unwrap();
         assert_eq!(stopped, WaitStatus::Stopped(command, Signal::SIGSTOP));
         let mut options = Options::PTRACE_O_TRACESYSGOOD
@@ -81,6 +88,7 @@ impl Tracer {
         ptrace::seize(command, options).unwrap();
         kill(command, Signal::SIGCONT).unwrap();
         Self {
+            program,
             command,
             victim,
             traced: HashSet::from([command]),
@@ -97,7 +105,7 @@ impl Tracer {
         while self.status.is_none() || !self.traced.is_empty() {
             self.heed(waitpid(None, Some(of_thread)).unwrap());
         }
-        assert!(self.counts, "the command never was coffer");
+        assert!(self.counts, "the command never was {}", self.program.display());
         (self.end, self.status.unwrap())
     }
 
@@ -120,14 +128,14 @@ impl Tracer {
         }
     }
 
-    /// Whatever a child becomes is not coffer any more, and its changes are its own.
+    /// Whatever a child becomes is not that program any more, and its changes are its own.
     fn became(&mut self, pid: Pid) {
         if pid != self.command {
             self.let_go(pid, None);
             return;
         }
         let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
-        self.counts |= program.file_name() == coffer::binary().file_name();
+        self.counts |= program.file_name() == self.program.file_name();
         self.go_on(pid, None);
     }
 

@@ -1,11 +1,10 @@
 //! kill -9 at every step.
 //!
-//! The steps are found by ptrace: a child that works on a store is killed as it enters its n-th
-//! system call that changes a file, for every n, until it once comes to its end. What it leaves is
-//! checked, used and collected. The child is this program itself, without the test harness, whose
-//! threads ptrace would not see.
+//! A child that works on a store is killed as it enters its n-th system call that changes
+//! something, for every n, until it once comes to its end. What it leaves is checked, used and
+//! collected. The child is this program itself, without the test harness.
 #![expect(clippy::disallowed_methods, reason = "tests look at their own files by path")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::print_stdout, reason = "the harness would print this")]
 
 #[path = "../face/common.rs"]
@@ -15,24 +14,18 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use coffer_oci::{Descriptor, Digest, MediaType};
 use coffer_store::{Format, Repair, Store};
+use coffer_tests::steps::{self, End, Victim};
 use common::{Item, config, files, name, put_gzipped, put_image, tar};
-use nix::sys::ptrace;
-use nix::sys::signal::{Signal, kill, raise};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
 
 /// Tells the child that it is one, and where its store is.
 const ROOT: &str = "COFFER_TEST_ROOT";
 
 fn main() {
     if let Some(root) = std::env::var_os(ROOT) {
-        // From here on the parent counts.
-        ptrace::traceme().unwrap();
-        raise(Signal::SIGSTOP).unwrap();
         return work(&mut Store::open(root.as_ref()).unwrap());
     }
     // The kill-9 run is one test: named runs of others, and lists, are not its business.
@@ -48,16 +41,17 @@ fn killed_at_any_step_it_goes_on() {
     let root = folder.path().join("whole");
     work(&mut Store::open(&root).unwrap());
     let whole = files(&root);
-    let mut steps = 0;
-    loop {
-        let root = folder.path().join(steps.to_string());
-        if run_until(&root, steps + 1) {
-            break;
-        }
+    let program = std::env::current_exe().unwrap();
+    let steps = steps::each(|step| {
+        let root = folder.path().join(step.to_string());
+        let mut child = Command::new(&program);
+        child.env(ROOT, &root);
+        let (end, outcome) = steps::kill_program_at(step, Victim::Command, &child, &program);
+        assert!(end == End::Killed || outcome.status == 0, "step {step}: {outcome}");
         usable(&root, &whole);
         std::fs::remove_dir_all(root).unwrap();
-        steps += 1;
-    }
+        end
+    });
     assert!(steps > 100, "only {steps} steps were found");
     println!("killed_at_any_step_it_goes_on: {steps} steps ... ok");
 }
@@ -114,57 +108,4 @@ fn legacy() -> Vec<u8> {
         Item::File("c.json", &config(&[Digest::of(&layer)])),
         Item::File("manifest.json", manifest.as_bytes()),
     ])
-}
-
-/// Whether the child, which stands at a system call, is about to change a file.
-fn changes_files(child: Pid) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let number = ptrace::getregs(child).unwrap().orig_rax as i64;
-    #[cfg(target_arch = "aarch64")]
-    let number = ptrace::getregs(child).unwrap().regs[8] as i64;
-    [
-        nix::libc::SYS_openat,
-        nix::libc::SYS_openat2,
-        nix::libc::SYS_write,
-        nix::libc::SYS_ftruncate,
-        nix::libc::SYS_fchmod,
-        nix::libc::SYS_fsync,
-        nix::libc::SYS_flock,
-        nix::libc::SYS_mkdirat,
-        nix::libc::SYS_renameat,
-        nix::libc::SYS_renameat2,
-        nix::libc::SYS_linkat,
-        nix::libc::SYS_unlinkat,
-    ]
-    .contains(&number)
-}
-
-/// Runs the child and kills it at its `last`-th change. Says whether it came to its end before.
-fn run_until(root: &Path, last: usize) -> bool {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    #[expect(clippy::zombie_processes, reason = "waitpid below waits for it")]
-    let child = child.env(ROOT, root).stdout(Stdio::null()).spawn().unwrap();
-    let pid = Pid::from_raw(child.id().try_into().unwrap());
-    assert_eq!(waitpid(pid, None).unwrap(), WaitStatus::Stopped(pid, Signal::SIGSTOP));
-    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
-    let (mut changes, mut entering) = (0, true);
-    loop {
-        ptrace::syscall(pid, None).unwrap();
-        match waitpid(pid, None).unwrap() {
-            WaitStatus::PtraceSyscall(_) => {
-                changes += usize::from(entering && changes_files(pid));
-                entering = !entering;
-            }
-            WaitStatus::Exited(_, code) => {
-                assert_eq!(code, 0, "the child failed by itself");
-                return true;
-            }
-            other => panic!("the child ended with {other:?}"),
-        }
-        if changes == last {
-            kill(pid, Signal::SIGKILL).unwrap();
-            assert!(matches!(waitpid(pid, None), Ok(WaitStatus::Signaled(..))));
-            return false;
-        }
-    }
 }
