@@ -91,6 +91,85 @@ fn root_update_changes_what_it_names_and_no_more() {
     }
 }
 
+/// Options of `update`, the same as a document, and the files of v1 and v2 that they are for.
+const UPDATES: &[(&[&str], &str, &[(&str, &str)])] = &[
+    (&["--pids-limit", "40"], r#"{"pids": {"limit": 40}}"#, &[("pids", "pids.max")]),
+    (
+        &["--memory", "300M", "--memory-reservation", "60M"],
+        r#"{"memory": {"limit": 314572800, "reservation": 62914560}}"#,
+        &[
+            ("memory", "memory.limit_in_bytes"),
+            ("memory", "memory.soft_limit_in_bytes"),
+            ("memory", "memory.max"),
+            ("memory", "memory.low"),
+        ],
+    ),
+    (
+        &["--memory", "300M", "--memory-swap", "400M"],
+        r#"{"memory": {"limit": 314572800, "swap": 419430400}}"#,
+        &[("memory", "memory.memsw.limit_in_bytes"), ("memory", "memory.swap.max")],
+    ),
+    (
+        &["--cpu-share", "200"],
+        r#"{"cpu": {"shares": 200}}"#,
+        &[("cpu", "cpu.shares"), ("cpu", "cpu.weight")],
+    ),
+    (
+        &["--cpu-period", "50000", "--cpu-quota", "20000", "--cpu-burst", "1000"],
+        r#"{"cpu": {"period": 50000, "quota": 20000, "burst": 1000}}"#,
+        &[
+            ("cpu", "cpu.cfs_period_us"),
+            ("cpu", "cpu.cfs_quota_us"),
+            ("cpu", "cpu.cfs_burst_us"),
+            ("cpu", "cpu.max"),
+            ("cpu", "cpu.max.burst"),
+        ],
+    ),
+    (&["--cpu-idle", "1"], r#"{"cpu": {"idle": 1}}"#, &[("cpu", "cpu.idle")]),
+    (
+        &["--cpuset-cpus", "0", "--cpuset-mems", "0"],
+        r#"{"cpu": {"cpus": "0", "mems": "0"}}"#,
+        &[("cpuset", "cpuset.cpus"), ("cpuset", "cpuset.mems")],
+    ),
+    (
+        &["--blkio-weight", "200"],
+        r#"{"blockIO": {"weight": 200}}"#,
+        &[("blkio", "blkio.weight"), ("blkio", "blkio.bfq.weight"), ("io", "io.bfq.weight")],
+    ),
+];
+
+#[test]
+fn root_update_sets_by_options_and_by_a_file_what_the_newest_runc_sets() {
+    if !program::root() {
+        return;
+    }
+    let set = |runtime: &Runtime, words: &[&str], files: &[(&str, &str)]| -> Vec<Option<String>> {
+        let (id, pid) = running(runtime, "set");
+        let before: Vec<_> = files.iter().map(|(of, file)| content(pid, of, file)).collect();
+        runtime.must(&[&["update"], words, &[&id]].concat());
+        let after: Vec<_> = files.iter().map(|(of, file)| content(pid, of, file)).collect();
+        assert!(before.iter().all(Option::is_none) || before != after, "{words:?}");
+        runtime.must(&["delete", "--force", &id]);
+        after
+    };
+    for (options, document, files) in UPDATES {
+        let mut all = Vec::new();
+        for runtime in Runtime::beside_newest() {
+            let file = runtime.folder().join("resources.json");
+            fs::write(&file, document).unwrap();
+            all.push(set(&runtime, options, files));
+            all.push(set(&runtime, &["--resources", &file.to_string_lossy()], files));
+            all.push(set(&runtime, &["-r", &file.to_string_lossy()], files));
+        }
+        assert!(all.windows(2).all(|two| two[0] == two[1]), "{options:?}: {all:?}");
+    }
+}
+
+/// A file of a group, where this host has it.
+fn content(pid: i32, controller: &str, file: &str) -> Option<String> {
+    fs::read_to_string(group(pid, controller).join(file)).ok()
+}
+
 #[test]
 fn root_events_count_what_the_kernel_counts() {
     if !program::root() {
