@@ -51,6 +51,39 @@ fn root_a_checkpoint_may_leave_it_running() {
 }
 
 #[test]
+fn root_groups_are_restored_as_the_mode_says() {
+    let Some(criu) = criu() else { return };
+    // Whether all of a container's groups are its own: not on hybrid hosts.
+    let hybrid = fs::exists("/sys/fs/cgroup/unified").unwrap();
+    for mode in ["soft", "ignore", "full", "strict"] {
+        let counted = Counted::new(&criu, mode, |config| {
+            config["linux"]["resources"] = json!({"pids": {"limit": 50}});
+        });
+        counted.start();
+        let before = counted.fence();
+        let limit = || {
+            let pid = counted.runtime.pid(&counted.id);
+            fs::read_to_string(super::limits::group(pid, "pids").join("pids.max")).unwrap()
+        };
+        counted.runtime.must(&["update", "--pids-limit", "40", &counted.id]);
+        counted.checkpoint(&["--manage-cgroups-mode", mode]);
+        if mode == "strict" || (mode == "full" && hybrid) {
+            let (bundle, images) = (counted.bundle.to_string_lossy(), counted.images());
+            let verb = ["restore", "--detach", "--bundle", &bundle, "--manage-cgroups-mode", mode];
+            let said = counted.runtime.run(&counted.words(&verb, &images)).failure(1);
+            assert!(said.contains(&format!("--manage-cgroups-mode {mode}: ")), "{said}");
+            assert!(said.contains("soft leaves them"), "{said}");
+        } else {
+            counted.restore(&["--manage-cgroups-mode", mode]);
+            assert_eq!(counted.counts(), "1\n", "{mode}");
+            assert_eq!(limit(), if mode == "full" { "40\n" } else { "50\n" }, "{mode}");
+            assert_eq!(counted.fence(), before, "{mode}");
+        }
+        assert_eq!(counted.runtime.leftovers(), [""; 0], "{mode}");
+    }
+}
+
+#[test]
 fn root_ids_and_owners_of_a_user_namespace_stay() {
     let Some(criu) = criu() else { return };
     let counted = Counted::new(&criu, "user", |config| {

@@ -9,7 +9,7 @@ use coffer_tests::program;
 use serde_json::{Value, json};
 
 /// The group of the process `pid` on the hierarchy of `controller`, on the host.
-fn group(pid: i32, controller: &str) -> PathBuf {
+pub(crate) fn group(pid: i32, controller: &str) -> PathBuf {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let parts = groups.lines().map(|line| line.splitn(3, ':').collect::<Vec<_>>());
     let (v1, v2): (Vec<_>, Vec<_>) = parts.partition(|parts| !parts[1].is_empty());

@@ -19,7 +19,7 @@ use rustix::thread::{ThreadNameSpaceType, UnshareFlags, move_into_thread_name_sp
 use super::create::{self, Decided};
 use super::{BundleError, Create, Folder, Home, Locked, State};
 use crate::cgroup::Cgroup;
-use crate::criu::{self, CriuError, Folders, Listener, Manifest, Options, Restoring};
+use crate::criu::{self, CriuError, Folders, Groups, Listener, Manifest, Options, Restoring};
 use crate::launch::collect;
 
 /// The folder in which CRIU finds the container's root.
@@ -97,6 +97,11 @@ impl Ready {
     fn new(wanted: &Restore<'_>, decided: &Decided) -> Result<Self, BundleError> {
         if let Some(at) = &decided.saved.lost {
             return Err(CriuError::Lost { at: at.clone() }.into());
+        }
+        if wanted.options.groups == Groups::Strict {
+            let why =
+                "none of the container's control groups may be there, and they are made first";
+            return Err(CriuError::Groups { mode: "strict", why }.into());
         }
         let folder = |path: &Path| {
             let path = path.to_owned();

@@ -14,7 +14,7 @@ use super::message::{
     CgroupRoot, DUMP, ExtMount, InheritFd, JoinNamespace, Opts, PRE_DUMP, PageServerInfo, RESTORE,
 };
 use super::service::{Listener, NOT_STARTED, Restored, Service};
-use super::{CriuError, Folders, Manifest, Options};
+use super::{CriuError, Folders, Groups, Manifest, Options};
 
 /// So much of a log is looked at (16 MiB).
 const LOG: u64 = 16 * 1024 * 1024;
@@ -102,7 +102,9 @@ pub(crate) fn restore(
     let service = Service::start(wanted.program, &wanted.folders, shown, &fds)?;
     let told = listener.started(service.cloned.pid).map_err(CriuError::Meanwhile);
     let asked = told.and_then(|()| {
-        let options = Opts { cg_root: groups(service.cloned.pid)?, ..wanted.options(&service) };
+        let cg_root = groups(service.cloned.pid)?;
+        check_groups(wanted.options.groups, &cg_root)?;
+        let options = Opts { cg_root, ..wanted.options(&service) };
         service.talk(RESTORE, options, listener)
     });
     let status = service.end();
@@ -187,6 +189,19 @@ impl Restoring<'_> {
             join_ns: joined.map(|(ns, ns_file)| JoinNamespace { ns, ns_file }).collect(),
             ..service.options(self.options)
         }
+    }
+}
+
+/// Settings go to all groups of the container: none may be the top of a hierarchy, which is the
+/// host's own. It is where hybrid hosts leave containers on v2.
+fn check_groups(mode: Groups, roots: &[CgroupRoot]) -> Result<(), CriuError> {
+    match mode == Groups::Full && roots.iter().any(|root| root.path == "/") {
+        true => {
+            let why = "a hierarchy has no control group of the container's own, and the host's \
+                       would be set";
+            Err(CriuError::Groups { mode: "full", why })
+        }
+        false => Ok(()),
     }
 }
 

@@ -179,6 +179,14 @@ pub enum CriuError {
     /// What was to be done meanwhile failed.
     #[error("while CRIU waited")]
     Meanwhile(#[source] io::Error),
+    /// The control groups cannot be managed so.
+    #[error("--manage-cgroups-mode {mode}: {why}; soft leaves them as the bundle says")]
+    Groups {
+        /// How.
+        mode: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
     /// What the bundle asks for is lost between checkpoint and restore.
     #[error("{at} cannot be checkpointed: CRIU does not restore it")]
     Lost {
