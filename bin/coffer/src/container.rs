@@ -1,7 +1,6 @@
 //! From the flags of `run` and `create` to a container, in the order in which things happen: image,
 //! leave to run it, layers, container.
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
@@ -17,7 +16,7 @@ use crate::cidfile::CidFile;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{ConsoleFlags, ContainerFlags, Pull, contradiction};
+use crate::flags::{ConsoleFlags, ContainerArgs, ContainerFlags, Pull, contradiction};
 use crate::lookup;
 use crate::ui::{Detail, Ui};
 
@@ -33,10 +32,9 @@ impl<'a> Order<'a> {
     /// Reads what the flags of a verb ask for, and the files that they name.
     pub(crate) fn read(
         context: &'a mut Context,
-        image: &'a str,
-        flags: &'a ContainerFlags,
-        command: &[OsString],
+        asked: &'a ContainerArgs,
     ) -> Result<Self, Failure> {
+        let ContainerArgs { flags, image, command, .. } = asked;
         if flags.run_image.quiet {
             if context.ui.detail() == Detail::Steps {
                 return Err(contradiction("--quiet", "--verbose"));

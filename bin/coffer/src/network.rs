@@ -7,6 +7,7 @@ use coffer_oci::{ImageName, Reference};
 use coffer_registry::{Client, Credentials, Host, Proxies, Settings};
 
 use crate::environment::{self, variable};
+use crate::failure::Failure;
 use crate::flags::PullFlags;
 
 /// Where docker and podman keep the roots of private registries.
@@ -33,9 +34,16 @@ pub(crate) fn client_for(name: &ImageName, flags: &PullFlags) -> Client {
     client(host.into_iter().collect())
 }
 
-/// The same for a name that is a registry's.
-pub(crate) fn client_for_reference(name: &Reference, flags: &PullFlags) -> Client {
-    client_for(&ImageName::Registry(name.clone()), flags)
+/// The same for what is to be `done` with a registry's image, which needs the network.
+pub(crate) fn client_to(
+    done: &'static str,
+    name: &Reference,
+    flags: &PullFlags,
+) -> Result<Client, Failure> {
+    if flags.offline {
+        return Err(Failure::new(format!("nothing is {done} with --offline")).at(name.familiar()));
+    }
+    Ok(client_for(&ImageName::Registry(name.clone()), flags))
 }
 
 /// Where passwords are kept and looked for.

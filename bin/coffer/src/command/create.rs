@@ -1,12 +1,10 @@
 //! `coffer create`.
 
-use std::ffi::OsString;
-
 use crate::container::Order;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::flags::{Common, ContainerFlags};
+use crate::flags::{Common, ContainerArgs};
 use crate::grammar::Flags;
 use crate::verb::Command;
 
@@ -20,25 +18,18 @@ use crate::verb::Command;
 )]
 pub(crate) struct Create {
     #[command(flatten)]
-    flags: ContainerFlags,
-    /// The image: a registry name, oci:DIR, oci-archive:FILE or docker-archive:FILE
-    image: String,
-    /// The command, instead of the image's
-    #[arg(last = true)]
-    command: Vec<OsString>,
-    #[command(flatten)]
-    common: Common,
+    container: ContainerArgs,
 }
 
 impl Command for Create {
     const FLAGS: Flags = Flags::BeforeCommand;
 
     fn common(&self) -> &Common {
-        &self.common
+        &self.container.common
     }
 
     fn run(self, mut context: Context) -> Outcome {
-        let order = Order::read(&mut context, &self.image, &self.flags, &self.command)?;
+        let order = Order::read(&mut context, &self.container)?;
         let mut root = None;
         let id = order.make(&mut root)?.keep()?;
         context.ui.line(id)?;

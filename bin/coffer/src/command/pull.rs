@@ -56,7 +56,7 @@ impl Command for Pull {
             context.ui.set_detail(Detail::Quiet);
         }
         let store = context.store()?;
-        let platform = self.flags.platform.clone().unwrap_or_else(Platform::host);
+        let platform = self.flags.platform();
         let (name, pulled) = match &self.image {
             ImageName::Registry(name) => {
                 (Some(name.clone()), self.fetch(&context, &store, name, &platform)?)
@@ -77,10 +77,7 @@ impl Pull {
         name: &Reference,
         platform: &Platform,
     ) -> Result<Pulled, Failure> {
-        if self.flags.offline {
-            return Err(Failure::new("nothing is pulled with --offline").at(name.familiar()));
-        }
-        let client = network::client_for_reference(name, &self.flags);
+        let client = network::client_to("pulled", name, &self.flags)?;
         let shown = Shown::new(&context.ui, platform);
         let pulled = pull(store, &client, name, platform, &shown)?;
         shown.pulled(&pulled);

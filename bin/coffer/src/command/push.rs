@@ -101,10 +101,7 @@ impl Push {
         entry: &Entry,
         name: &Reference,
     ) -> Result<Sent, Failure> {
-        if self.flags.offline {
-            return Err(Failure::new("nothing is pushed with --offline").at(name.familiar()));
-        }
-        let client = network::client_for_reference(name, &self.flags);
+        let client = network::client_to("pushed", name, &self.flags)?;
         let platform = self.flags.platform();
         let shown = Shown::new(&context.ui, &platform);
         let sent = push(store, &client, &entry.descriptor, name, &platform, &shown)?;

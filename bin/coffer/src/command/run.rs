@@ -1,13 +1,11 @@
 //! `coffer run`.
 
-use std::ffi::OsString;
-
 use crate::command::explain;
 use crate::container::{self, Order};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::flags::{Common, ConsoleFlags, ContainerFlags};
+use crate::flags::{Common, ConsoleFlags, ContainerArgs};
 use crate::grammar::Flags;
 use crate::limits;
 use crate::verb::Command;
@@ -35,25 +33,18 @@ pub(crate) struct Run {
     #[command(flatten)]
     console: ConsoleFlags,
     #[command(flatten)]
-    flags: ContainerFlags,
-    /// The image: a registry name, oci:DIR, oci-archive:FILE or docker-archive:FILE
-    image: String,
-    /// The command, instead of the image's
-    #[arg(last = true)]
-    command: Vec<OsString>,
-    #[command(flatten)]
-    common: Common,
+    container: ContainerArgs,
 }
 
 impl Command for Run {
     const FLAGS: Flags = Flags::BeforeCommand;
 
     fn common(&self) -> &Common {
-        &self.common
+        &self.container.common
     }
 
     fn run(self, mut context: Context) -> Outcome {
-        let mut order = Order::read(&mut context, &self.image, &self.flags, &self.command)?;
+        let mut order = Order::read(&mut context, &self.container)?;
         if self.dry_run {
             describe(&mut order, self.json)
         } else if self.detach {

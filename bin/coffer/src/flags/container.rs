@@ -1,5 +1,6 @@
 //! The flags of `run` and `create`: docker's words with docker's meaning.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -7,13 +8,27 @@ use coffer_runtime::spec::{DeviceRequest, MountRequest};
 use coffer_runtime::state::Name;
 
 use super::choice::{HostLine, IpcWord, NetworkWord, PidWord, UsernsWord};
-use super::common::{PullFlags, RunImageFlags, UnpackFlags};
+use super::common::{Common, PullFlags, RunImageFlags, UnpackFlags};
 use super::device::device;
 use super::form;
 use super::limit::{Limit, List, MemorySize, Room, Shares};
 use super::mount::{mount, tmpfs, volume};
 use super::security::SecurityOption;
 use super::{CgroupNs, Cpus, Label, Restart, Seconds, Size, SwapSize, Sysctl, Ulimit};
+
+/// What `run` and `create` make a container from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ContainerArgs {
+    #[command(flatten)]
+    pub(crate) flags: ContainerFlags,
+    /// The image: a registry name, oci:DIR, oci-archive:FILE or docker-archive:FILE
+    pub(crate) image: String,
+    /// The command, instead of the image's
+    #[arg(last = true)]
+    pub(crate) command: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
 
 /// What a new container is asked to be.
 #[derive(Debug, clap::Args)]

@@ -17,7 +17,7 @@ mod value;
 
 pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
 pub(crate) use console::{ConsoleFlags, KeyFlags};
-pub(crate) use container::ContainerFlags;
+pub(crate) use container::{ContainerArgs, ContainerFlags};
 pub(crate) use environment_file::{read, variables};
 pub(crate) use list::{Fields, Form, ListFlags};
 pub(crate) use request::{console_size, profile, utf8};
