@@ -308,7 +308,7 @@ fn root_flags_that_cannot_be_meant_are_refused() {
             "",
         ),
         (vec!["--security-opt", &typo], "syscalls[0].incldues", ""),
-        (vec!["--security-opt", &listener], "hands read to a listener", "coffer-oci"),
+        (vec!["--security-opt", &listener], "hands read to a listener", "listenerPath"),
         (vec!["--yes-really"], "--privileged", ""),
         (vec!["--pid=shared"], "`host`", ""),
         (vec!["--security-opt=seccomp=/none/such"], "/none/such", ""),
@@ -319,6 +319,60 @@ fn root_flags_that_cannot_be_meant_are_refused() {
         assert_eq!(ran.stdout, "", "{flags:?}");
     }
     assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// Whoever listens where a profile says is handed the calls, told of which container, at its start
+/// and for each command that joins it. Source: runtime-spec config-linux.md, "Seccomp".
+#[test]
+fn root_a_profile_names_who_listens() {
+    use std::io::Read as _;
+    use std::os::unix::net::UnixListener;
+
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("listener");
+    let profile = folder.path().join("profile.json");
+    let json = serde_json::json!({
+        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": socket, "listenerMetadata": "deep",
+        "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}],
+    });
+    std::fs::write(&profile, json.to_string()).unwrap();
+    let flag = format!("--security-opt=seccomp={}", profile.display());
+    let run = ["run", "-d", "--name", "box", &flag, &name, "sleep", "1000"];
+    let refused = coffer.run(&run);
+    assert!(refused.status == 125 && refused.stderr.contains("cannot connect to"), "{refused}");
+    coffer.must(&["rm", "box"]);
+    let listener = UnixListener::bind(&socket).unwrap();
+    let heard = || {
+        let mut text = String::new();
+        // Its descriptor comes beside the words; who does not take it closes it.
+        listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let said = notes(&coffer, &run);
+    let decides = format!("who listens at {} decides", socket.display());
+    assert!(said.iter().any(|note| note.contains(&decides)), "{said:?}");
+    let told = heard();
+    let id = coffer.must(&["ps", "-q", "--no-trunc"]);
+    assert_eq!(
+        (told["state"]["id"].as_str(), told["state"]["status"].as_str()),
+        (Some(id.trim()), Some("created"))
+    );
+    assert_eq!((&told["metadata"], &told["fds"][0]), (&"deep".into(), &"seccompFd".into()));
+    assert_eq!(told["pid"], told["state"]["pid"]);
+    // It waits for an answer until there is nobody any more to give one.
+    let mut command = coffer.command(&["exec", "box", "mkdir", "/made"]);
+    let made = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let joined = heard();
+    let made = program::Outcome::from(made.wait_with_output().unwrap());
+    assert!(made.status != 0 && made.stderr.contains("not implemented"), "{made}");
+    assert_eq!(joined["state"]["status"].as_str(), Some("running"));
+    assert!(joined["state"]["pid"] == told["state"]["pid"] && joined["pid"] != told["pid"]);
+    coffer.must(&["rm", "-f", "box"]);
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -9,14 +9,14 @@ mod labels;
 mod weaken;
 mod wishes;
 
-use coffer_oci::runtime::{Namespace, NamespaceKind};
+use coffer_oci::runtime::{Namespace, NamespaceKind, Seccomp};
 use serde::{Deserialize, Serialize};
 
 use crate::capability::{CapSet, CapWord, CapabilitySets};
 use crate::ids::{ContainerUid, IdMap};
 use crate::landlock::{Landlock, LandlockError};
 use crate::rlimit::Limit;
-use crate::seccomp::{self, Arch, Profile, Program};
+use crate::seccomp::{self, Arch, Profile, ProfileError, Program};
 use crate::sysctl::Sysctl;
 use crate::user::Identity;
 
@@ -127,6 +127,17 @@ pub struct Listener {
     pub path: String,
     /// What the listener is told beside the container's state.
     pub metadata: String,
+}
+
+impl Listener {
+    /// The one that a filter names for what it hands over; its path may be empty.
+    ///
+    /// # Errors
+    /// [`ProfileError::Notify`] where it could never be reached.
+    fn of(asked: &Seccomp, profile: &Profile) -> Result<Option<Self>, ProfileError> {
+        let (path, metadata) = (asked.listener_path.clone(), asked.listener_metadata.clone());
+        Ok(profile.has_listener()?.then_some(Self { path, metadata }))
+    }
 }
 
 /// The system call filter of a container.

@@ -255,15 +255,12 @@ fn listener(linux: &Linux, calls: &SystemCalls) -> Result<Option<Listener>, Conf
     let (Some(asked), SystemCalls::Profile(profile)) = (&linux.seccomp, calls) else {
         return Ok(None);
     };
-    let handed = profile.has_listener();
-    if !handed.map_err(|error| ConfinementError::from(error).at("linux.seccomp"))? {
-        return Ok(None);
-    }
-    if asked.listener_path.is_empty() {
+    let listener = Listener::of(asked, profile);
+    let listener = listener.map_err(|error| ConfinementError::from(error).at("linux.seccomp"))?;
+    if listener.as_ref().is_some_and(|listener| listener.path.is_empty()) {
         return Err(ConfinementError::NoListener.at("linux.seccomp.listenerPath"));
     }
-    let (path, metadata) = (asked.listener_path.clone(), asked.listener_metadata.clone());
-    Ok(Some(Listener { path, metadata }))
+    Ok(listener)
 }
 
 fn sysctls(linux: &Linux, own: &[NamespaceKind]) -> Result<Vec<Sysctl>, ConfinementError> {

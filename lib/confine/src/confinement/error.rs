@@ -109,8 +109,8 @@ impl ConfinementError {
                 "correct the name in the profile, or take it out; coffer seccomp calls lists all"
             }
             Self::Filter(ProfileError::NoListener(_)) => {
-                "choose another action for it; coffer-oci hands calls to the listener that a \
-                 bundle's linux.seccomp.listenerPath names"
+                "name the listener's socket in the profile, as \"listenerPath\": \
+                 \"/run/listener.sock\", or choose another action for the call"
             }
             Self::CallerLacks(_) => "leave out --userns host, or the capability",
             Self::SetIdOnHost => "leave out --allow-setuid, or --userns host",

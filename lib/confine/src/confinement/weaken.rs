@@ -74,6 +74,10 @@ impl Confinement {
                 }));
             }
         }
+        if let Some(listener) = &self.listener {
+            let what = format!("who listens at {} decides about system calls", listener.path);
+            gaps.push(opened(what, "--security-opt seccomp=FILE"));
+        }
         gaps.extend(
             self.labels
                 .opened()

@@ -6,8 +6,8 @@ use coffer_oci::runtime::{Namespace, NamespaceKind, Rlimit, Seccomp};
 use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 
 use super::{
-    Confinement, ConfinementError, HostDevice, Labels, NewPrivileges, Privilege, SystemCalls,
-    joined,
+    Confinement, ConfinementError, HostDevice, Labels, Listener, NewPrivileges, Privilege,
+    SystemCalls, joined,
 };
 use crate::capability::{CapSet, CapWord, Capability, tweak, words};
 use crate::ids::IdMap;
@@ -128,6 +128,7 @@ impl Confinement {
             }
             SystemPaths::Unconfined => (Vec::new(), Vec::new(), Vec::new()),
         };
+        let (seccomp, listener) = wishes.filter.read()?;
         let confinement = Self {
             ids: wishes.ids,
             identity: wishes.identity,
@@ -140,8 +141,8 @@ impl Confinement {
             labels: wishes.labels,
             cap_add,
             cap_drop,
-            seccomp: wishes.filter.read()?,
-            listener: None,
+            seccomp,
+            listener,
             masked_paths,
             readonly_paths,
             made_up,
@@ -163,8 +164,8 @@ fn check_words(add: &[CapWord], drop: &[CapWord]) -> Result<(), ConfinementError
 }
 
 impl Filter<'_> {
-    fn read(self) -> Result<SystemCalls, ConfinementError> {
-        Ok(match self {
+    fn read(self) -> Result<(SystemCalls, Option<Listener>), ConfinementError> {
+        let calls = match self {
             Self::Default => SystemCalls::Default,
             Self::Unconfined => SystemCalls::Unconfined,
             Self::Profile(filter) => {
@@ -172,13 +173,17 @@ impl Filter<'_> {
                 if let Some(call) = profile.drop_unknown().into_iter().next() {
                     return Err(ConfinementError::UnknownCall { call });
                 }
-                let handed = profile.rules.iter().find(|rule| rule.action == Action::Notify);
-                if profile.default == Action::Notify || handed.is_some() {
-                    let what = handed.map_or("all other calls", |rule| &rule.call);
-                    return Err(ProfileError::NoListener(what.to_owned()).into());
+                let listener = Listener::of(filter, &profile)?;
+                if let Some(Listener { path, .. }) = &listener
+                    && !path.starts_with('/')
+                {
+                    let handed = profile.rules.iter().find(|rule| rule.action == Action::Notify);
+                    let what = handed.map_or_else(String::new, |rule| rule.call.clone());
+                    return Err(ProfileError::NoListener(what).into());
                 }
-                SystemCalls::Profile(Box::new(profile))
+                return Ok((SystemCalls::Profile(Box::new(profile)), listener));
             }
-        })
+        };
+        Ok((calls, None))
     }
 }

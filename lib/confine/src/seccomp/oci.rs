@@ -11,9 +11,9 @@ pub enum ProfileError {
     /// Every call that no rule names is handed to a listener, or one that is needed to reach it.
     #[error("the system call filter hands {0} to a listener, who could then never be reached")]
     Notify(String),
-    /// Calls are handed to a listener where there is none.
+    /// Calls are handed to a listener, and nothing says where it is.
     #[error(
-        "the system call filter hands {0} to a listener (SCMP_ACT_NOTIFY), and coffer has none"
+        "the system call filter hands {0} to a listener (SCMP_ACT_NOTIFY), and names no socket of one"
     )]
     NoListener(String),
     /// A flag that we do not know.

@@ -103,6 +103,7 @@ fn plan(
         identity: &confinement.identity,
         process,
         authority: authority(),
+        named: None,
         bundle: Some(joined),
     })?)
 }

@@ -16,7 +16,7 @@ use crate::monitor::{
     Attached, Carried, Console, Inside, Local, Nobody, Outside, Pump, SignalProxy, Stdin, null,
     pipes,
 };
-use crate::plan::{JoinInputs, Plan};
+use crate::plan::{JoinInputs, Named, Plan};
 use crate::spec::{ExecRequest, Terminal};
 
 impl Container<'_> {
@@ -79,6 +79,8 @@ impl Container<'_> {
         let cgroup = self.cgroup()?;
         self.refuse_paused(&cgroup)?;
         let identity = self.identity(request, &config)?;
+        let (id, folder) = (&self.record.id, self.root.folder_of(&self.record.id));
+        let named = Named { id: id.as_str(), folder: &folder, pid: self.number() };
         let plan = Plan::join(JoinInputs {
             target: init.as_fd(),
             confinement: &config.confinement,
@@ -86,6 +88,7 @@ impl Container<'_> {
             identity: &identity,
             process: &request.process(&config.spec, &identity),
             authority: self.root.authority(),
+            named: Some(named),
             bundle: None,
         })?;
         let entry = cgroup.entry()?;

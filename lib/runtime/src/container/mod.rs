@@ -28,7 +28,7 @@ use coffer_confine::ids;
 use coffer_oci::runtime::NamespaceKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Pid, Signal, pidfd_send_signal};
 
 pub use config::Config;
 pub use create::{Creation, create, usual_limits};
@@ -127,6 +127,12 @@ impl<'r> Container<'r> {
         let not_running = || ContainerError::NotRunning { name: self.record.name.clone() };
         let Status::Running(Running { init, .. }) = &self.status else { return Err(not_running()) };
         self.open_process(init)?.ok_or_else(not_running)
+    }
+
+    /// The number of its first process, while it runs.
+    fn number(&self) -> Option<Pid> {
+        let Status::Running(Running { init, .. }) = &self.status else { return None };
+        Pid::from_raw(init.pid)
     }
 
     fn open_process(&self, process: &ProcessId) -> Result<Option<OwnedFd>, ContainerError> {

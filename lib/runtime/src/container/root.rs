@@ -14,8 +14,8 @@ use super::{Config, ContainerError};
 use crate::label;
 use crate::plan::Authority;
 use crate::state::{
-    Containers, Folder, Listed, Locked, Outcome, Phase, ProcessId, Record, Removal, StateError,
-    Status,
+    ContainerId, Containers, Folder, Listed, Locked, Outcome, Phase, ProcessId, Record, Removal,
+    StateError, Status,
 };
 
 /// The data root with its containers, and whose rights coffer has on it.
@@ -78,6 +78,11 @@ impl DataRoot {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder of a container, as it is told to others.
+    pub(super) fn folder_of(&self, id: &ContainerId) -> PathBuf {
+        self.path.join("containers").join(id.as_str())
     }
 
     pub(super) fn dir(&self) -> BorrowedFd<'_> {

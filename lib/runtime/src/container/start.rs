@@ -14,7 +14,7 @@ use crate::cgroup::{Cgroup, Entry};
 use crate::label;
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
 use crate::monitor::Inside;
-use crate::plan::{Authority, CgroupView, Given, Inputs, MountRoot, Plan, RootFs};
+use crate::plan::{Authority, CgroupView, Given, Inputs, MountRoot, Named, Plan, RootFs};
 use crate::state::{Phase, ProcessId, Running};
 
 /// A container that has started.
@@ -109,6 +109,7 @@ fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
     let Ready { root, record, config, .. } = ready;
     let present = Present::find(root, &config.confinement)?;
     let memory = present.as_ref().and_then(|present| present.memory.as_ref());
+    let folder = root.folder_of(&record.id);
     let plan = Plan::new(Inputs {
         spec: &config.spec,
         confinement: present.as_ref().map_or(&config.confinement, |found| &found.confinement),
@@ -121,6 +122,7 @@ fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
             files: &config.files,
             limits: Some(&config.limits),
             memory: memory.map(AsFd::as_fd),
+            named: Some(Named { id: record.id.as_str(), folder: &folder, pid: None }),
         },
         bundle: None,
     })?;

@@ -8,7 +8,7 @@ use coffer_oci::runtime::{Hook, Hooks, Spec, VERSION};
 use coffer_sys::exec::Strings;
 use serde::Serialize;
 
-use super::{Bundle, Plan, PlanError, Step, text};
+use super::{Bundle, Named, Plan, PlanError, Step, text};
 
 /// A program to be run and waited for.
 #[derive(Debug)]
@@ -123,17 +123,17 @@ fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram,
 
 /// The state without its end: the child puts its number there.
 fn state(spec: &Spec, bundle: &Bundle<'_>) -> Result<Vec<u8>, PlanError> {
-    state_up_to_pid(&spec.annotations, bundle, "created")
+    state_up_to_pid(&spec.annotations, Named::of(bundle, None), "created")
 }
 
 /// The state of a container up to the number of its process, which is the last thing in it, and
 /// the closing brace.
 pub(super) fn state_up_to_pid(
     annotations: &BTreeMap<String, String>,
-    bundle: &Bundle<'_>,
+    named: Named<'_>,
     status: &'static str,
 ) -> Result<Vec<u8>, PlanError> {
-    let (id, folder) = (bundle.id, bundle.folder);
+    let Named { id, folder, .. } = named;
     let state = State { oci_version: VERSION, id, status, bundle: folder, annotations };
     let mut json = serde_json::to_vec(&state).map_err(PlanError::State)?;
     json.pop();

@@ -15,7 +15,8 @@ use coffer_oci::runtime::{CpuAffinity, MemoryPolicy, NamespaceKind, Personality,
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, ThreadNameSpaceType};
 
-use super::{Authority, Bundle, Mapping, Own, Plan, PlanError, Step, Target};
+use super::listener::at_listener;
+use super::{Authority, Bundle, Mapping, Named, Own, Plan, PlanError, Step, Target};
 use crate::launch::BornIn;
 use crate::spec::Init;
 
@@ -34,6 +35,8 @@ pub struct JoinInputs<'a> {
     pub process: &'a Process,
     /// Whose rights coffer has.
     pub authority: Authority,
+    /// What a listener of its filter is told of one that coffer has made itself.
+    pub named: Option<Named<'a>>,
     /// The bundle of the container, where it is not one that coffer has made itself.
     pub bundle: Option<Joined<'a>>,
 }
@@ -59,7 +62,8 @@ impl Plan {
     /// # Errors
     /// A [`PlanError`] for the first thing that cannot be.
     pub fn join(inputs: JoinInputs<'_>) -> Result<Self, PlanError> {
-        let JoinInputs { target, confinement, host, identity, process, authority, bundle } = inputs;
+        let JoinInputs { target, confinement, host, identity, process, authority, named, bundle } =
+            inputs;
         let mut plan = Self::empty(confinement, authority)?;
         plan.read_ids(target, confinement)?;
         plan.capabilities = confinement.capabilities_of(identity.uid);
@@ -70,11 +74,14 @@ impl Plan {
         if let Some(joined) = &bundle {
             plan.tuning_steps(process, &joined.bundle)?;
             plan.domain_steps(joined.personality, joined.memory_policy)?;
-            let (words, pid) = (joined.annotations, Some(joined.pid));
-            plan.find_listener(confinement, words, &joined.bundle, pid)?;
         } else {
             plan.steps.push(Step::SessionKeyring(None));
         }
+        let none = BTreeMap::new();
+        let words = bundle.map_or(&none, |joined| joined.annotations);
+        let of_bundle = bundle.as_ref().map(|joined| Named::of(&joined.bundle, Some(joined.pid)));
+        plan.find_listener(confinement, words, of_bundle.or(named))
+            .map_err(|error| at_listener(error, bundle.is_some()))?;
         plan.stdio_step(process, identity)?;
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use coffer_confine::confinement::{Confinement, Listener};
 use coffer_oci::runtime::VERSION;
@@ -32,26 +33,48 @@ impl Plan {
         &mut self,
         confinement: &Confinement,
         annotations: &BTreeMap<String, String>,
-        bundle: &Bundle<'_>,
-        container: Option<Pid>,
+        named: Option<Named<'_>>,
     ) -> Result<(), PlanError> {
         let Some(listener) = &confinement.listener else { return Ok(()) };
-        let at = |error: PlanError| error.at("linux.seccomp.listenerPath");
-        let status = if container.is_some() { "running" } else { "created" };
+        let named = named.ok_or(PlanError::Missing("name to tell a listener"))?;
+        let status = if named.pid.is_some() { "running" } else { "created" };
         self.notify = Some(Box::new(Notify {
-            socket: connected(&listener.path).map_err(at)?,
+            socket: connected(&listener.path)?,
             proc: tuning::host_proc()?,
-            message: message(listener, annotations, bundle, status)?,
-            container,
+            message: message(listener, annotations, named, status)?,
+            container: named.pid,
         }));
         Ok(())
     }
 }
 
+/// What a listener is told of a container.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its folder, absolute.
+    pub folder: &'a Path,
+    /// The number of its first process, where that is there already.
+    pub pid: Option<Pid>,
+}
+
+impl<'a> Named<'a> {
+    /// The container of a bundle.
+    pub(super) fn of(bundle: &Bundle<'a>, pid: Option<Pid>) -> Self {
+        Self { id: bundle.id, folder: bundle.folder, pid }
+    }
+}
+
+/// The error with its place, where a bundle's configuration names the listener.
+pub(super) fn at_listener(error: PlanError, is_bundle: bool) -> PlanError {
+    if is_bundle { error.at("linux.seccomp.listenerPath") } else { error }
+}
+
 fn message(
     listener: &Listener,
     annotations: &BTreeMap<String, String>,
-    bundle: &Bundle<'_>,
+    named: Named<'_>,
     status: &'static str,
 ) -> Result<[Vec<u8>; 3], PlanError> {
     let metadata = serde_json::to_string(&listener.metadata).map_err(PlanError::State)?;
@@ -59,7 +82,7 @@ fn message(
         "{{\"ociVersion\":\"{VERSION}\",\"fds\":[\"seccompFd\"],\"metadata\":{metadata},\"state\":"
     )
     .into_bytes();
-    first.extend(state_up_to_pid(annotations, bundle, status)?);
+    first.extend(state_up_to_pid(annotations, named, status)?);
     Ok([first, b"},\"pid\":".to_vec(), b"}".to_vec()])
 }
 

@@ -43,7 +43,9 @@ pub use error::PlanError;
 pub(crate) use hooks::HookProgram;
 pub use join::{JoinInputs, Joined};
 pub(crate) use landlock::Landlocked;
+pub use listener::Named;
 pub(crate) use listener::Notify;
+use listener::at_listener;
 pub use made_up::Given;
 pub(crate) use made_up::MadeUp;
 pub(crate) use namespaces::{Entered, Mapping};
@@ -280,10 +282,12 @@ impl Plan {
                 linux.and_then(|linux| linux.memory_policy.as_ref()),
             )?;
             plan.time_step(spec)?;
-            plan.find_listener(confinement, &spec.annotations, bundle, None)?;
         } else {
             plan.steps.push(Step::SessionKeyring(None));
         }
+        let named = bundle.as_ref().map(|bundle| Named::of(bundle, None)).or(given.named);
+        plan.find_listener(confinement, &spec.annotations, named)
+            .map_err(|error| at_listener(error, bundle.is_some()))?;
         plan.stdio_step(process, &confinement.identity)?;
         plan.made_up_steps(confinement, given)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;

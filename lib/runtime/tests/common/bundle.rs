@@ -137,6 +137,7 @@ impl TestBundle {
             identity: &of.confinement.identity,
             process: &process,
             authority: Authority::Root,
+            named: None,
             bundle: Some(Joined {
                 bundle: self.bundle(),
                 annotations: &self.spec().annotations,

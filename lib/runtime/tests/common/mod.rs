@@ -159,6 +159,7 @@ impl Bench {
             identity: &self.identity,
             process: &request.process(&spec, &self.identity),
             authority: self.authority,
+            named: None,
             bundle: None,
         })
         .unwrap()

@@ -16,7 +16,7 @@ use coffer_oci::runtime::{Mount, NamespaceKind};
 use coffer_sys::dir;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Bundle, Plan, PlanError, Step, Target, TargetKind, tuning};
+use super::{Bundle, Named, Plan, PlanError, Step, Target, TargetKind, tuning};
 use crate::cgroup::Limits;
 use crate::hosts::OwnFile;
 use memory::Memory;
@@ -34,6 +34,8 @@ pub struct Given<'a> {
     pub limits: Option<&'a Limits>,
     /// The `/dev/shm` of another container, attached nowhere.
     pub memory: Option<BorrowedFd<'a>>,
+    /// What a listener of its system call filter is told of it.
+    pub named: Option<Named<'a>>,
 }
 
 /// A file with its contents, and where it is seen.
