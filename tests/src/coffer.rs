@@ -232,6 +232,26 @@ impl Coffer {
         Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
     }
 
+    /// What `count` times `coffer wait CONTAINER` print, once all of them listen to the monitor of
+    /// the only container and `end` was called.
+    ///
+    /// # Panics
+    /// As [`Self::monitor`].
+    pub fn waited(&self, container: &str, count: usize, end: impl FnOnce()) -> Vec<String> {
+        let fds = format!("/proc/{}/fd", self.monitor().as_raw_pid());
+        let open = || fs::read_dir(&fds).unwrap().count();
+        let alone = open();
+        let mut wait = self.command(&["wait", container]);
+        wait.stdout(Stdio::piped());
+        let waits: Vec<_> = (0..count).map(|_| wait.spawn().unwrap()).collect();
+        while open() < alone + count {
+            std::thread::yield_now();
+        }
+        end();
+        let said = |wait: std::process::Child| wait.wait_with_output().unwrap().stdout;
+        waits.into_iter().map(|wait| String::from_utf8(said(wait)).unwrap()).collect()
+    }
+
     /// Kills it by SIGKILL, waits until it is gone, and says which it was.
     ///
     /// # Panics

@@ -19,6 +19,12 @@ fn runs() {
     assert_eq!(ended.status, 9, "{ended}");
     let ids = "touch /f && chown 1000:2000 /f && stat -c %u:%g /f";
     assert_eq!(coffer.must(&["run", "--rm", &busybox, "sh", "-c", ids]), "1000:2000\n");
+    // Of a container that is gone a kernel before 6.15 remembers nothing: its monitor says it.
+    let line = "mkfifo /wait; echo up; read x </wait; exit 3";
+    coffer.must(&["run", "-d", "--rm", "--name", "goes", &busybox, "sh", "-c", line]);
+    coffer.logs_until("goes", "up");
+    let end = || drop(coffer.must(&["exec", "goes", "sh", "-c", "echo >/wait"]));
+    assert_eq!(coffer.waited("goes", 1, end), ["3\n"]);
     coffer.must(&["run", "-d", "--name", "stays", &busybox, "sleep", "1000"]);
     assert_eq!(coffer.must(&["exec", "stays", "cat", "/proc/1/comm"]), "sleep\n");
     let volume = tempfile::tempdir().unwrap();

@@ -158,6 +158,50 @@ fn root_a_terminal_that_is_not_read_stays_the_callers() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+#[test]
+fn root_how_a_container_ended_that_is_removed_then_is_known() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let line = "mkfifo /wait; echo up; read x </wait; yes | head -c 300000; exit 3";
+    coffer.must(&["run", "-d", "--rm", "--name", "box", &name, "sh", "-c", line]);
+    coffer.logs_until("box", "up");
+    let end = || drop(coffer.must(&["exec", "box", "sh", "-c", "echo >/wait"]));
+    assert_eq!(coffer.waited("box", 2, end), ["3\n", "3\n"]);
+    assert_eq!(coffer.must(&["ps", "-aq"]), "");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_output_that_cannot_be_written_is_an_error_unless_nobody_reads_it() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "box", &name, "yes"]);
+    for words in [&["run", "--rm", &name, "echo", "said"][..], &["exec", "box", "echo", "said"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = coffer.command(words).stdout(full).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(125), "{said}");
+        assert!(said.contains("is lost in part") && said.contains("no space left"), "{said}");
+    }
+    for words in [&["run", "--rm", &name, "yes"][..], &["attach", "box"], &["logs", "-f", "box"]] {
+        let mut command = coffer.command(words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut ran = command.spawn().unwrap();
+        let mut said = BufReader::new(ran.stdout.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
+        drop(said);
+        let ended = ran.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(!said.contains("error:"), "{words:?}: {said}");
+    }
+    coffer.must(&["rm", "-f", "box"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
 /// As docker says it: the end of what a pipe holds would never reach a program at a terminal.
 #[test]
 fn root_nobody_types_into_a_terminal_from_what_is_none() {

@@ -25,6 +25,12 @@ fn add_one(failure: Failure, error: &(dyn Error + 'static)) -> Failure {
             .exits(Exit::REFUSED)
             .help(format!("ask for an image for this host: --platform {platform}"));
     }
+    // Whoever read what a container wrote has gone: there is nobody to tell.
+    if let Some(ContainerError::Carry { source, .. }) = error.downcast_ref::<ContainerError>()
+        && source.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        return Failure::quiet();
+    }
     let failure = match error.downcast_ref::<ContainerError>() {
         Some(error) => failure.exits(Exit(error.status())),
         None => failure,

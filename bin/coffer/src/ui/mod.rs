@@ -21,7 +21,7 @@ pub(crate) use human::{age, bytes, docker_time, duration, moment, thousands};
 pub(crate) use progress::Progress;
 pub(crate) use table::Table;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, words};
 
 /// How much of our own words is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,5 +172,5 @@ fn stdout_failed(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Failure::quiet();
     }
-    Failure::new("cannot write to stdout").because(error.to_string())
+    Failure::new("cannot write to stdout").because(words(&error))
 }

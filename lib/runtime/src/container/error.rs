@@ -152,6 +152,15 @@ pub enum ContainerError {
         #[source]
         source: io::Error,
     },
+    /// What it wrote went nowhere.
+    #[error("what container {} wrote is lost in part: the output cannot be written", id.short())]
+    Output {
+        /// Whose.
+        id: ContainerId,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// Its monitor cannot be made, or ended without a word.
     #[error("the monitor of container {} cannot be started", id.short())]
     Monitor {

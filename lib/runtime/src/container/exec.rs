@@ -56,6 +56,8 @@ impl Container<'_> {
         }
         let outcome = collect(&pump.init)
             .map_err(|source| ContainerError::Process { id: self.record.id.clone(), source })?;
+        let lost = |source| ContainerError::Output { id: self.record.id.clone(), source };
+        pump.audience.check().map_err(lost)?;
         Ok(Attached::Ended(outcome.code()))
     }
 

@@ -20,6 +20,7 @@ mod pause;
 mod ready;
 mod root;
 mod start;
+mod wait;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -40,8 +41,7 @@ pub use root::{DataRoot, Settled};
 use crate::cgroup::Cgroup;
 use crate::monitor::{Attach, Attached, attach, connect_to};
 use crate::state::{
-    ContainerId, Exit, Folder, Name, Outcome, Phase, ProcessId, Record, Running, StateError,
-    Status, Watch,
+    ContainerId, Folder, Name, Phase, ProcessId, Record, Running, StateError, Status,
 };
 
 /// How long a monitor may take from the end of its connections to its own.
@@ -226,30 +226,6 @@ impl<'r> Container<'r> {
         })
     }
 
-    /// Waits until it has ended and that is written down, and says how. A container that is
-    /// removed at its end may be gone before its record can be read: then nobody knows.
-    ///
-    /// # Errors
-    /// Where it cannot be watched.
-    pub fn wait(&self) -> Result<Exit, ContainerError> {
-        let boot = self.root.containers().boot();
-        let mut watch = Watch::new(&self.folder)?;
-        loop {
-            self.root.settle(&self.folder)?;
-            let record = match self.folder.record() {
-                Ok(Some(record)) => record,
-                Ok(None) | Err(StateError::Gone { .. }) => return Ok(unseen()),
-                Err(error) => return Err(error.into()),
-            };
-            match &record.phase {
-                Phase::Stopped(exit) => return Ok(exit.clone()),
-                Phase::Removing => return Ok(unseen()),
-                Phase::Running(running) => watch.wait(&[&running.init, &running.parent], boot)?,
-                Phase::Creating | Phase::Created => watch.wait(&[], boot)?,
-            }
-        }
-    }
-
     /// Attaches to it. Where its monitor is killed meanwhile, it gets another, and this goes on.
     ///
     /// # Errors
@@ -384,9 +360,4 @@ fn wait_for_parent(root: &DataRoot, id: &ContainerId) -> Result<(), ContainerErr
 fn config_of(folder: &Folder) -> Result<Config, ContainerError> {
     serde_json::from_slice(&folder.config()?)
         .map_err(|source| ContainerError::Config { id: folder.id().clone(), source })
-}
-
-/// An end that nobody saw.
-fn unseen() -> Exit {
-    Exit { outcome: Outcome::Unknown, finished: jiff::Timestamp::now(), oom_killed: false }
 }

@@ -75,7 +75,7 @@ impl<'r> Ready<'r> {
     /// until it ends.
     ///
     /// # Errors
-    /// Why it did not start; it is then removed if it is to be removed at its end, and else as it
+    /// [`ContainerError::Output`] where what it wrote is lost; why it did not start: it is then removed if it is to be removed at its end, and else as it
     /// was before.
     pub fn run(mut self, console: Console<'_>, proxy: SignalProxy) -> Result<Exit, ContainerError> {
         let id = self.record.id.clone();
@@ -94,6 +94,7 @@ impl<'r> Ready<'r> {
         pump.run().map_err(carry)?;
         let exit = exit_of(&record, &pump.init, &cgroup, Kin::Child)?;
         finish(root, &folder, record, cgroup, &exit)?;
+        pump.audience.check().map_err(|source| ContainerError::Output { id, source })?;
         Ok(exit)
     }
 
@@ -198,7 +199,7 @@ pub(super) fn collect(child: &OwnedFd) -> std::io::Result<Outcome> {
 }
 
 /// Reads a status as waitpid gives it. Source: man 2 wait.
-fn outcome(status: i32) -> Outcome {
+pub(super) fn outcome(status: i32) -> Outcome {
     match status & 0x7f {
         0 => Outcome::Exited(byte(status >> 8)),
         signal => Outcome::Killed(byte(signal)),

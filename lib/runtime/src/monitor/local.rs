@@ -63,6 +63,8 @@ pub(crate) struct Local<'a> {
     raw: Option<Raw<'a>>,
     keys: Keys<'a>,
     has_left: bool,
+    /// Why the caller's output cannot be written, where that is more than that nobody reads it.
+    failed: Option<io::Error>,
 }
 
 impl<'a> Local<'a> {
@@ -81,6 +83,7 @@ impl<'a> Local<'a> {
             raw: None,
             keys: Keys::new(&[]),
             has_left: false,
+            failed: None,
         })
     }
 
@@ -102,6 +105,14 @@ impl<'a> Local<'a> {
             keys: Keys::new(keys),
             ..Self::new(console, SignalProxy::Off)?
         })
+    }
+
+    /// What of the program's output is lost, because the caller's cannot be written.
+    ///
+    /// # Errors
+    /// Why it cannot, such as a full disk.
+    pub(crate) fn check(self) -> io::Result<()> {
+        self.failed.map_or(Ok(()), Err)
     }
 
     /// Gives the program's terminal the size of the caller's.
@@ -177,7 +188,11 @@ impl Audience for Local<'_> {
         };
         match write_all(fd, bytes) {
             Ok(()) => Wanted::More,
-            Err(_) => Wanted::NoMore,
+            Err(Errno::PIPE) => Wanted::NoMore,
+            Err(errno) => {
+                self.failed.get_or_insert(errno.into());
+                Wanted::NoMore
+            }
         }
     }
 

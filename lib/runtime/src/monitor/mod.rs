@@ -12,6 +12,7 @@
 mod attach;
 mod keys;
 mod lend;
+mod listen;
 mod local;
 mod nobody;
 mod pump;
@@ -22,6 +23,7 @@ mod wire;
 pub(crate) use attach::attach;
 pub use attach::{Attach, Attached, Screen};
 pub use keys::DETACH_KEYS;
+pub(crate) use listen::listen;
 pub(crate) use local::Local;
 pub use local::{Console, SignalProxy};
 pub(crate) use nobody::Nobody;

@@ -37,6 +37,7 @@ pub(crate) struct Server {
 struct Client {
     socket: OwnedFd,
     pending: VecDeque<Vec<u8>>,
+    wants_output: bool,
     is_gone: bool,
 }
 
@@ -59,6 +60,8 @@ impl Server {
     /// Tells all who are attached that the container has ended, and waits until each has taken
     /// what was sent to it or has gone.
     pub(crate) fn end(&mut self, code: u8) {
+        // Those who came since the last turn, too.
+        while self.accept() {}
         for client in &mut self.clients {
             client.push(Tell::Ended { code }.encode());
         }
@@ -73,23 +76,24 @@ impl Server {
         }
     }
 
-    fn accept(&mut self) {
+    /// Takes in one who wants to be attached. Says whether there was one.
+    fn accept(&mut self) -> bool {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         // A client that went away again, or one too many, is no matter of the container's.
-        if let Ok(socket) = accept_with(&self.listener, flags)
-            && self.clients.len() < MOST_CLIENTS
-        {
+        let Ok(socket) = accept_with(&self.listener, flags) else { return false };
+        if self.clients.len() < MOST_CLIENTS {
             if let Some(terminal) = &self.terminal {
                 lend(&socket, terminal.as_fd());
             }
             self.clients.push(Client::new(socket));
         }
+        true
     }
 }
 
 impl Client {
     fn new(socket: OwnedFd) -> Self {
-        Self { socket, pending: VecDeque::new(), is_gone: false }
+        Self { socket, pending: VecDeque::new(), wants_output: true, is_gone: false }
     }
 
     fn push(&mut self, packet: Vec<u8>) {
@@ -119,6 +123,10 @@ impl Client {
                 Some(Ask::Lend) => *stage.lent = lent,
                 Some(Ask::Input(bytes)) => stage.input.push(bytes),
                 Some(Ask::EndOfInput) => stage.input.end(),
+                Some(Ask::NoOutput) => {
+                    self.wants_output = false;
+                    self.pending.clear();
+                }
                 Some(Ask::Resize { rows, columns }) => stage.input.resize(rows, columns),
                 None => self.is_gone = true,
             },
@@ -156,7 +164,7 @@ impl Audience for Server {
     }
 
     fn show(&mut self, stream: Stream, bytes: &[u8]) -> Wanted {
-        for client in &mut self.clients {
+        for client in self.clients.iter_mut().filter(|client| client.wants_output) {
             client.push(Tell::Output(stream, bytes).encode());
         }
         Wanted::More

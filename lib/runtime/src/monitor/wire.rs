@@ -10,6 +10,7 @@
 //! | `R` | client | rows and columns of the terminal, 16 bits each, little-endian |
 //! | `O` | monitor | bytes of standard output or of the terminal |
 //! | `X` | monitor | bytes of standard error |
+//! | `N` | client | nothing: no output is wanted, only how the container ends |
 //! | `T` | either | nothing; a descriptor comes along: the terminal's master side (see `lend`) |
 //! | `Q` | monitor | the exit code, one byte: the container has ended and all output was sent |
 
@@ -31,6 +32,8 @@ pub(crate) enum Ask<'a> {
     EndOfInput,
     /// The terminal has another size.
     Resize { rows: u16, columns: u16 },
+    /// No output is wanted.
+    NoOutput,
     /// The terminal that the killed monitor had comes along.
     Lend,
 }
@@ -51,6 +54,7 @@ impl<'a> Ask<'a> {
         match self {
             Self::Input(bytes) => packet(b'I', bytes),
             Self::EndOfInput => packet(b'E', &[]),
+            Self::NoOutput => packet(b'N', &[]),
             Self::Lend => LENT.to_vec(),
             Self::Resize { rows, columns } => {
                 packet(b'R', &[rows.to_le_bytes(), columns.to_le_bytes()].concat())
@@ -62,6 +66,7 @@ impl<'a> Ask<'a> {
         match packet {
             [b'I', bytes @ ..] => Some(Self::Input(bytes)),
             [b'E'] => Some(Self::EndOfInput),
+            [b'N'] => Some(Self::NoOutput),
             LENT => Some(Self::Lend),
             [b'R', a, b, c, d] => Some(Self::Resize {
                 rows: u16::from_le_bytes([*a, *b]),
@@ -107,7 +112,12 @@ mod tests {
 
     #[test]
     fn messages_arrive_as_they_were_sent() {
-        for ask in [Ask::Input(b"ls\n"), Ask::EndOfInput, Ask::Resize { rows: 24, columns: 300 }] {
+        for ask in [
+            Ask::Input(b"ls\n"),
+            Ask::EndOfInput,
+            Ask::NoOutput,
+            Ask::Resize { rows: 24, columns: 300 },
+        ] {
             assert_eq!(Ask::decode(&ask.encode()), Some(ask));
         }
         for tell in [
