@@ -8,6 +8,8 @@
 
 pub mod attempt;
 pub mod bpf;
+#[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
+mod copy;
 pub mod dir;
 pub mod entry;
 pub mod exec;
