@@ -202,6 +202,32 @@ fn root_unconfined_paths_show_the_host() {
     assert_eq!(seen(&coffer, &flags, "/proc/cmdline"), host("/proc/cmdline"));
 }
 
+/// Which boot it is: the container's start, for who joins it too, and never the host's.
+fn boots_are_the_containers(coffer: &Coffer) {
+    const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+    let name = coffer.take_in(&BUSYBOX);
+    let host = fs::read_to_string(BOOT).unwrap();
+    coffer.must(&["run", "-d", "--name", "box", &name, "sleep", "1000"]);
+    let inside = || coffer.must(&["exec", "box", "cat", BOOT]);
+    let first = inside();
+    assert_eq!((first.len(), first == host, inside() == first), (host.len(), false, true));
+    let script = format!("echo x > {BOOT}");
+    assert_ne!(coffer.run(&["exec", "box", "sh", "-c", &script]).status, 0, "it can be written");
+    coffer.must(&["stop", "-t", "0", "box"]);
+    coffer.must(&["start", "box"]);
+    assert!(inside() != first && inside() != host);
+    coffer.must(&["rm", "-f", "box"]);
+    assert_eq!(seen(coffer, &["--security-opt", "systempaths=unconfined"], BOOT), host);
+}
+
+#[test]
+fn root_a_start_is_a_boot_of_its_own() {
+    if program::root() {
+        boots_are_the_containers(&Coffer::default());
+        boots_are_the_containers(&Coffer::of_user());
+    }
+}
+
 #[test]
 fn root_explain_says_which_files_are_made_up() {
     if !program::root() {
@@ -217,7 +243,10 @@ fn root_explain_says_which_files_are_made_up() {
     let open = told(&[]);
     let (memory, load) = ("host memory can be read", "host load and processors can be read");
     assert!(open.contains(memory) && open.contains(load), "{open}");
-    assert!(!open.contains("made-up files"), "{open}");
+    let line =
+        |text: &str| text.lines().find(|l| l.starts_with("made-up files")).unwrap().to_owned();
+    let made_up = line(&open);
+    assert!(made_up.contains("boot_id") && made_up.ends_with("default"), "{open}");
     let half = told(&["-m", "64m"]);
     assert!(half.contains("/proc/meminfo") && !half.contains(memory), "{half}");
     assert!(half.contains(load) && !half.contains("/proc/cpuinfo"), "{half}");

@@ -53,9 +53,13 @@ pub const MASKED: &[Closed] = &[
     closed("/proc/zoneinfo", "how the host's memory is used"),
     closed("/sys/devices/virtual/dmi", "the host's board and serial numbers"),
     closed("/sys/devices/virtual/powercap", "power meters, a side channel (CVE-2020-8694)"),
+    closed("/sys/devices/virtual/block", "paths of the host behind loop devices, and its volumes"),
     closed("/sys/firmware", "the host's firmware tables and variables"),
+    closed("/sys/kernel/irq", "timing of the host's devices, as in /proc/interrupts"),
     closed("/sys/kernel/notes", "build ids and addresses of the host's kernel"),
+    closed("/sys/kernel/slab", "what the host's kernel has allocated, as in /proc/slabinfo"),
     closed("/sys/kernel/vmcoreinfo", "an address in the host's memory"),
+    closed("/sys/module", "what the host's kernel has loaded, as in /proc/modules"),
 ];
 
 /// Paths that cannot be written.
@@ -66,9 +70,12 @@ pub const READ_ONLY: &[Closed] = &[
     closed("/proc/sysrq-trigger", "restarts the host"),
 ];
 
-/// What a limit says how much there is of, so that files are made up that say it too.
+/// What files are made up about: what a limit says how much there is of, so that they say it too,
+/// and which boot this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MadeUp {
+    /// The boot, which is the container's start. Source: systemd-nspawn does the same.
+    Boot,
     /// Memory and swap.
     Memory,
     /// Processors, and what they do.
@@ -79,6 +86,7 @@ impl MadeUp {
     /// The files that are made up.
     pub fn paths(self) -> &'static [&'static str] {
         match self {
+            Self::Boot => &["/proc/sys/kernel/random/boot_id"],
             Self::Memory => &["/proc/meminfo", "/proc/swaps"],
             Self::Processors => {
                 &["/proc/cpuinfo", "/proc/loadavg", "/proc/stat", "/sys/devices/system/cpu/online"]

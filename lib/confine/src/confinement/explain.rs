@@ -124,8 +124,11 @@ impl Confinement {
             self.paths("read-only paths", &self.readonly_paths),
         ];
         if !self.made_up.is_empty() {
-            let value = self.made_up.join(" ");
-            lines.push(line("made-up files", value, "--memory, --cpus, --cpuset-cpus"));
+            let boot = |path: &&String| MadeUp::Boot.paths().contains(&path.as_str());
+            let (own, sized): (Vec<&String>, Vec<&String>) = self.made_up.iter().partition(boot);
+            let by = if sized.is_empty() { "default" } else { "default, --memory, --cpus" };
+            let names: Vec<&str> = own.into_iter().chain(sized).map(String::as_str).collect();
+            lines.push(line("made-up files", names.join(" "), by));
         }
         let labels = self.labels.words();
         lines.extend(labels.map(|(what, label, by)| line(what, label.to_owned(), by)));

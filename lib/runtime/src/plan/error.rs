@@ -109,6 +109,9 @@ pub enum PlanError {
         #[source]
         source: std::io::Error,
     },
+    /// There are no random numbers.
+    #[error("cannot get random numbers")]
+    Random(#[source] Errno),
     /// Coffer cannot look at its own binary.
     #[error("cannot look at coffer's own binary in /proc")]
     OwnBinary(#[source] Errno),

@@ -102,12 +102,12 @@ pub fn wishes<'a>(
     }
 }
 
-/// Which files follow the limits.
+/// Which files are made up: one that says which boot this is, and those that follow limits.
 fn made_up(limits: &Limits) -> Vec<MadeUp> {
     let memory = limits.memory.filter(|bytes| *bytes > 0).map(|_| MadeUp::Memory);
     let time = limits.millicpus.map(|_| MadeUp::Processors);
     let processors = time.or(limits.cpuset_cpus.as_ref().map(|_| MadeUp::Processors));
-    memory.into_iter().chain(processors).collect()
+    [MadeUp::Boot].into_iter().chain(memory).chain(processors).collect()
 }
 
 /// Which namespaces the container has that are not the host's.

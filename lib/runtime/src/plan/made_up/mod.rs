@@ -14,6 +14,7 @@ use coffer_confine::confinement::Confinement;
 use coffer_confine::paths::MadeUp as Kind;
 use coffer_oci::runtime::{Mount, NamespaceKind};
 use coffer_sys::dir;
+use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Bundle, Named, Plan, PlanError, Step, Target, TargetKind, tuning};
@@ -92,10 +93,14 @@ impl Plan {
         let (Some(limits), false) = (given.limits, confinement.made_up.is_empty()) else {
             return Ok(());
         };
+        let of_boot = Kind::Boot.paths().iter().map(|path| Ok((*path, boot()?)));
         let host = HostFiles(tuning::host_proc()?);
         let wanted = |path: &&str| confinement.made_up.iter().any(|made| made == path);
         let wants = |kind: Kind| kind.paths().iter().any(wanted);
-        let mut made = Vec::new();
+        let mut made: Vec<(&str, String)> = Vec::new();
+        if wants(Kind::Boot) {
+            made.extend(of_boot.collect::<Result<Vec<_>, PlanError>>()?);
+        }
         if wants(Kind::Memory) {
             made.extend(Memory::new(host.read("meminfo")?, limits).files());
         }
@@ -120,6 +125,18 @@ impl Plan {
     }
 }
 
+/// A boot that nobody else had: a random UUID, as the kernel writes its own. Source: RFC 9562,
+/// "UUID Version 4".
+fn boot() -> Result<String, PlanError> {
+    let mut bytes = [0_u8; 16];
+    getrandom(&mut bytes, GetRandomFlags::empty()).map_err(PlanError::Random)?;
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | 4 << 76 | 2 << 62;
+    let digits = format!("{number:032x}");
+    let part = |from, to| digits.get(from..to).unwrap_or_default();
+    let parts = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)];
+    Ok(format!("{}\n", parts.join("-")))
+}
+
 /// Which mount is the first that is not of the kernel's file systems.
 pub(super) fn first_of_caller(mounts: &[Mount]) -> usize {
     let kernels = |mount: &Mount| {
@@ -139,5 +156,20 @@ impl HostFiles {
         let failed = |source| PlanError::HostFile { name, source };
         let bytes = dir::read(self.0.as_fd(), name, LIMIT).map_err(failed)?;
         Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_boot_is_another_in_the_kernels_form() {
+        let (one, two) = (boot().unwrap(), boot().unwrap());
+        assert_ne!(one, two);
+        let lengths: Vec<usize> = one.trim_end().split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert_eq!(one.as_bytes()[14], b'4');
+        assert!(b"89ab".contains(&one.as_bytes()[19]), "{one}");
     }
 }
