@@ -270,7 +270,10 @@ fn root_a_container_starts_again_under_another_name() {
     assert_eq!(seen, "again\nagain\n", "its files are its own still");
     // What it is called is not what its monitor was told when it started.
     coffer.must(&["rename", "shop", "store"]);
+    let started = || coffer.must(&["inspect", "-f", "{{.State.StartedAt}}", "store"]);
+    let before = started();
     coffer.must(&["stop", "-t", "-1", "store"]);
+    assert_eq!(started(), before, "when it started is known when it has ended");
     let line = ["ps", "-a", "--format", "{{.Names}} {{.State}}"];
     assert_eq!(coffer.must(&line), "store exited\n");
     assert_eq!(coffer.must(&["inspect", "-f", "{{.State.ExitCode}}", "store"]), "5\n");

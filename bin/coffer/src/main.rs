@@ -28,6 +28,7 @@ mod lookup;
 mod missing;
 mod network;
 mod oci;
+mod pattern;
 mod scratch;
 mod template;
 mod ui;

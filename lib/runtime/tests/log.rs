@@ -103,8 +103,12 @@ fn following_loses_nothing_over_rotation_and_ends_with_the_container() {
         for n in 0..500 {
             writer.write(Stream::Stdout, format!("{n}\n").as_bytes()).unwrap();
         }
-        let exit =
-            Exit { outcome: Outcome::Exited(0), finished: Timestamp::now(), oom_killed: false };
+        let exit = Exit {
+            outcome: Outcome::Exited(0),
+            started: None,
+            finished: Timestamp::now(),
+            oom_killed: false,
+        };
         stopped.phase = Phase::Stopped(exit);
         let text = serde_json::to_vec(&stopped).unwrap();
         let mode = rustix::fs::Mode::RUSR;

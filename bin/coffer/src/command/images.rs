@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{Common, Fields, Form, ListFlags};
 use crate::lookup;
+use crate::pattern::{Glob, PatternError};
 use crate::ui::{self, Table};
 use crate::verb::Command;
 
@@ -18,8 +19,8 @@ use crate::verb::Command;
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Images {
-    /// Show only images of this repository, or this name
-    name: Option<String>,
+    /// Show only images of this repository, or this name; * and ? stand for any characters but /
+    name: Option<Glob>,
     /// Show whole digests in a column of their own
     #[arg(long)]
     digests: bool,
@@ -35,7 +36,7 @@ pub(crate) struct Images {
 /// What an image must be to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Filter {
-    Reference(String),
+    Reference(Glob),
     Dangling(Named),
     Label(String),
 }
@@ -52,7 +53,9 @@ impl std::str::FromStr for Filter {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some(("reference", name)) => Ok(Self::Reference(name.to_owned())),
+            Some(("reference", name)) => {
+                name.parse().map(Self::Reference).map_err(|error: PatternError| error.to_string())
+            }
             Some(("dangling", "true" | "1")) => Ok(Self::Dangling(Named::No)),
             Some(("dangling", "false" | "0")) => Ok(Self::Dangling(Named::Yes)),
             Some(("label", label)) => Ok(Self::Label(label.to_owned())),
@@ -124,8 +127,8 @@ impl Images {
 
     fn shows(&self, row: &Row) -> bool {
         let name = row.entry.name.as_ref();
-        let is_named = |wanted: &str| name.is_some_and(|name| answers(name, wanted));
-        self.name.as_deref().is_none_or(is_named)
+        let is_named = |wanted: &Glob| name.is_some_and(|name| answers(name, wanted));
+        self.name.as_ref().is_none_or(is_named)
             && self.filter.iter().all(|filter| match filter {
                 Filter::Reference(wanted) => is_named(wanted),
                 Filter::Dangling(Named::Yes) => name.is_some(),
@@ -208,13 +211,12 @@ impl Item {
 }
 
 /// Whether `name` is what a person wanted: the whole name, or its repository.
-fn answers(name: &Reference, wanted: &str) -> bool {
+fn answers(name: &Reference, wanted: &Glob) -> bool {
     let (repository, tag) = lookup::repository_and_tag(Some(name));
-    let wanted = wanted.strip_prefix("docker://").unwrap_or(wanted);
-    match wanted.parse::<Reference>() {
-        Ok(exact) if exact == *name => true,
-        _ => wanted == repository || wanted == format!("{repository}:{tag}"),
-    }
+    let exact = wanted.name().strip_prefix("docker://").unwrap_or(wanted.name());
+    exact.parse::<Reference>().is_ok_and(|exact| exact == *name)
+        || wanted.matches(&repository)
+        || wanted.matches(&format!("{repository}:{tag}"))
 }
 
 fn has_label(image: &Image, wanted: &str) -> bool {

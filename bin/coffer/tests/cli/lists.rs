@@ -42,6 +42,10 @@ fn root_lists_are_filtered_and_printed_as_docker_does() {
     }
     assert_eq!(names(&["-a", "-f", "ancestor=shop/web:2"]), [""; 0]);
 
+    assert_eq!(names(&["-a", "-f", "name=^one$"]), ["one"]);
+    assert_eq!(names(&["-a", "-f", "name=^/t"]), ["two"]);
+    let bad = coffer_at(&root, &["ps", "-a", "-f", "name=one|two"]);
+    assert!(bad.code == 125 && bad.stderr.contains("with ^ where it begins"), "{}", bad.stderr);
     assert_eq!(names(&["-a", "-f", "before=two"]), ["one"]);
     assert_eq!(names(&["-a", "-f", "since=one"]), ["two"]);
     let gone = coffer_at(&root, &["ps", "-f", "since=nobody"]);
@@ -60,8 +64,11 @@ fn root_lists_are_filtered_and_printed_as_docker_does() {
     assert_eq!(filled(&line), "one: 1 \\x1b[31mred\n");
     let line = ["ps", "-a", "--format", "table {{.Names}}\\t{{.State}}"];
     assert_eq!(filled(&line), "NAMES   STATE\ntwo     created\none     created\n");
-    let line = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "shop/web"];
-    assert_eq!(filled(&line), "shop/web:latest\n");
+    for name in ["shop/web", "shop/*", "*/web:l?test", "docker.io/shop/web"] {
+        let line = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", name];
+        assert_eq!(filled(&line), "shop/web:latest\n", "{name}");
+    }
+    assert_eq!(filled(&["images", "-q", "-f", "reference=*web"]), "");
     let template = "{{.Name}} {{.State.Status}} {{len .Mounts}} {{index .Config.Labels \"b\"}}";
     let line = ["container", "inspect", "-f", template, "one", "two"];
     assert_eq!(filled(&line), "one created 0 2\ntwo created 0 \n");

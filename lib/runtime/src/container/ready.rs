@@ -178,7 +178,8 @@ pub(super) fn exit_of(
     };
     let outcome =
         outcome.map_err(|source| ContainerError::Process { id: record.id.clone(), source })?;
-    Ok(Exit { outcome, finished: jiff::Timestamp::now(), oom_killed: cgroup.oom_kills()? > 0 })
+    let (started, finished) = (record.started(), jiff::Timestamp::now());
+    Ok(Exit { outcome, started, finished, oom_killed: cgroup.oom_kills()? > 0 })
 }
 
 /// Collects a child that has ended.

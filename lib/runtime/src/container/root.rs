@@ -245,6 +245,7 @@ impl DataRoot {
         record.cgroup.open()?.remove()?;
         record.phase = Phase::Stopped(crate::state::Exit {
             outcome: Outcome::Unknown,
+            started: record.started(),
             finished: jiff::Timestamp::now(),
             oom_killed: false,
         });

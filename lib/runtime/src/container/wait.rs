@@ -64,5 +64,5 @@ impl Container<'_> {
 
 /// An end whose record is gone.
 fn unseen(outcome: Outcome) -> Exit {
-    Exit { outcome, finished: jiff::Timestamp::now(), oom_killed: false }
+    Exit { outcome, started: None, finished: jiff::Timestamp::now(), oom_killed: false }
 }

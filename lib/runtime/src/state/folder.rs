@@ -138,6 +138,7 @@ impl Folder {
                 } else {
                     Status::Stopped(Exit {
                         outcome: Outcome::Unknown,
+                        started: Some(running.started),
                         finished: Timestamp::now(),
                         oom_killed: false,
                     })

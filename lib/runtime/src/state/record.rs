@@ -120,6 +120,9 @@ pub struct Running {
 pub struct Exit {
     /// What it returned.
     pub outcome: Outcome,
+    /// When it was started, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
     /// When it ended; where nobody saw it end, when that was found out.
     pub finished: Timestamp,
     /// Whether the kernel killed something in it for want of memory.
@@ -200,6 +203,15 @@ impl Record {
 }
 
 impl Record {
+    /// When its process was started, whether it runs or has ended.
+    pub fn started(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Running(running) => Some(running.started),
+            Phase::Stopped(exit) => exit.started,
+            _ => None,
+        }
+    }
+
     /// Whether its processes stand still: the kernel knows, and nobody else.
     ///
     /// # Errors
@@ -254,6 +266,7 @@ mod tests {
         let mut record = record();
         record.phase = Phase::Stopped(Exit {
             outcome: Outcome::Killed(9),
+            started: Some(Timestamp::UNIX_EPOCH),
             finished: Timestamp::UNIX_EPOCH,
             oom_killed: true,
         });

@@ -42,7 +42,7 @@ impl State {
             pid: running.map_or(0, |running| running.init.pid),
             exit_code: exit.map_or(0, |exit| exit.outcome.code()),
             oom_killed: exit.is_some_and(|exit| exit.oom_killed),
-            started_at: running.map(|running| running.started),
+            started_at: record.and_then(Record::started),
             finished_at: exit.map(|exit| exit.finished),
         }
     }

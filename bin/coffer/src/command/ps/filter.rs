@@ -5,13 +5,14 @@ use coffer_runtime::state::{Listed, Record, Status};
 
 use super::word;
 use crate::failure::Failure;
+use crate::pattern::{NamePattern, PatternError};
 
 const STATUSES: [&str; 6] = ["created", "running", "paused", "exited", "removing", "dead"];
 
 /// What a container must be to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
-    Name(String),
+    Name(NamePattern),
     Id(String),
     Status(String),
     Label(String),
@@ -27,7 +28,9 @@ impl std::str::FromStr for Filter {
     fn from_str(text: &str) -> Result<Self, String> {
         let owned = str::to_owned;
         match text.split_once('=') {
-            Some(("name", name)) => Ok(Self::Name(owned(name))),
+            Some(("name", name)) => {
+                name.parse().map(Self::Name).map_err(|error: PatternError| error.to_string())
+            }
             Some(("id", id)) => Ok(Self::Id(owned(id))),
             Some(("status", status)) if STATUSES.contains(&status) => {
                 Ok(Self::Status(owned(status)))
@@ -90,7 +93,7 @@ impl Filter {
     fn matches(&self, listed: &Listed) -> bool {
         let Some(record) = &listed.record else { return false };
         match self {
-            Self::Name(part) => record.name.as_str().contains(part.as_str()),
+            Self::Name(part) => part.matches(record.name.as_str()),
             Self::Id(start) => listed.id.as_str().starts_with(start.as_str()),
             Self::Status(wanted) => word(listed) == wanted,
             Self::Label(wanted) => match wanted.split_once('=') {
