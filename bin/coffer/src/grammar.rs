@@ -41,7 +41,7 @@ pub(crate) fn parse<A: Parser>(
         let takes_next = takes_value(&arg) && !arg.is_positional();
         arg.allow_hyphen_values(takes_next)
     });
-    let mut command = command.bin_name(format!("coffer {verb}"));
+    let mut command = with_short_help(command.bin_name(format!("coffer {verb}")));
     conceal(verb, &command, flags, &args);
     set_switches(&command, flags, &mut args);
     if flags == Flags::BeforeCommand {
@@ -56,6 +56,15 @@ pub(crate) fn parse<A: Parser>(
         Err(error) => return Err(failure(verb, &error)),
     };
     A::from_arg_matches(&matches).map(Parsed::Asked).map_err(|error| failure(verb, &error))
+}
+
+/// `-h` asks for help where it is no flag of the verb's own.
+fn with_short_help(command: Command) -> Command {
+    let is_help = |arg: &clap::Arg| matches!(arg.get_action(), clap::ArgAction::Help);
+    if command.get_arguments().any(|arg| arg.get_short() == Some('h')) {
+        return command;
+    }
+    command.mut_args(|arg| if is_help(&arg) { arg.short('h') } else { arg })
 }
 
 /// Docker's switches take a value in their own word: `--rm=true` is `--rm`, and `--rm=false` is as

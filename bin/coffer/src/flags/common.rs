@@ -18,7 +18,7 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
     /// Print this help
-    #[arg(long, action = clap::ArgAction::Help)]
+    #[arg(long, global = true, action = clap::ArgAction::Help)]
     help: Option<bool>,
 }
 

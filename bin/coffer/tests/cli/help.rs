@@ -44,8 +44,22 @@ fn one_verb_word_by_word() {
          Everywhere:\n\
          \x20     --root <DIR>  Keep images and containers below DIR\n\
          \x20     --verbose     Print each step even where stderr is no terminal\n\
-         \x20     --help        Print this help\n"
+         \x20 -h, --help        Print this help\n"
     );
+}
+
+#[test]
+fn help_is_had_by_its_letter_and_for_second_words() {
+    assert_eq!(good(coffer("ps -h")), good(coffer("ps --help")));
+    for (words, flag) in [("system prune", "--containers"), ("seccomp diff", "--cap-add")] {
+        let text = good(coffer(&format!("{words} --help")));
+        assert!(text.contains(flag), "{text}");
+        assert_eq!(text, good(coffer(&format!("{words} -h"))));
+    }
+    assert_eq!(good(coffer("info -h")), good(coffer("system info --help")));
+    // For what makes containers it is the name of their host.
+    let ran = coffer("run -h");
+    assert!(ran.code == 125 && ran.stderr.contains("--hostname"), "{}", ran.stderr);
 }
 
 #[test]
