@@ -91,8 +91,11 @@ fn root_update_changes_what_it_names_and_no_more() {
     }
 }
 
-/// Options of `update`, the same as a document, and the files of v1 and v2 that they are for.
-const UPDATES: &[(&[&str], &str, &[(&str, &str)])] = &[
+/// Options of `update`, the same as a document, and the files of v1 and v2 that they are for, with
+/// their controllers.
+type Update = (&'static [&'static str], &'static str, &'static [(&'static str, &'static str)]);
+
+const UPDATES: &[Update] = &[
     (&["--pids-limit", "40"], r#"{"pids": {"limit": 40}}"#, &[("pids", "pids.max")]),
     (
         &["--memory", "300M", "--memory-reservation", "60M"],

@@ -13,6 +13,7 @@ mod exec;
 mod features;
 mod globals;
 mod hooks;
+mod laws;
 mod life;
 mod limits;
 mod migration;

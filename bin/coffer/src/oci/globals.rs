@@ -94,9 +94,9 @@ impl Globals {
         Ok((globals, verb))
     }
 
-    /// The folder of states, made where it is missing.
+    /// The folder of states, which is made with the first container.
     pub(super) fn home(&self) -> Result<Home, Failure> {
-        Ok(Home::make(&self.root)?)
+        Ok(Home::at(&self.root)?)
     }
 
     /// The container of this id.

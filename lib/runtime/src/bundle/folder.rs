@@ -5,6 +5,7 @@
 //! back by name, never by leaving; what was killed holds nothing, and a process whose maker was
 //! killed ends by itself.
 
+use std::cell::OnceCell;
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,7 +31,8 @@ const LIMIT: u64 = 32 * 1024 * 1024;
 /// All containers of one `--root`.
 #[derive(Debug)]
 pub struct Home {
-    dir: OwnedFd,
+    /// None before the first container is made.
+    dir: OnceCell<OwnedFd>,
     path: PathBuf,
 }
 
@@ -54,23 +56,31 @@ impl Home {
     /// [`BundleError::Home`].
     pub fn open(path: &Path) -> Result<Option<Self>, BundleError> {
         match dir::open(path) {
-            Ok(dir) => Ok(Some(Self { dir, path: path.to_owned() })),
+            Ok(dir) => Ok(Some(Self { dir: dir.into(), path: path.to_owned() })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(BundleError::Home { path: path.to_owned(), source }),
         }
     }
 
-    /// Opens the folder `path`, and makes it where it is missing, for its owner alone.
+    /// Opens the folder `path`. Where it is missing it is made with the first container, for its
+    /// owner alone: nothing is written before that is checked.
     ///
     /// # Errors
     /// [`BundleError::Home`].
-    pub fn make(path: &Path) -> Result<Self, BundleError> {
-        if let Some(home) = Self::open(path)? {
-            return Ok(home);
+    pub fn at(path: &Path) -> Result<Self, BundleError> {
+        let missing = || Self { dir: OnceCell::new(), path: path.to_owned() };
+        Ok(Self::open(path)?.unwrap_or_else(missing))
+    }
+
+    /// The folder, made where it is missing.
+    fn made(&self) -> Result<BorrowedFd<'_>, BundleError> {
+        if let Some(dir) = self.dir.get() {
+            return Ok(dir.as_fd());
         }
-        let failed = |source| BundleError::Home { path: path.to_owned(), source };
-        make_path(path).map_err(failed)?;
-        Ok(Self { dir: dir::open(path).map_err(failed)?, path: path.to_owned() })
+        let failed = |source| BundleError::Home { path: self.path.clone(), source };
+        make_path(&self.path).map_err(failed)?;
+        let dir = dir::open(&self.path).map_err(failed)?;
+        Ok(self.dir.get_or_init(|| dir).as_fd())
     }
 
     /// Where it is.
@@ -83,7 +93,8 @@ impl Home {
     /// # Errors
     /// [`BundleError::NotFound`], and what the system says.
     pub fn find(&self, id: &BundleId) -> Result<Folder, BundleError> {
-        match dir::open_at(self.dir.as_fd(), id.as_str()) {
+        let Some(dir) = self.dir.get() else { return Err(BundleError::NotFound(id.clone())) };
+        match dir::open_at(dir.as_fd(), id.as_str()) {
             Ok(dir) => Ok(Folder { id: id.clone(), dir }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(BundleError::NotFound(id.clone()))
@@ -97,7 +108,8 @@ impl Home {
     /// # Errors
     /// [`BundleError::Home`].
     pub fn list(&self) -> Result<Vec<Folder>, BundleError> {
-        let entries = dir::entries(self.dir.as_fd())
+        let Some(dir) = self.dir.get() else { return Ok(Vec::new()) };
+        let entries = dir::entries(dir.as_fd())
             .map_err(|source| BundleError::Home { path: self.path.clone(), source })?;
         let ids = entries.iter().filter_map(|entry| entry.name.to_str()?.parse().ok());
         let mut ids: Vec<BundleId> = ids.collect();
@@ -111,9 +123,9 @@ impl Home {
     /// # Errors
     /// [`BundleError::Exists`].
     pub(super) fn add(&self, id: &BundleId) -> Result<Locked, BundleError> {
-        let bad = BundleError::folder(id);
+        let (home, bad) = (self.made()?, BundleError::folder(id));
         loop {
-            let made = dir::make(self.dir.as_fd(), id.as_str(), Mode::RWXU);
+            let made = dir::make(home, id.as_str(), Mode::RWXU);
             let exists = || BundleError::Exists(id.clone());
             let made = made.map_err(&bad)?;
             let folder = match self.find(id) {
@@ -137,7 +149,8 @@ impl Home {
             // One that cannot be removed keeps the folder, and is met again below.
             rfs::unlinkat(locked.dir(), file, AtFlags::empty()).ok();
         }
-        let remove = || rfs::unlinkat(&self.dir, locked.id.as_str(), AtFlags::REMOVEDIR);
+        let home = self.made()?;
+        let remove = || rfs::unlinkat(home, locked.id.as_str(), AtFlags::REMOVEDIR);
         let mut removed = remove();
         if removed == Err(Errno::NOTEMPTY) {
             // A command was killed while it wrote.

@@ -125,7 +125,7 @@ pub enum PlanError {
     #[error("a resource limit cannot be set")]
     Limit(#[source] LimitError),
     /// There is nothing to execute.
-    #[error("there is no program to execute")]
+    #[error("process.args names no program to execute")]
     NoProgram,
     /// A string that cannot be passed to the kernel.
     #[error("{subject} contains a null byte")]
