@@ -199,6 +199,12 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
             Failure::new(format!("`coffer {verb}` needs {name}"))
                 .help(format!("coffer {verb} --help"))
         }
+        // A switch with a value that is none: `set_switches` has taken those that are.
+        (ErrorKind::TooManyValues, Some(flag)) => {
+            let value = context(ContextKind::InvalidValue).unwrap_or_default();
+            Failure::new(format!("{value:?} is not a value for {flag}"))
+                .because("it is true or false")
+        }
         // An empty word for a path is an invalid value to clap.
         (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(flag)) => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();
@@ -338,7 +344,8 @@ mod tests {
         let (env, rest) = (vec!["A=true".to_owned()], words("--tty=true"));
         assert_eq!(set("-e A=true x --tty=true"), (false, false, env, rest));
         let text = sample("--tty=perhaps x").unwrap_err().render();
-        assert!(text.starts_with("error: unexpected value 'perhaps' for '--tty'"), "{text}");
+        let why = "error: \"perhaps\" is not a value for --tty\n   = it is true or false\n";
+        assert_eq!(text, why);
     }
 
     #[test]
