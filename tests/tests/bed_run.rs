@@ -19,6 +19,20 @@ fn runs() {
     assert_eq!(ended.status, 9, "{ended}");
     let ids = "touch /f && chown 1000:2000 /f && stat -c %u:%g /f";
     assert_eq!(coffer.must(&["run", "--rm", &busybox, "sh", "-c", ids]), "1000:2000\n");
+    // Root raises hard limits above its own, as docker's daemon does.
+    let asks = "ulimit -n; ulimit -Hn; ulimit -l";
+    let limits = ["--ulimit", "nofile=100000:200000", "--ulimit", "memlock=-1:-1"];
+    let raised = [&["run", "-d", "--name", "raised"][..], &limits, &[&busybox, "sleep", "1000"]];
+    coffer.must(&raised.concat());
+    let run = [&["run", "--rm"][..], &limits, &[&busybox, "sh", "-c", asks]].concat();
+    for words in [&run[..], &["exec", "raised", "sh", "-c", asks]] {
+        assert_eq!(coffer.must(words), "100000\n200000\nunlimited\n", "{words:?}");
+    }
+    coffer.must(&["rm", "-f", "raised"]);
+    let most = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap();
+    let above = ["run", "--rm", "--ulimit", "nofile=99999999999", &busybox, "true"];
+    let refused = coffer.run(&above).failure(125);
+    assert!(refused.contains(&format!("this host's hard limit {}", most.trim())), "{refused}");
     // Of a container that is gone a kernel before 6.15 remembers nothing: its monitor says it.
     let line = "mkfifo /wait; echo up; read x </wait; exit 3";
     coffer.must(&["run", "-d", "--rm", "--name", "goes", &busybox, "sh", "-c", line]);

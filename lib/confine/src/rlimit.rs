@@ -1,11 +1,14 @@
 //! Limits on resources of a process (`--ulimit`). Source: man 2 getrlimit; docker's `--ulimit`.
 
 use std::fmt;
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use coffer_oci::runtime::Rlimit as SpecLimit;
 use rustix::process::{Resource, Rlimit, getrlimit};
 use serde::{Deserialize, Serialize};
 
+use crate::capability::{CapSet, Capability};
 use crate::confinement::SetBy;
 
 /// What is limited.
@@ -74,7 +77,7 @@ pub enum LimitError {
     },
 }
 
-/// The hard limits of a process; what it starts cannot have more.
+/// The hard limits of a process; what it starts cannot have more, unless it may raise them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostLimits {
     /// Those of the calling process, each read when it is asked for.
@@ -92,6 +95,31 @@ impl HostLimits {
             Self::Same(limit) => *limit,
         })
     }
+
+    /// The most that can be had of a resource by its name: root of the host raises hard limits.
+    fn most(&self, name: &str) -> Option<u64> {
+        let hard = self.hard(name)?;
+        Some(match (self, name) {
+            (Self::Own, "nofile") if may_raise() => most_files().unwrap_or(hard).max(hard),
+            (Self::Own, _) if may_raise() => UNLIMITED,
+            _ => hard,
+        })
+    }
+}
+
+/// Whether the calling process may raise hard limits: `CAP_SYS_RESOURCE`, of the host's own user
+/// namespace. Source: man 2 getrlimit.
+fn may_raise() -> bool {
+    let held = rustix::thread::capabilities(None).map(|sets| sets.effective.bits());
+    let held = CapSet::from_bits(held.unwrap_or_default());
+    held.has(Capability::SysResource) && coffer_sys::userns::is_first().unwrap_or(false)
+}
+
+/// The most descriptors that a process can have on this host. Source: proc_sys_fs(5), `nr_open`.
+fn most_files() -> Option<u64> {
+    let file = coffer_sys::dir::open(Path::new("/proc/sys/fs")).ok()?;
+    let bytes = coffer_sys::dir::read(file.as_fd(), "nr_open", 64).ok()??;
+    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
 /// The defaults: enough descriptors for servers that raise the soft limit themselves while
@@ -141,12 +169,15 @@ impl Limit {
     /// A [`LimitError`].
     pub fn check(&self, host: &HostLimits) -> Result<(), LimitError> {
         let name = || self.name.clone();
-        let host = host.hard(&self.name).ok_or_else(|| LimitError::Name(name()))?;
+        let own = host.hard(&self.name).ok_or_else(|| LimitError::Name(name()))?;
         if self.soft > self.hard {
             return Err(LimitError::Order { name: name(), soft: self.soft, hard: self.hard });
         }
-        if self.hard > host {
-            return Err(LimitError::AboveHost { name: name(), wanted: self.hard, host });
+        if self.hard > own {
+            let host = host.most(&self.name).unwrap_or(own);
+            if self.hard > host {
+                return Err(LimitError::AboveHost { name: name(), wanted: self.hard, host });
+            }
         }
         Ok(())
     }

@@ -31,6 +31,9 @@ pub enum LaunchError {
     /// Nobody says which signals the caller ignores.
     #[error("cannot read which signals are ignored from /proc/self/status")]
     Signals(#[source] io::Error),
+    /// Its limits could not be raised.
+    #[error("cannot raise the limits of the new process")]
+    Limits(#[source] Errno),
     /// Its ids could not be mapped.
     #[error("cannot map the container's user and group ids")]
     Ids(#[source] IdsError),

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use coffer_confine::ids::{ContainerGid, ContainerUid};
 use coffer_sys::mount::Reach;
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
-use rustix::process::Pid;
+use rustix::process::{Pid, Rlimit, getrlimit, prlimit};
 use rustix::thread::UnshareFlags;
 
 use super::{LaunchError, Launched, Stdio, give_pipe, look, report};
@@ -23,6 +24,7 @@ pub(super) fn hand_over(
         coffer_confine::ids::write(pid, ids).map_err(LaunchError::Ids)?;
     }
     set_oom_score(plan, pid)?;
+    raise_limits(plan, pid).map_err(LaunchError::Limits)?;
     joined(pid).map_err(LaunchError::Joined)?;
     move_interfaces(plan, pid)?;
     // An ordinary user may not look into a child that has entered another container.
@@ -113,6 +115,23 @@ fn set_oom_score(plan: &Plan, pid: Pid) -> Result<(), LaunchError> {
         Ok(_) => Ok(()),
         Err(source) => Err(LaunchError::OomScore { score, source }),
     }
+}
+
+/// Raises the hard limits that are to be above ours: the child, in a user namespace of its own, may
+/// only lower them. Who may not either leaves it to the child to say so. Source: man 2 prlimit.
+fn raise_limits(plan: &Plan, pid: Pid) -> rustix::io::Result<()> {
+    for (resource, wanted) in &plan.limits {
+        let own = getrlimit(*resource);
+        let Some(most) = own.maximum else { continue };
+        if wanted.maximum.is_none_or(|wanted| wanted > most) {
+            let raised = Rlimit { current: own.current, maximum: wanted.maximum };
+            match prlimit(Some(pid), *resource, raised) {
+                Ok(_) | Err(Errno::PERM) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn proc_file(pid: Pid, file: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {

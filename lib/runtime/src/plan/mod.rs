@@ -32,7 +32,7 @@ use coffer_confine::user::Identity;
 use coffer_oci::runtime::{NamespaceKind, Spec};
 use coffer_sys::mount::{Reach, Travel};
 use rustix::mount::MountAttrFlags;
-use rustix::process::Rlimit;
+use rustix::process::{Resource, Rlimit};
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
 use crate::cgroup::{Kind, Place, Version};
@@ -181,6 +181,9 @@ pub struct Plan {
     pub(crate) seccomp: Option<Program>,
     /// Who gets its pipes, on the host, where the parent has the right to give them.
     pub(crate) pipe_owner: Option<(Uid, Gid)>,
+    /// What its caller asked to be limited to: hard limits that are above those of the process that
+    /// makes it are raised by that one, who has the right.
+    pub(crate) limits: Vec<(Resource, Rlimit)>,
     /// Its badness when memory runs out.
     pub(crate) oom_score_adj: Option<i32>,
     /// Interfaces of the host that become its own.
@@ -327,6 +330,7 @@ impl Plan {
             few_files: None,
             seccomp: confinement.program()?,
             pipe_owner: None,
+            limits: Vec::new(),
             oom_score_adj: None,
             interfaces: Interfaces::default(),
         })

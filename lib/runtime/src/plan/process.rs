@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use coffer_confine::confinement::{Confinement, Host, NewPrivileges};
+use coffer_confine::confinement::{Confinement, Host, NewPrivileges, SetBy};
 use coffer_confine::ids::{ContainerUid, HostUid, IdMap};
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Process, Spec};
@@ -107,7 +107,11 @@ impl Plan {
         own: Own,
     ) -> Result<(), PlanError> {
         for limit in &confinement.rlimits {
+            let by = limit.by;
             let (resource, limit) = limit.kernel().map_err(PlanError::Limit)?;
+            if by == SetBy::Caller {
+                self.limits.push((resource, limit));
+            }
             let few = limit.maximum.is_some_and(|most| most < OPEN_FILES);
             match resource {
                 Resource::Nofile if few && self.notify.is_none() => self.few_files = Some(limit),
