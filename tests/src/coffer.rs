@@ -91,6 +91,8 @@ impl Coffer {
     fn user(sub_ids: &str) -> Self {
         let coffer = Self { folder: tempfile::tempdir().unwrap(), caller: Caller::User };
         let folder = coffer.folder.path();
+        // Guests of the bed have none.
+        fs::create_dir_all("/mnt").unwrap();
         fs::create_dir(folder.join("etc")).unwrap();
         let account = |name: &str, line: String| {
             let mut text = fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();

@@ -255,3 +255,79 @@ fn bed_selinux_labels_are_the_callers_or_refused() {
     assert_eq!(context(Path::new("/etc")), before);
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
+
+/// An ordinary user's containers have contexts too, where the policy lets that user enter them.
+#[test]
+fn bed_selinux_keeps_an_ordinary_users_containers_apart() {
+    bed::enter!(Variant::Selinux, [&BUSYBOX]);
+    let coffer = Coffer::of_user();
+    let busybox = coffer.take_in(&BUSYBOX);
+    coffer.must(&["run", "-d", "--name", "one", &busybox, "sleep", "1000"]);
+    coffer.must(&["run", "-d", "--name", "two", &busybox, "sleep", "1000"]);
+    let (one, two) = (label(&pid(&coffer, "one")), label(&pid(&coffer, "two")));
+    let process = "system_u:system_r:container_t:s0:c";
+    assert!(one.starts_with(process) && two.starts_with(process) && one != two, "{one} {two}");
+    let shown = coffer.must(&["exec", "one", "cat", "/proc/self/attr/current"]);
+    assert_eq!(shown.trim_end_matches('\0'), one);
+    let files = one.replace("system_r:container_t", "object_r:container_file_t");
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", pid(&coffer, "one"))).unwrap();
+    for point in [" / ", " /dev ", " /dev/shm ", " /dev/pts "] {
+        let mount = mounts.lines().find(|line| line.contains(point)).unwrap();
+        assert!(mount.contains(&files), "{point}: {mounts}");
+    }
+    // What the layer says it may write, and files of the user's that it may not read.
+    coffer.must(&[
+        "exec",
+        "one",
+        "sh",
+        "-c",
+        "echo x > /tmp/f && cat /tmp/f && cp /bin/busybox /tmp/busybox && /tmp/busybox true",
+    ]);
+    let folder = coffer.home().join("data");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("secret"), "kept").unwrap();
+    for path in [&folder, &folder.join("secret")] {
+        std::os::unix::fs::chown(path, Some(47_110), Some(47_110)).unwrap();
+    }
+    let read = |options: &str, more: &[&str]| {
+        let volume = format!("/mnt/home/data:/data{options}");
+        let words = [&["run", "--rm", "-v", &volume], more, &[&busybox, "cat", "/data/secret"]];
+        coffer.run(&words.concat())
+    };
+    let held = read("", &[]);
+    assert!(held.status != 0 && held.stderr.contains("ermission denied"), "{held}");
+    assert_eq!(read("", &["--security-opt=label=disable"]).stdout, "kept");
+    assert_eq!(read(":Z", &[]).stdout, "kept");
+    let explained = coffer.must(&["explain", "one"]);
+    assert!(
+        explained.contains(&one) && !explained.contains("SELinux holds nothing"),
+        "{explained}"
+    );
+    coffer.must(&["rm", "-f", "one", "two"]);
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// A profile that root has loaded is entered by an ordinary user too; one that is not there is
+/// named by the kernel as the program starts.
+#[test]
+fn bed_apparmor_profiles_that_root_has_loaded_hold_an_ordinary_users_containers() {
+    bed::enter!(Variant::Apparmor, [&BUSYBOX]);
+    let coffer = Coffer::of_user();
+    let busybox = coffer.take_in(&BUSYBOX);
+    let text = "profile theirs flags=(attach_disconnected) { file, signal, deny /etc/passwd r, }";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    let loaded = std::process::Command::new(PARSER).arg("-qr").arg(file.path()).status().unwrap();
+    assert!(loaded.success());
+    let theirs = ["run", "--rm", "--security-opt=apparmor=theirs", &busybox, "sh", "-c"];
+    let shown = coffer.must(&[&theirs[..], &["cat /proc/self/attr/current"]].concat());
+    assert_eq!(shown.trim(), "theirs (enforce)");
+    assert_ne!(coffer.run(&[&theirs[..], &["cat /etc/passwd"]].concat()).status, 0);
+    let unknown = coffer.run(&["run", "--rm", "--security-opt=apparmor=none", &busybox, "true"]);
+    assert_eq!(unknown.status, 125, "{unknown}");
+    assert!(unknown.stderr.contains("none") && unknown.stderr.contains("help: "), "{unknown}");
+    let explained = coffer.must(&["explain", &busybox]);
+    let way = "AppArmor holds nothing: only root of the host can load a profile";
+    assert!(explained.contains(way) && explained.contains("apparmor=NAME"), "{explained}");
+    assert_eq!(coffer.leftovers(), [""; 0]);
+}

@@ -31,7 +31,7 @@ pub enum Standing {
     Bundle,
     /// The host does not have the module.
     Absent,
-    /// The host has it, and only root of the host itself may put it to use.
+    /// The host has it, and does not let this caller put it to use.
     NotOurs,
     /// It holds as coffer does it.
     Default,
@@ -79,10 +79,6 @@ impl Labels {
         let gap = |what: String, stronger: Option<&str>| {
             Some(Gap { what, from: None, stronger: stronger.map(str::to_owned) })
         };
-        let of_user = [("AppArmor", self.apparmor_by), ("SELinux", self.selinux_by)]
-            .into_iter()
-            .filter(|(_, by)| *by == Standing::NotOurs)
-            .map(|(module, _)| module);
         match (self.apparmor_by, self.selinux_by) {
             (Standing::Absent, Standing::Absent) => {
                 gap("AppArmor and SELinux hold nothing: this host has neither".to_owned(), None)
@@ -90,11 +86,15 @@ impl Labels {
             (Standing::Bundle, Standing::Bundle) if self.is_empty() => {
                 gap("AppArmor and SELinux hold nothing: neither is asked to".to_owned(), None)
             }
-            (Standing::NotOurs, _) | (_, Standing::NotOurs) => {
-                let modules = of_user.collect::<Vec<_>>().join(" and ");
-                let what = format!("{modules} holds nothing: only root of the host can have it");
-                gap(what, Some("run as root"))
-            }
+            (Standing::NotOurs, _) => gap(
+                "AppArmor holds nothing: only root of the host can load a profile".to_owned(),
+                Some("one that is loaded: --security-opt apparmor=NAME; or run as root"),
+            ),
+            (_, Standing::NotOurs) => gap(
+                "SELinux holds nothing: its policy lets this user enter no container's domain"
+                    .to_owned(),
+                Some("run as root"),
+            ),
             _ => None,
         }
     }
@@ -118,5 +118,7 @@ mod tests {
         assert!(bundle.ends_with("neither is asked to"), "{bundle}");
         let user = gap(Standing::NotOurs, Standing::Absent).unwrap();
         assert!(user.starts_with("AppArmor holds nothing: only root"), "{user}");
+        let user = gap(Standing::Absent, Standing::NotOurs).unwrap();
+        assert!(user.starts_with("SELinux holds nothing: its policy"), "{user}");
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn start(
 ) -> Result<Started, ContainerError> {
     let plan = plan(ready)?;
     let Config { confinement, relabel, .. } = &ready.config;
-    label::apply(ready.locked.dir(), &confinement.labels, &ready.stack, relabel)?;
+    let ids = confinement.ids.as_ref();
+    label::apply(ready.locked.dir(), &confinement.labels, &ready.stack, ids, relabel)?;
     let cgroup = ready.record.cgroup.create(&ready.config.limits.settings()?)?;
     let launched = cgroup
         .entry()

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use coffer_confine::ids::IdsError;
+use coffer_confine::ids::{IdsError, InsideError};
 use coffer_confine::selinux::Changes;
 
 /// Why a container cannot have its labels. [`LabelError::help`] says how to go on.
@@ -18,9 +18,9 @@ pub enum LabelError {
     /// A context is asked for.
     #[error("this host has no SELinux, and no {0}")]
     NoSelinux(Changes),
-    /// A context is asked for by an ordinary user.
-    #[error("only root's containers have contexts of SELinux, and {0} is asked for")]
-    NotRoot(Changes),
+    /// A context is asked for by an ordinary user who may not enter it.
+    #[error("the SELinux policy of this host does not let this user enter {0}")]
+    NotLet(String),
     /// The policy does not know a context.
     #[error("the SELinux policy of this host has no context {0}")]
     NoContext(String),
@@ -39,6 +39,9 @@ pub enum LabelError {
         #[source]
         source: io::Error,
     },
+    /// The layers of an ordinary user's images.
+    #[error("the layers cannot be relabelled")]
+    Inside(#[from] InsideError),
     /// The program that makes profiles is missing.
     #[error("this host has AppArmor, and no apparmor_parser to make the container's profile with")]
     NoParser,
@@ -72,7 +75,8 @@ impl LabelError {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Categories(error) => return error.help(),
-            Self::NoSelinux(_) | Self::NotRoot(_) => "leave --security-opt label= out",
+            Self::Inside(error) => return error.help(),
+            Self::NoSelinux(_) | Self::NotLet(_) => "leave --security-opt label= out",
             Self::NoContext(_) => {
                 "install a policy for containers (container-selinux), choose another with \
                  --security-opt label=type:, or go without: --security-opt label=disable"

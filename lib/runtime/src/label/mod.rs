@@ -14,6 +14,7 @@ use std::os::fd::BorrowedFd;
 
 use coffer_confine::Confinement;
 use coffer_confine::confinement::{Labels, Privilege, Standing};
+use coffer_confine::ids::IdMap;
 use coffer_confine::selinux::level;
 use coffer_rootfs::Stack;
 
@@ -35,7 +36,7 @@ pub(crate) fn choose(
     root: BorrowedFd<'_>,
     id: &str,
 ) -> Result<Labels, LabelError> {
-    with_level(request, authority, id, || selinux::level(root, id))
+    with_level(request, authority, id, || selinux::level(authority, root, id))
 }
 
 /// What a container is called for which nothing is asked; `ID` and the first categories stand for
@@ -66,13 +67,14 @@ pub(crate) fn apply(
     folder: BorrowedFd<'_>,
     labels: &Labels,
     stack: &Stack,
+    ids: Option<&IdMap>,
     volumes: &[Relabel],
 ) -> Result<(), LabelError> {
     if labels.apparmor_by == Standing::Default {
         apparmor::load(folder)?;
     }
     if !labels.mounts.is_empty() {
-        layers(stack)?;
+        layers(stack, ids)?;
     }
     volumes.iter().try_for_each(relabel)
 }
@@ -123,8 +125,21 @@ fn contexts(
         SeLinux::Own(changes) => match (authority, request.privilege) {
             (_, Privilege::Privileged) => none(Standing::Opened),
             (Authority::Root, _) => selinux::contexts(changes, &level()?),
-            (Authority::User, _) if changes.are_some() => Err(LabelError::NotRoot(changes.clone())),
-            (Authority::User, _) => none(Standing::NotOurs),
+            // An ordinary user's domain is one of the host's policy, which says whether it may.
+            (Authority::User, _) => {
+                let labels = match selinux::contexts(changes, &level()?) {
+                    // No policy for containers: not an ordinary user's to install.
+                    Err(LabelError::NoContext(_)) if !changes.are_some() => {
+                        return none(Standing::NotOurs);
+                    }
+                    labels => labels?,
+                };
+                match (selinux::may_become(&labels.selinux), changes.are_some()) {
+                    (true, _) => Ok(labels),
+                    (false, true) => Err(LabelError::NotLet(labels.selinux)),
+                    (false, false) => none(Standing::NotOurs),
+                }
+            }
         },
     }
 }

@@ -9,8 +9,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use coffer_confine::confinement::Labels;
+use coffer_confine::ids::{IdMap, in_user_namespace};
 use coffer_confine::selinux as context;
-use coffer_rootfs::Stack;
+use coffer_rootfs::{Layer, Stack};
 use coffer_sys::dir;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
@@ -83,22 +84,31 @@ pub(super) fn relabel(volume: &Relabel) -> Result<(), LabelError> {
     tree(top.as_fd(), &context, DEEPEST).map_err(failed)
 }
 
-/// Gives the layers of an image their context, which they get once.
+/// Gives the layers of an image their context, which they get once; `ids` are the container's.
 ///
 /// # Errors
 /// They cannot be relabelled.
-pub(super) fn layers(stack: &Stack) -> Result<(), LabelError> {
+pub(super) fn layers(stack: &Stack, ids: Option<&IdMap>) -> Result<(), LabelError> {
     let context = format!("{}\0", context::layers()).into_bytes();
-    let failed =
-        |errno: Errno| LabelError::Relabel { path: PathBuf::from("layers"), source: errno.into() };
-    for layer in stack.layers() {
-        let mut found = vec![0; context.len()];
-        let has = rustix::fs::getxattr(magic(layer.tree()), ATTRIBUTE, &mut found[..]);
-        if !has.is_ok_and(|length| found[..length] == context[..]) {
-            tree(layer.tree(), &context, DEEPEST).map_err(failed)?;
-        }
+    let bare: Vec<BorrowedFd<'_>> =
+        stack.layers().iter().map(Layer::tree).filter(|tree| !has(*tree, &context)).collect();
+    let all = || bare.iter().try_for_each(|tree| self::tree(*tree, &context, DEEPEST));
+    match ids {
+        _ if bare.is_empty() => Ok(()),
+        // They belong to sub-ids: only where these are its own may somebody relabel their files.
+        Some(ids) if !rustix::process::geteuid().is_root() => Ok(in_user_namespace(ids, all)?),
+        _ => all().map_err(|errno| LabelError::Relabel {
+            path: PathBuf::from("layers"),
+            source: errno.into(),
+        }),
     }
-    Ok(())
+}
+
+/// Whether a file has this context.
+fn has(file: BorrowedFd<'_>, context: &[u8]) -> bool {
+    let mut found = vec![0; context.len()];
+    let length = rustix::fs::getxattr(magic(file), ATTRIBUTE, &mut found[..]);
+    length.is_ok_and(|length| found.get(..length) == Some(context))
 }
 
 /// One file, or a folder and all below it: itself last, so that it says whether all are done.

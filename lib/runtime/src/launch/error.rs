@@ -221,6 +221,13 @@ fn advice(step: &Step, errno: Errno) -> (Option<&'static str>, u8) {
         (Step::Groups(_), Errno::PERM) => {
             (Some("give this user ranges in /etc/subuid and /etc/subgid"), 125)
         }
+        (Step::Label { .. }, Errno::NOENT) => (
+            Some("no such AppArmor profile is loaded; as root: apparmor_parser --replace FILE"),
+            125,
+        ),
+        (Step::Label { .. }, Errno::ACCESS | Errno::PERM) => {
+            (Some("the host's policy does not let coffer enter it; leave --security-opt out"), 125)
+        }
         (Step::Sysctl(..), Errno::NOENT) => {
             (Some("this kernel has no such parameter; leave --sysctl out"), 125)
         }
