@@ -90,6 +90,32 @@ pub const DEBIAN: Recipe = Recipe {
     start: Start::command(&["bash"]),
 };
 
+/// systemd as the first process, and a service of its own.
+pub const SYSTEMD: Recipe = Recipe {
+    name: "systemd",
+    base: Some(&DEBIAN),
+    layers: &[
+        gzip(Content::Packages(&["systemd", "systemd-sysv"])),
+        gzip(Content::Files(&[
+            file("etc/systemd/system/word.service", WORD_SERVICE),
+            file(
+                "etc/systemd/system/multi-user.target.d/word.conf",
+                "[Unit]\nWants=word.service\n",
+            ),
+        ])),
+    ],
+    start: Start::command(&["/sbin/init"]),
+};
+
+/// It says its word, and stays; as it stops it takes it back.
+const WORD_SERVICE: &str = "\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'echo served >/srv/word'
+ExecStop=/bin/sh -c 'echo stopped >/srv/word'
+";
+
 /// Three layers, about 200 packages and 30,000 files; the last layer deletes some of them.
 pub const PYTHON: Recipe = Recipe {
     name: "python",

@@ -4,12 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "copies the host's own programs by path")]
 
+mod init;
 mod pods;
 
 use std::path::Path;
 use std::process::Command;
 
 use coffer_tests::bed::{self, Kernel, Machine, Variant};
+use coffer_tests::image::Recipe;
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
 use tempfile::TempDir;
@@ -82,15 +84,24 @@ fn is_libc(file: &str) -> bool {
 
 /// Runs the life in the guest, with `become_user` before the shell; gives what was said.
 fn life(machine: impl Into<Machine>, become_user: &str) -> String {
-    told(machine, become_user, LIFE)
+    told(machine, become_user, &[&BUSYBOX], LIFE)
 }
 
-/// What `script` says in the guest, where the layout of busybox is.
-fn told(machine: impl Into<Machine>, become_user: &str, script: &str) -> String {
+/// The user of the guest's, with a manager of his own.
+const DIVER: &str = "setpriv --reuid=diver --regid=diver --init-groups env -i PATH=$PATH \
+    HOME=/home/diver XDG_RUNTIME_DIR=/run/user/1000 SYSTEMCTL='systemctl --user'";
+
+/// What `script` says in the guest, where the layouts of `recipes` are.
+fn told(
+    machine: impl Into<Machine>,
+    become_user: &str,
+    recipes: &[&Recipe],
+    script: &str,
+) -> String {
     let programs = programs();
     std::fs::write(programs.path().join("life"), script).unwrap();
     let with = format!("{}=podman", programs.path().display());
-    let mut bed: Command = bed::run(machine, &[&BUSYBOX], &["--with", &with]);
+    let mut bed: Command = bed::run(machine, recipes, &["--with", &with]);
     let line = format!("{SET_UP}{become_user} bash /host/podman/life");
     program::run(bed.args(["--", "bash", "-c", &line])).success()
 }
@@ -113,9 +124,7 @@ fn bed_systemd_podman_has_scopes_made() {
 #[test]
 fn bed_systemd_podman_of_an_ordinary_user_has_scopes_made() {
     if program::root() {
-        let diver = "setpriv --reuid=diver --regid=diver --init-groups env -i PATH=$PATH \
-            HOME=/home/diver XDG_RUNTIME_DIR=/run/user/1000 SYSTEMCTL='systemctl --user'";
-        let said = life(Variant::Systemd.on(Kernel::Debian13), diver);
+        let said = life(Variant::Systemd.on(Kernel::Debian13), DIVER);
         assert_eq!(said, expected("user.slice"));
     }
 }

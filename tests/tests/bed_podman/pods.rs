@@ -1,12 +1,13 @@
 //! Pods and `play kube`: what podman does with control groups, which the host of the tests may lack.
 
 use coffer_tests::bed::Variant;
+use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
 
 use super::told;
 
 /// podman, and a wait for what comes when it comes.
-const PODMAN: &str = r#"
+pub(crate) const PODMAN: &str = r#"
 set -eu
 cd "$HOME"
 podman() {
@@ -77,7 +78,7 @@ podman ps -aq
 fn bed_systemd_podman_has_pods() {
     if program::root() {
         let script = format!("{PODMAN}{PODS}");
-        let said = told(Variant::Systemd, "HOME=/root", &script);
+        let said = told(Variant::Systemd, "HOME=/root", &[&BUSYBOX], &script);
         assert!(said.starts_with("together\n2\npod Running 3\n"), "{said}");
         let fenced = "67108864\nCapEff:\t0000000000000000\nRead-only file system\n";
         assert!(said.ends_with(fenced), "{said}");
