@@ -30,6 +30,7 @@ const LONG: &[Long] = &[
     long("image", &["ls", "list"], "images", &[]),
     long("image", &["rm", "remove"], "rmi", &[]),
     long("image", &["inspect"], "inspect", &["--type", "image"]),
+    long("image", &["prune"], "system", &["prune"]),
 ];
 
 /// The verbs that are called the same below their noun.
@@ -126,8 +127,8 @@ const MISSING: &[Missing] = &[
     lacks(&["trust"], "who made an image is not looked at yet", "name it by digest: coffer pull NAME@sha256:…"),
     lacks(&["update"], "limits are set when a container is made", "coffer rm NAME, then coffer run with other limits"),
     lacks(&["volume"], "volumes are folders of the host, and have no names of their own", "coffer run -v DIR:/PATH"),
-    lacks(&["container prune"], "", "coffer system prune --containers"),
-    lacks(&["image prune"], "", "coffer system prune, or coffer system prune --all"),
+    lacks(&["container prune"], "stopped containers go with what else nothing names",
+        "coffer system prune --containers"),
     lacks(&["system df"], "what images and containers take is not added up yet", "coffer images, and du on the data root that coffer info names"),
     lacks(&["system events"], "there is no daemon that could tell", "coffer wait NAME, or coffer logs --follow NAME"),
     lacks(&["healthcheck"], "there is no daemon that could ask after a container's health", "coffer exec NAME COMMAND"),
@@ -160,6 +161,7 @@ mod tests {
         assert_eq!(short("container", "ls -a"), ("ps", words("-a")));
         assert_eq!(short("image", "inspect x"), ("inspect", words("--type image x")));
         assert_eq!(short("container", "run -d x rm"), ("run", words("-d x rm")));
+        assert_eq!(short("image", "prune -af"), ("system", words("prune -af")));
         assert_eq!(short("info", "--json"), ("system", words("info --json")));
     }
 

@@ -27,16 +27,14 @@ pub(crate) fn image(store: &Store, word: &str, platform: &Platform) -> Result<En
 }
 
 /// The image that `word` means in the store, and nowhere else: for those who take it from there.
-pub(crate) fn image_kept(store: &Store, word: &str) -> Result<Entry, Failure> {
-    let found = match word.parse::<ImageName>() {
-        Ok(ImageName::Registry(name)) => find(store, word, Some(&name))?,
-        Err(_) => find(store, word, None)?,
-        Ok(file) => {
-            return Err(Failure::new(format!("{file} is a file of yours, and not in the store"))
-                .help("coffer images lists what is"));
-        }
-    };
-    found.ok_or_else(|| missing(word, None))
+/// `None` where it is not there.
+pub(crate) fn image_kept(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
+    match word.parse::<ImageName>() {
+        Ok(ImageName::Registry(name)) => find(store, word, Some(&name)),
+        Err(_) => find(store, word, None),
+        Ok(file) => Err(Failure::new(format!("{file} is a file of yours, and not in the store"))
+            .help("coffer images lists what is")),
+    }
 }
 
 fn kept(store: &Store, word: &str, name: Option<Reference>) -> Result<Entry, Failure> {
@@ -82,7 +80,8 @@ fn by_digest(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
     }
 }
 
-fn missing(word: &str, name: Option<Reference>) -> Failure {
+/// That `word` means no image that is here.
+pub(crate) fn missing(word: &str, name: Option<Reference>) -> Failure {
     let failure = Failure::new(format!("image {word} is not here"));
     match name {
         Some(name) => failure.help(format!("coffer pull {}", name.familiar())),

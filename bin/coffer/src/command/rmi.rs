@@ -64,9 +64,9 @@ impl Rmi {
         word: &str,
         gone: &mut Vec<Descriptor>,
     ) -> Result<(), Failure> {
-        let entry = match lookup::image_kept(store, word) {
-            Err(_) if self.force => return Ok(()),
-            entry => entry?,
+        let entry = match lookup::image_kept(store, word)? {
+            None if self.force => return Ok(()),
+            entry => entry.ok_or_else(|| lookup::missing(word, None))?,
         };
         let names = names(store, &entry)?;
         let by_name = names.iter().find(|name| Some(*name) == entry.name.as_ref() && is_name(word));

@@ -38,6 +38,7 @@ fn a_long_form_that_docker_has() {
         "container prune",
         125,
         "error: coffer does not have docker's \"container prune\"\n\
+         \x20  = stopped containers go with what else nothing names\n\
          help: coffer system prune --containers\n",
     );
     fails(
