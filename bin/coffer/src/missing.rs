@@ -14,7 +14,7 @@ pub(crate) struct Missing {
 const RUN: &[&str] = &["run", "create"];
 const LATER: &str = "it is not built yet";
 
-/// Source: `docker run --help` and its neighbours, docker 27.
+/// Source: `docker run --help` and its neighbours, docker 28.
 const TABLE: &[Missing] = &[
     Missing {
         verbs: RUN,
@@ -185,6 +185,48 @@ const TABLE: &[Missing] = &[
         flags: &["--privileged"],
         why: "a command that enters a container stays behind the container's own fence",
         help: "",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--cpu-count", "--cpu-percent", "--io-maxbandwidth", "--io-maxiops"],
+        why: "it is for containers of Windows",
+        help: "limit the processors: --cpus NUMBER",
+    },
+    Missing {
+        verbs: RUN,
+        flags: &["--use-api-socket"],
+        why: "there is no daemon with a socket",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: &["start"],
+        flags: &["--checkpoint", "--checkpoint-dir"],
+        why: "of coffer's own containers there are no checkpoints yet",
+        help: "of bundles: coffer-oci checkpoint, coffer-oci restore",
+    },
+    Missing {
+        verbs: &["images"],
+        flags: &["--tree"],
+        why: "an image has a line for each of its names",
+        help: "coffer images --digests",
+    },
+    Missing {
+        verbs: &["rmi"],
+        flags: &["--no-prune"],
+        why: "images have no parents without a name",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: &["rmi"],
+        flags: &["--platform"],
+        why: "an image goes with all of its platforms",
+        help: "leave the flag out",
+    },
+    Missing {
+        verbs: &["load"],
+        flags: &["--platform"],
+        why: "all that the file holds is loaded",
+        help: "run one of them: coffer run --platform PLATFORM docker-archive:FILE",
     },
     Missing {
         verbs: &["rm"],
