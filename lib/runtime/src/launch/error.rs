@@ -134,14 +134,11 @@ impl LaunchError {
             Self::Ids(error) => error.help(),
             Self::Mount { hint, .. } => hint.map(str::to_owned),
             Self::OomScore { source: Errno::ACCESS, .. } => Some(
-                "less than coffer's own needs CAP_SYS_RESOURCE; ask for more with --oom-score-adj"
+                "only root can have a process killed later than others, and below coffer's own \
+                 number only with CAP_SYS_RESOURCE: ask for a higher one"
                     .to_owned(),
             ),
             Self::Step(step) => step.hint.map(str::to_owned),
-            Self::Process { file: "oom_score_adj", source: Errno::ACCESS } => Some(
-                "only root can have a process killed later than others: leave out a number below 0"
-                    .to_owned(),
-            ),
             _ => None,
         }
     }
