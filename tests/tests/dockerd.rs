@@ -211,3 +211,54 @@ fn root_containers_of_dockers_are_explained_by_their_process() {
     let ask = "do-ask-an-engine-on-the-host-for-a-container-with-everything";
     assert!(reaches(&asks, ask), "{asks}");
 }
+
+/// The lines of `docker WORDS --help` that begin with a flag or, indented by two, a verb; of each
+/// the words before what it says about them.
+fn listed(words: &[&str], is_wanted: fn(&str) -> bool) -> Vec<String> {
+    let mut docker = std::process::Command::new("docker");
+    let help = program::run(docker.args(words).arg("--help")).success();
+    let lines = help.lines().filter(|line| is_wanted(line));
+    let named = lines.flat_map(|line| line.split_whitespace().take(2));
+    let is_flag = |word: &&str| word.starts_with('-') != words.is_empty();
+    named.filter(is_flag).map(|word| word.trim_end_matches([',', '*']).to_owned()).collect()
+}
+
+#[test]
+fn each_flag_and_verb_of_dockers_is_known_or_refused_by_its_name() {
+    let coffer = Coffer::default();
+    let verbs = [
+        "run", "create", "start", "stop", "restart", "kill", "pause", "unpause", "rename", "rm",
+        "ps", "exec", "attach", "logs", "wait", "top", "inspect", "pull", "push", "images", "rmi",
+        "tag", "save", "load", "login", "logout",
+    ];
+    let (mut unknown, mut count) = (Vec::new(), 0);
+    for verb in verbs {
+        let is_flag = |line: &str| {
+            let second = line.trim_start().strip_prefix('-').and_then(|rest| rest.chars().next());
+            second.is_some_and(|second| second == '-' || second.is_ascii_alphabetic())
+        };
+        for flag in listed(&[verb], is_flag) {
+            // Without all that the verb needs: nothing is done.
+            let ran = coffer.run(&[verb, &flag]);
+            if ran.stderr.contains("has no flag") {
+                unknown.push(format!("{verb} {flag}"));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 200, "docker lists more than {count} flags");
+    let is_verb = |line: &str| {
+        let word = line.strip_prefix("  ").and_then(|rest| rest.chars().next());
+        word.is_some_and(|first| first.is_ascii_lowercase())
+    };
+    // The second word of such a line is the first of what it says.
+    let alone = listed(&[], is_verb).into_iter().step_by(2);
+    let below = ["container ls", "container prune", "container cp", "image history", "image prune"];
+    for words in alone.chain(below.map(str::to_owned)) {
+        let ran = coffer.run(&words.split(' ').collect::<Vec<_>>());
+        if ran.stderr.contains("has no verb") {
+            unknown.push(words);
+        }
+    }
+    assert_eq!(unknown, [""; 0]);
+}
