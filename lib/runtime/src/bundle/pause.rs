@@ -7,7 +7,7 @@ use crate::cgroup::{Cgroup, Place, Settings, Stats};
 
 /// Whether the container's groups are frozen.
 pub(super) fn is_frozen(place: &Place) -> Result<bool, BundleError> {
-    Ok(place.open()?.is_frozen()?)
+    Ok(place.is_frozen()?)
 }
 
 /// Stops all processes of the container.

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::group::{Group, keyed};
 use super::kill::{timespec, wait_on};
-use super::{Cgroup, CgroupError, Controller, Missing, Version};
+use super::{Cgroup, CgroupError, Controller, GroupPath, Missing, Place, Version};
 
 /// How long freezing may take. A process that the kernel will not interrupt never freezes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -81,6 +81,21 @@ impl Cgroup {
             flag: "pause",
             why: Missing::Controller(Controller::Freezer),
         })
+    }
+}
+
+impl Place {
+    /// The same as [`Cgroup::is_frozen`], without a look at any other group.
+    ///
+    /// # Errors
+    /// Where the kernel's file cannot be read.
+    pub fn is_frozen(&self) -> Result<bool, CgroupError> {
+        let freezes = |at: &&GroupPath| at.controllers.contains(&Controller::Freezer);
+        let v2 = || self.groups.iter().find(|at| at.version == Version::V2);
+        match self.groups.iter().find(freezes).or_else(v2).map(Group::open).transpose()?.flatten() {
+            Some(group) => group.is_frozen(),
+            None => Ok(false),
+        }
     }
 }
 

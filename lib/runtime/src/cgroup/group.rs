@@ -268,7 +268,7 @@ impl Group {
         }
     }
 
-    fn open(at: &GroupPath) -> Result<Option<Self>, CgroupError> {
+    pub(super) fn open(at: &GroupPath) -> Result<Option<Self>, CgroupError> {
         let mount = open_mount(&at.mount, at.version)?;
         let failed = |errno: Errno| CgroupError::File { path: at.path(), source: errno.into() };
         let parent = match beneath(mount.as_fd(), &at.parent) {

@@ -218,7 +218,7 @@ impl Record {
     /// Where its control groups cannot be read.
     pub fn is_paused(&self) -> Result<bool, CgroupError> {
         match self.phase {
-            Phase::Running(_) => self.cgroup.open()?.is_frozen(),
+            Phase::Running(_) => self.cgroup.is_frozen(),
             _ => Ok(false),
         }
     }
