@@ -16,7 +16,7 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, ThreadNameSpaceType};
 
 use super::listener::at_listener;
-use super::{Authority, Bundle, Mapping, Named, Own, Plan, PlanError, Step, Target};
+use super::{Authority, Bundle, Mapping, Named, Own, Plan, PlanError, Step, Target, tuning};
 use crate::launch::BornIn;
 use crate::spec::Init;
 
@@ -132,11 +132,9 @@ impl Plan {
         Ok(())
     }
 
-    /// The CPUs of a list, where it names some. Source: runtime-spec config.md, "execCPUAffinity".
+    /// The CPUs of a list, where it names some.
     fn affinity(&mut self, name: &str, list: &str) -> Result<(), PlanError> {
-        let field = format!("process.execCPUAffinity.{name}");
-        let cpus = coffer_oci::runtime::numbers(list, CpuSet::MAX_CPU)
-            .map_err(|_| PlanError::field(&field, "is no list of CPUs like 0-3,7"))?;
+        let cpus = tuning::processors(name, list)?;
         if cpus.is_empty() {
             return Ok(());
         }

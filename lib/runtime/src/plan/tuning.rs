@@ -131,16 +131,17 @@ impl Plan {
 }
 
 /// Looks at the CPUs of processes that join later, so that `create` says what is wrong with them.
-/// Source: runtime-spec config.md, "execCPUAffinity".
 fn check_affinity(process: &Process) -> Result<(), PlanError> {
     let Some(cpus) = &process.exec_cpu_affinity else { return Ok(()) };
-    for (name, list) in [("initial", &cpus.initial), ("final", &cpus.final_cpus)] {
-        coffer_oci::runtime::numbers(list, CpuSet::MAX_CPU).map_err(|_| {
-            let field = format!("process.execCPUAffinity.{name}");
-            PlanError::field(&field, "is no list of CPUs like 0-3,7")
-        })?;
-    }
-    Ok(())
+    processors("initial", &cpus.initial)?;
+    processors("final", &cpus.final_cpus).map(drop)
+}
+
+/// The CPUs of a list of `execCPUAffinity`. Source: runtime-spec config.md.
+pub(super) fn processors(name: &str, list: &str) -> Result<Vec<usize>, PlanError> {
+    let field = format!("process.execCPUAffinity.{name}");
+    coffer_oci::runtime::numbers(list, CpuSet::MAX_CPU)
+        .map_err(|_| PlanError::field(&field, "is no list of CPUs like 0-3,7"))
 }
 
 /// The host's own proc, looked at.
