@@ -269,8 +269,8 @@ impl Drop for Runtime {
         for id in names(&self.states()) {
             drop(self.run(&["delete", "--force", &id]));
         }
-        // Debian's runc leaves its version 2 group where the host's controllers are version 1's.
-        if self.kind == Kind::Runc {
+        // runc leaves its version 2 group where the host's controllers are version 1's.
+        if self.kind != Kind::Ours {
             for group in self.groups() {
                 drop(fs::remove_dir(group));
             }
