@@ -115,6 +115,19 @@ fn bed_apparmor_refuses_what_other_walls_were_opened_for() {
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 
+/// Has root load a profile, and a container enter it by its name.
+fn a_loaded_profile_is_entered(coffer: &Coffer, busybox: &str) {
+    let text = "profile theirs flags=(attach_disconnected) { file, signal, deny /etc/passwd r, }";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    let loaded = std::process::Command::new(PARSER).arg("-qr").arg(file.path()).status().unwrap();
+    assert!(loaded.success());
+    let theirs = ["run", "--rm", "--security-opt=apparmor=theirs", busybox, "sh", "-c"];
+    let shown = coffer.must(&[&theirs[..], &["cat /proc/self/attr/current"]].concat());
+    assert_eq!(shown.trim(), "theirs (enforce)");
+    assert_ne!(coffer.run(&[&theirs[..], &["cat /etc/passwd"]].concat()).status, 0);
+}
+
 #[test]
 fn bed_apparmor_that_cannot_be_had_is_named_and_leaves_nothing() {
     bed::enter!(Variant::Apparmor, [&BUSYBOX]);
@@ -124,15 +137,7 @@ fn bed_apparmor_that_cannot_be_had_is_named_and_leaves_nothing() {
     assert_eq!(named.status, 125, "{named}");
     assert!(named.stderr.contains("no AppArmor profile \"none-such\" is loaded"), "{named}");
     // A loaded one is entered by its name, and stays.
-    let text = "profile theirs flags=(attach_disconnected) { file, signal, deny /etc/passwd r, }";
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), text).unwrap();
-    let loaded = std::process::Command::new(PARSER).arg("-qr").arg(file.path()).status().unwrap();
-    assert!(loaded.success());
-    let theirs = ["run", "--rm", "--security-opt=apparmor=theirs", &busybox, "sh", "-c"];
-    let shown = coffer.must(&[&theirs[..], &["cat /proc/self/attr/current"]].concat());
-    assert_eq!(shown.trim(), "theirs (enforce)");
-    assert_ne!(coffer.run(&[&theirs[..], &["cat /etc/passwd"]].concat()).status, 0);
+    a_loaded_profile_is_entered(&coffer, &busybox);
     assert!(fs::read_to_string(LOADED).unwrap().contains("theirs"));
     // Without the parser nothing runs but what was opened for it.
     fs::rename(PARSER, "/usr/sbin/away").unwrap();
@@ -180,6 +185,23 @@ fn volume() -> TempDir {
     volume
 }
 
+/// The contexts of the processes and of the files of a container `one`; one called `two` has
+/// others, who joins has the same, and all that `one` sees has that of its files.
+fn labels_of_one(coffer: &Coffer) -> (String, String) {
+    let (one, two) = (label(&pid(coffer, "one")), label(&pid(coffer, "two")));
+    let process = "system_u:system_r:container_t:s0:c";
+    assert!(one.starts_with(process) && two.starts_with(process) && one != two, "{one} {two}");
+    let joined = coffer.must(&["exec", "one", "cat", "/proc/self/attr/current"]);
+    assert_eq!(joined.trim_end_matches('\0'), one);
+    let files = one.replace("system_r:container_t", "object_r:container_file_t");
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", pid(coffer, "one"))).unwrap();
+    for point in [" / ", " /dev ", " /dev/shm ", " /dev/pts "] {
+        let mount = mounts.lines().find(|line| line.contains(point)).unwrap();
+        assert!(mount.contains(&files), "{point}: {mounts}");
+    }
+    (one, files)
+}
+
 #[test]
 fn bed_selinux_keeps_containers_apart() {
     bed::enter!(Variant::Selinux, [&BUSYBOX]);
@@ -193,20 +215,7 @@ fn bed_selinux_keeps_containers_apart() {
     let own = format!("{}:/data:Z", volume.path().display());
     coffer.must(&["run", "-d", "--name", "one", "-v", &own, &busybox, "sleep", "1000"]);
     coffer.must(&["run", "-d", "--name", "two", &busybox, "sleep", "1000"]);
-    let (one, two) = (label(&pid(&coffer, "one")), label(&pid(&coffer, "two")));
-    let process = "system_u:system_r:container_t:s0:c";
-    assert!(one.starts_with(process) && two.starts_with(process) && one != two, "{one} {two}");
-    // Who joins is called the same; what it sees are the container's own files.
-    assert_eq!(
-        coffer.must(&["exec", "one", "cat", "/proc/self/attr/current"]).trim_end_matches('\0'),
-        one
-    );
-    let files = one.replace("system_r:container_t", "object_r:container_file_t");
-    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", pid(&coffer, "one"))).unwrap();
-    for point in [" / ", " /dev ", " /dev/shm ", " /dev/pts "] {
-        let mount = mounts.lines().find(|line| line.contains(point)).unwrap();
-        assert!(mount.contains(&files), "{point}: {mounts}");
-    }
+    let (one, files) = labels_of_one(&coffer);
     // The volume is one's alone, and nothing behind its links.
     assert_eq!((context(&secret), context(&link)), (files.clone(), files.clone()));
     assert_eq!(context(&outside.path().join("secret")), before);
@@ -264,17 +273,7 @@ fn bed_selinux_keeps_an_ordinary_users_containers_apart() {
     let busybox = coffer.take_in(&BUSYBOX);
     coffer.must(&["run", "-d", "--name", "one", &busybox, "sleep", "1000"]);
     coffer.must(&["run", "-d", "--name", "two", &busybox, "sleep", "1000"]);
-    let (one, two) = (label(&pid(&coffer, "one")), label(&pid(&coffer, "two")));
-    let process = "system_u:system_r:container_t:s0:c";
-    assert!(one.starts_with(process) && two.starts_with(process) && one != two, "{one} {two}");
-    let shown = coffer.must(&["exec", "one", "cat", "/proc/self/attr/current"]);
-    assert_eq!(shown.trim_end_matches('\0'), one);
-    let files = one.replace("system_r:container_t", "object_r:container_file_t");
-    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", pid(&coffer, "one"))).unwrap();
-    for point in [" / ", " /dev ", " /dev/shm ", " /dev/pts "] {
-        let mount = mounts.lines().find(|line| line.contains(point)).unwrap();
-        assert!(mount.contains(&files), "{point}: {mounts}");
-    }
+    let (one, _) = labels_of_one(&coffer);
     // What the layer says it may write, and files of the user's that it may not read.
     coffer.must(&[
         "exec",
@@ -314,15 +313,7 @@ fn bed_apparmor_profiles_that_root_has_loaded_hold_an_ordinary_users_containers(
     bed::enter!(Variant::Apparmor, [&BUSYBOX]);
     let coffer = Coffer::of_user();
     let busybox = coffer.take_in(&BUSYBOX);
-    let text = "profile theirs flags=(attach_disconnected) { file, signal, deny /etc/passwd r, }";
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), text).unwrap();
-    let loaded = std::process::Command::new(PARSER).arg("-qr").arg(file.path()).status().unwrap();
-    assert!(loaded.success());
-    let theirs = ["run", "--rm", "--security-opt=apparmor=theirs", &busybox, "sh", "-c"];
-    let shown = coffer.must(&[&theirs[..], &["cat /proc/self/attr/current"]].concat());
-    assert_eq!(shown.trim(), "theirs (enforce)");
-    assert_ne!(coffer.run(&[&theirs[..], &["cat /etc/passwd"]].concat()).status, 0);
+    a_loaded_profile_is_entered(&coffer, &busybox);
     let unknown = coffer.run(&["run", "--rm", "--security-opt=apparmor=none", &busybox, "true"]);
     assert_eq!(unknown.status, 125, "{unknown}");
     assert!(unknown.stderr.contains("none") && unknown.stderr.contains("help: "), "{unknown}");

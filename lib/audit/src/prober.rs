@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{getpid, getppid};
 
 use crate::answer::{Answer, Handed, Line, Surroundings};
 use crate::inside::{self, Stop};
@@ -58,10 +59,11 @@ pub fn run(mut go_on: impl BufRead, mut out: impl Write) -> io::Result<()> {
 pub fn row(id: &str, mut release: impl Read, mut out: impl Write) -> io::Result<()> {
     let row = corpus::rows().find(|row| row.id == id);
     let row = row.ok_or_else(|| io::Error::other(format!("the corpus has no row {id:?}")))?;
-    let handed = handed();
+    let mut handed = handed();
     if let Some(why) = outside(&handed) {
         return Err(io::Error::other(why));
     }
+    without_own(&mut handed);
     let answer = match (row.run)(&handed) {
         Ok(evidence) => Answer::Reached(evidence),
         Err(Stop::Refused(error)) => Answer::Refused(words(&error)),
@@ -71,6 +73,15 @@ pub fn row(id: &str, mut release: impl Read, mut out: impl Write) -> io::Result<
     out.write_all(b"\n")?;
     out.flush()?;
     io::copy(&mut release, &mut io::sink()).map(drop)
+}
+
+/// In processes of its own a container may have one with the number that the host's has there: who
+/// reaches itself, or the prober that started it, has reached nothing. 0 is nobody's number.
+fn without_own(handed: &mut Handed) {
+    let own = [Some(getpid()), getppid()];
+    if own.into_iter().flatten().any(|pid| pid.as_raw_pid() == handed.pid) {
+        handed.pid = 0;
+    }
 }
 
 fn say(out: &mut impl Write, line: &Line) -> io::Result<()> {
@@ -158,4 +169,21 @@ pub fn surroundings() -> io::Result<Surroundings> {
         format!("{} {}", name.release().to_string_lossy(), name.version().to_string_lossy());
     let user = rustix::process::geteuid().as_raw();
     Ok(Surroundings { place: Place::here()?, namespaces, kernel, user })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_taken_for_the_hosts_process_by_a_number() {
+        for own in [Some(getpid()), getppid()] {
+            let mut handed = Handed { pid: own.unwrap().as_raw_pid(), ..Handed::default() };
+            without_own(&mut handed);
+            assert_eq!(handed.pid, 0);
+        }
+        let mut handed = Handed { pid: 1 << 30, ..Handed::default() };
+        without_own(&mut handed);
+        assert_eq!(handed.pid, 1 << 30);
+    }
 }

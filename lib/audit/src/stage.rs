@@ -116,7 +116,7 @@ impl Stage {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let port = port.and_then(|p| p.set_nonblocking(true).map(|()| p));
         let signals = SignalFd::new(&[Signal::URG]).map_err(failed("a watch for signals"))?;
-        let objects = Objects::new(&secret, names.objects.clone(), names.ipc);
+        let objects = Objects::new(names);
         let mounts =
             fs::File::open("/proc/self/ns/mnt").map_err(failed("a hold on the host's mounts"))?;
         let mut stage = Self {
@@ -240,15 +240,6 @@ impl Stage {
             handle: handle(&self.folder.join("secret")),
             room: memory_line("MemAvailable:"),
         })
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if let Some(path) = &self.shared_memory {
-            // Memory with a name nobody else has; there is nobody left to tell.
-            fs::remove_file(path).unwrap_or_default();
-        }
     }
 }
 

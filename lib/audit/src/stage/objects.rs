@@ -11,7 +11,7 @@ use coffer_sys::attempt::{
     open_to_user, read_key, unlink_key, update_key,
 };
 
-use super::Change;
+use super::{Change, Names};
 
 /// How long keys are kept of an audit that was killed, in seconds.
 const KEPT: u32 = 3600;
@@ -22,6 +22,7 @@ const MESSAGES: u64 = 1;
 /// The objects, all with the same secret in them that has a place for one.
 #[derive(Debug)]
 pub(super) struct Objects {
+    names: Names,
     secret: String,
     /// What keys are called, and the queue behind a slash.
     pub(super) name: String,
@@ -37,7 +38,8 @@ pub(super) struct Objects {
 
 impl Objects {
     /// Makes them.
-    pub(super) fn new(secret: &str, name: String, ipc: IpcKey) -> Self {
+    pub(super) fn new(names: &Names) -> Self {
+        let Names { secret, objects: name, ipc } = names.clone();
         let key = |ring| {
             let description = CString::new(name.as_str()).ok()?;
             let key = add_key(ring, &description, secret.as_bytes(), KEPT).ok()?;
@@ -52,7 +54,8 @@ impl Objects {
             semaphore: Semaphore::make(ipc).ok(),
             messages: Messages::make(ipc).ok(),
             queue,
-            secret: secret.to_owned(),
+            names: names.clone(),
+            secret,
             name,
             ipc,
         };
@@ -136,16 +139,13 @@ impl Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
-        let gone = [
+        let keys = [
             self.session_key.map(|key| unlink_key(key, Keyring::Session)),
             self.user_key.map(|key| unlink_key(key, Keyring::User)),
-            self.segment.map(Segment::remove),
-            self.semaphore.map(Semaphore::remove),
-            self.messages.map(Messages::remove),
-            self.queue.as_ref().and_then(|_| Some(Queue::remove(&path(&self.name).ok()?))),
         ];
-        // Their names are nobody else's; there is nobody left to tell.
-        gone.into_iter().flatten().for_each(|done| done.unwrap_or_default());
+        // They are nobody else's; there is nobody left to tell.
+        keys.into_iter().flatten().for_each(|done| done.unwrap_or_default());
+        self.names.remove();
     }
 }
 
@@ -158,9 +158,8 @@ pub(crate) fn path(name: &str) -> Result<CString, std::ffi::NulError> {
 mod tests {
     use super::*;
 
-    fn objects(ipc: i32) -> Objects {
-        let name = format!("coffer-audit-test-{}-{ipc}", std::process::id());
-        Objects::new("secret", name, IpcKey(0x0c0f_0000 | ipc))
+    fn objects() -> Objects {
+        Objects::new(&Names::random().unwrap())
     }
 
     fn changed(what: &str) -> Change {
@@ -169,12 +168,12 @@ mod tests {
 
     #[test]
     fn what_is_left_alone_has_not_changed() {
-        assert_eq!(objects(1).look(), []);
+        assert_eq!(objects().look(), []);
     }
 
     #[test]
     fn each_change_is_seen_once() {
-        let objects = objects(2);
+        let objects = objects();
         Segment::find(objects.ipc).unwrap().write(b"other").unwrap();
         assert_eq!(objects.look(), [changed("shared memory of the host")]);
         Semaphore::find(objects.ipc).unwrap().set(1).unwrap();
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn nothing_is_left() {
         let (ipc, name) = {
-            let objects = objects(3);
+            let objects = objects();
             (objects.ipc, path(&objects.name).unwrap())
         };
         assert!(Segment::find(ipc).is_err() && Semaphore::find(ipc).is_err());
