@@ -28,6 +28,11 @@ pub enum ImageNameError {
     /// No path follows the transport.
     #[error("{0:?} names no path after the colon")]
     NoPath(String),
+    /// A path alone, of which nobody knows what it holds.
+    #[error(
+        "{0:?} is a path: folders are named oci:DIR, files oci-archive:FILE or docker-archive:FILE"
+    )]
+    Path(String),
     /// A transport that other tools have.
     #[error(
         "transport {0:?} is not supported; docker://, oci:, oci-archive: and docker-archive: are"
@@ -39,6 +44,10 @@ impl FromStr for ImageName {
     type Err = ImageNameError;
 
     fn from_str(text: &str) -> Result<Self, ImageNameError> {
+        // No registry's name begins so.
+        if text.starts_with(['/', '.', '~']) {
+            return Err(ImageNameError::Path(text.to_owned()));
+        }
         if let Some((scheme, rest)) = text.split_once("://") {
             return match scheme {
                 "docker" => Ok(Self::Registry(rest.parse()?)),
@@ -120,6 +129,9 @@ mod tests {
         assert_eq!(name.to_string(), "docker-archive:f.tar:localhost:5000/x:1");
         assert!(matches!(parse("oci:"), Err(ImageNameError::NoPath(_))));
         assert!(matches!(parse("containers-storage:x"), Err(ImageNameError::Transport(_))));
+        for path in ["./image", "/srv/image.tar", "../x:1", "~/image"] {
+            assert!(matches!(parse(path), Err(ImageNameError::Path(_))), "{path}");
+        }
         assert!(matches!(parse("https://r.example/x"), Err(ImageNameError::Transport(_))));
     }
 }
