@@ -170,6 +170,16 @@ fn root_how_a_container_ended_that_is_removed_then_is_known() {
     let end = || drop(coffer.must(&["exec", "box", "sh", "-c", "echo >/wait"]));
     assert_eq!(coffer.waited("box", 2, end), ["3\n", "3\n"]);
     assert_eq!(coffer.must(&["ps", "-aq"]), "");
+
+    // Its monitor may be killed meanwhile: those who wait give it another, and listen to that.
+    coffer.must(&["run", "-d", "--rm", "--name", "box", &name, "sh", "-c", line]);
+    coffer.logs_until("box", "up");
+    let end = || {
+        coffer.kill_monitor();
+        coffer.must(&["exec", "box", "sh", "-c", "echo >/wait"]);
+    };
+    assert_eq!(coffer.waited("box", 2, end), ["3\n", "3\n"]);
+    assert_eq!(coffer.must(&["ps", "-aq"]), "");
     assert_eq!(coffer.leftovers(), [""; 0]);
 }
 

@@ -18,9 +18,6 @@ impl Container<'_> {
     /// Where it cannot be watched.
     pub fn wait(&self) -> Result<Exit, ContainerError> {
         let init = self.init().ok();
-        if let Some(code) = self.hear()? {
-            return Ok(unseen(Outcome::Exited(code)));
-        }
         let boot = self.root.containers().boot();
         let mut watch = Watch::new(&self.folder)?;
         loop {
@@ -33,7 +30,15 @@ impl Container<'_> {
             match &record.phase {
                 Phase::Stopped(exit) => return Ok(exit.clone()),
                 Phase::Removing => return self.remembered(init),
-                Phase::Running(running) => watch.wait(&[&running.init, &running.parent], boot)?,
+                Phase::Running(running) => {
+                    if let Some(code) = self.hear(&record)? {
+                        return Ok(unseen(Outcome::Exited(code)));
+                    }
+                    // Without a parent it gets another by the next look, and that one is heard.
+                    if self.open_process(&running.parent)?.is_some() {
+                        watch.wait(&[&running.init, &running.parent], boot)?;
+                    }
+                }
                 Phase::Creating | Phase::Created => watch.wait(&[], boot)?,
             }
         }
@@ -41,13 +46,13 @@ impl Container<'_> {
 
     /// What the monitor says of the end of a container that is then removed. `None` for any other,
     /// and where there is none that would say it.
-    fn hear(&self) -> Result<Option<u8>, ContainerError> {
-        let Record { removal: Removal::AtExit, phase: Phase::Running(_), id, .. } = &self.record
-        else {
+    fn hear(&self, record: &Record) -> Result<Option<u8>, ContainerError> {
+        if record.removal != Removal::AtExit {
             return Ok(None);
-        };
+        }
         let Ok(socket) = connect_to(self.folder.dir()) else { return Ok(None) };
-        listen(&socket).map_err(|source| ContainerError::Process { id: id.clone(), source })
+        let id = || record.id.clone();
+        listen(&socket).map_err(|source| ContainerError::Process { id: id(), source })
     }
 
     /// How the kernel remembers that its first process ended.
