@@ -400,6 +400,9 @@ fn root_memory_is_limited_where_nobody_says_so() {
     let line = |start: &str| explained.lines().find(|line| line.starts_with(start)).unwrap();
     assert!(line("memory ").contains("no limit") && line("memory ").ends_with("--memory"));
     assert!(coffer.must(&["ps", "--json"]).contains("\"--memory -1\""));
+    // A limit that the host cannot reach is none.
+    let said = notes(&coffer, &["run", "--rm", "--memory=999999t", &name, "true"]);
+    assert!(said.len() == 1 && said[0].contains("all of the host's memory"), "{said:?}");
     let explained = coffer.must(&["explain", &name]);
     assert!(explained.lines().any(|l| l.starts_with("memory ") && l.ends_with("default")));
     coffer.must(&["rm", "-f", "open"]);

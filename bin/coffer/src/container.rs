@@ -113,7 +113,9 @@ impl<'a> Order<'a> {
     fn say(&self, ready: &Ready<'_>, exposes_nothing: bool) {
         let ui = &self.context.ui;
         let config = ready.config();
-        for gap in config.confinement.weakenings().iter().chain(&config.limits.opened()) {
+        let (memory, _) = coffer_runtime::cgroup::of_host();
+        let opened = config.limits.opened(memory);
+        for gap in config.confinement.weakenings().iter().chain(&opened) {
             ui.note(gap);
         }
         if !ui.shows_steps() {

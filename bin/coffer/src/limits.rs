@@ -2,7 +2,7 @@
 
 use coffer_confine::confinement::{Control, Gap};
 use coffer_confine::posture;
-use coffer_runtime::cgroup::{Asker, Controller, Limits, Pids, Place, Swap};
+use coffer_runtime::cgroup::{Asker, Controller, Limits, Pids, Place, Swap, of_host};
 
 use crate::ui;
 
@@ -16,7 +16,8 @@ pub(crate) fn controls(limits: &Limits, place: &Place) -> [Control; 4] {
 
 /// What is not held back: what has no limit, and what this host does not enforce.
 pub(crate) fn gaps(limits: &Limits, place: &Place) -> Vec<Gap> {
-    let mut gaps = limits.opened();
+    let (memory, _) = of_host();
+    let mut gaps = limits.opened(memory);
     let mut open = |what: String, stronger: &str| {
         gaps.push(Gap { what, from: None, stronger: Some(stronger.to_owned()) });
     };
@@ -45,7 +46,7 @@ pub(crate) fn limited(limits: &Limits, place: &Place) -> posture::Limits {
         false => posture::Limited::No,
     };
     posture::Limits {
-        memory: limited(limits.memory_bytes.is_some(), Controller::Memory),
+        memory: limited(limits.bounds_memory(of_host().0), Controller::Memory),
         tasks: limited(limits.pids.is_some(), Controller::Pids),
     }
 }
@@ -166,12 +167,19 @@ mod tests {
     #[test]
     fn what_nobody_limited_says_so() {
         let limits = Limits { pids: Some(Pids::Default(4096)), ..Limits::default() };
-        let limits = limits.leaving_room(24 << 30, 0);
-        let lines =
-            ["21 GiB: default", "no limit: default", "4096: default", "the standard ones: default"];
+        let limits = limits.leaving_room(1 << 30, 0);
+        let lines = [
+            "512 MiB: default",
+            "no limit: default",
+            "4096: default",
+            "the standard ones: default",
+        ];
         assert_eq!(shown(&limits, &Place::default()), lines);
-        let swap = Limits::default().leaving_room(24 << 30, 8 << 30);
-        assert_eq!(shown(&swap, &Place::default()).swap_remove(0), "21 GiB, swap 7.0 GiB: default");
+        let swap = Limits::default().leaving_room(1 << 30, 8 << 30);
+        assert_eq!(
+            shown(&swap, &Place::default()).swap_remove(0),
+            "512 MiB, swap 7.0 GiB: default"
+        );
         let missing = vec![Controller::Devices, Controller::Pids, Controller::Memory];
         let nowhere = Place { missing, ..Place::default() };
         let lines = shown(&limits, &nowhere);

@@ -118,6 +118,13 @@ fn share(total: u64) -> u64 {
     total - (total / 8).max(ROOM.min(total / 2))
 }
 
+/// Bytes of memory and of swap that this host has. Source: man 2 sysinfo.
+pub fn of_host() -> (u64, u64) {
+    let host = rustix::system::sysinfo();
+    let bytes = |count: u64| u64::from(host.mem_unit).saturating_mul(count);
+    (bytes(host.totalram), bytes(host.totalswap))
+}
+
 impl Limits {
     /// The same with a limit on memory that leaves the host room, where nobody has said a word of
     /// memory: of `total` bytes, and of `swap` bytes beside it.
@@ -131,17 +138,27 @@ impl Limits {
         Self { memory_bytes, memory_by: Asker::Coffer, swap: beside, ..self }
     }
 
-    /// What the caller has opened, each once.
-    pub fn opened(&self) -> Vec<Gap> {
-        let gap = |what: &str, from: &str, stronger: &str| Gap {
+    /// Whether memory has a limit that a host with `total` bytes of it can reach.
+    pub fn bounds_memory(&self, total: u64) -> bool {
+        self.memory_bytes.is_some_and(|bytes| bytes < total)
+    }
+
+    /// What the caller has opened on a host with `total` bytes of memory, each once.
+    pub fn opened(&self, total: u64) -> Vec<Gap> {
+        let gap = |what: &str, from: String| Gap {
             what: what.to_owned(),
-            from: Some(from.to_owned()),
-            stronger: Some(stronger.to_owned()),
+            from: Some(from),
+            stronger: Some("leave it out".to_owned()),
         };
-        let memory = gap("all of the host's memory can be taken", "--memory -1", "leave it out");
-        let pids = gap("all of the host's pids can be taken", "--pids-limit -1", "leave it out");
-        let all = [(self.memory_bytes.is_none(), memory), (self.pids.is_none(), pids)];
-        all.into_iter().filter(|(is_open, _)| *is_open).map(|(_, gap)| gap).collect()
+        let memory = (!self.bounds_memory(total)).then(|| {
+            let said = self.memory_bytes.map_or_else(|| "-1".to_owned(), |bytes| bytes.to_string());
+            gap("all of the host's memory can be taken", format!("--memory {said}"))
+        });
+        let pids = self
+            .pids
+            .is_none()
+            .then(|| gap("all of the host's pids can be taken", "--pids-limit -1".to_owned()));
+        memory.into_iter().chain(pids).collect()
     }
 }
 
@@ -247,10 +264,12 @@ mod tests {
     #[test]
     fn what_the_caller_opens_is_said() {
         let froms = |limits: &Limits| {
-            limits.opened().into_iter().filter_map(|gap| gap.from).collect::<Vec<_>>()
+            limits.opened(2 << 30).into_iter().filter_map(|gap| gap.from).collect::<Vec<_>>()
         };
         assert_eq!(froms(&Limits::default()), ["--memory -1", "--pids-limit -1"]);
         let limits = Limits { pids: Some(Pids::Default(1)), ..Limits::default() };
+        let more = Limits { memory_bytes: Some(2 << 30), ..limits.clone() };
+        assert_eq!(froms(&more), ["--memory 2147483648"], "as much as there is");
         assert_eq!(froms(&limits.leaving_room(1 << 30, 0)), [""; 0]);
     }
 

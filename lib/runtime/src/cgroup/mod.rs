@@ -44,7 +44,7 @@ pub use controller::Controller;
 pub use events::OomEvents;
 pub use group::{Cgroup, Entry};
 pub use layout::{Kind, Layout, V1, V2};
-pub use limits::{Asker, CpuQuota, Limits, Pids, Swap};
+pub use limits::{Asker, CpuQuota, Limits, Pids, Swap, of_host};
 pub use place::{GroupPath, Manager, Owner, Place, Version};
 pub use pressure::{Pressure, Waited};
 pub use settings::Settings;

@@ -11,7 +11,7 @@ use coffer_rootfs::Stack;
 use super::config::Consent;
 use super::joined::{self, Choice};
 use super::{Config, ContainerError, DataRoot, Ready};
-use crate::cgroup::{Limits, Manager, Pids};
+use crate::cgroup::{Limits, Manager, Pids, of_host};
 use crate::hosts;
 use crate::label;
 use crate::monitor::Stdin;
@@ -128,7 +128,8 @@ fn prepare(
     let limits = Limits::from_spec(&resources.unwrap_or_default(), pids)?;
     // The specification says what was asked for; what coffer adds depends on the host.
     let limits = if request.limits.memory.is_some() { limits } else { with_default(limits) };
-    record.opened.extend(limits.opened().into_iter().filter_map(|gap| gap.from));
+    let (memory, _) = of_host();
+    record.opened.extend(limits.opened(memory).into_iter().filter_map(|gap| gap.from));
     let stop_signal = spec::stop_signal(image, request).unwrap_or("TERM");
     let config = Config {
         admission: admitted.admission().clone(),
@@ -170,12 +171,10 @@ pub fn usual_limits() -> Limits {
     with_default(Limits { pids, ..Limits::default() })
 }
 
-/// The limits of a container for whose memory nobody has said a limit. Source: man 2 sysinfo.
+/// The limits of a container for whose memory nobody has said a limit.
 fn with_default(limits: Limits) -> Limits {
-    let host = rustix::system::sysinfo();
-    let unit = u64::from(host.mem_unit);
-    let bytes = |count: u64| unit.saturating_mul(count);
-    limits.leaving_room(bytes(host.totalram), bytes(host.totalswap))
+    let (memory, swap) = of_host();
+    limits.leaving_room(memory, swap)
 }
 
 /// Memory can belong to none but the container's ids.
