@@ -5,7 +5,6 @@
 
 mod fence;
 pub(crate) mod floor_pull;
-mod groups;
 mod image;
 mod measure;
 mod memory;
@@ -43,22 +42,14 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     room::enter()?;
     let bench = Bench::prepare()?;
-    let groups = groups::Groups::now();
-    let done = each(&bench, words);
-    groups.restore();
-    done
-}
-
-/// Runs the benches that `words` name, or all.
-fn each(bench: &Bench, words: &[&str]) -> Result<()> {
     let all = ["run", "runtime", "fence", "memory", "pull"];
     for word in if words.is_empty() { &all[..] } else { words } {
         match *word {
-            "run" => start::images(bench)?,
-            "runtime" => runtime::compare(bench)?,
-            "fence" => fence::compare(bench)?,
-            "memory" => memory::compare(bench)?,
-            "pull" => pull::images(bench)?,
+            "run" => start::images(&bench)?,
+            "runtime" => runtime::compare(&bench)?,
+            "fence" => fence::compare(&bench)?,
+            "memory" => memory::compare(&bench)?,
+            "pull" => pull::images(&bench)?,
             other => bail!("no bench {other:?}; there are {}", all.join(", ")),
         }
     }

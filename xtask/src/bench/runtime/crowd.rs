@@ -1,5 +1,6 @@
 //! Many containers at once.
 
+use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ pub(super) fn compare(runtimes: &[Runtime], bundles: &Bundles) -> Result<()> {
             results[place].push(run(runtime, bundles)?);
         }
     }
+    remove_groups();
     let medians: Vec<Option<Crowd>> = results.into_iter().map(median).collect();
     let ours = medians.first().copied().flatten().unwrap_or_default();
     for (runtime, median) in runtimes.iter().zip(medians) {
@@ -85,9 +87,22 @@ fn ends_before(until: Instant, child: &Child) -> Result<bool> {
     Ok(poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left))? == 1)
 }
 
+/// What ids begin with.
+const NAME: &str = "crowd-";
+
+/// Takes away the groups that a runtime leaves whose runs hung. The kernel keeps one that somebody
+/// is in.
+fn remove_groups() {
+    for group in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+        if group.file_name().to_string_lossy().contains(NAME) {
+            fs::remove_dir(group.path()).ok();
+        }
+    }
+}
+
 fn spawn(runtime: &Runtime, bundles: &Bundles, number: usize) -> Result<Child> {
     runtime
-        .run(&bundles.ends, &format!("crowd-{number}"))
+        .run(&bundles.ends, &format!("{NAME}{number}"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
