@@ -33,6 +33,7 @@ pub(crate) fn words() -> Vec<&'static str> {
 ///
 /// # Errors
 /// Cargo cannot be started, or fails.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn with_symbols() -> Result<PathBuf> {
     cargo(&[&words()[..], &["--config", "profile.release.package.coffer.strip=false"]].concat())?;
     Ok(coffer())

@@ -13,7 +13,9 @@ mod pull;
 mod runtime;
 mod start;
 
+#[cfg(target_arch = "x86_64")]
 pub(crate) use image::{bundle, with_command};
+#[cfg(target_arch = "x86_64")]
 pub(crate) use start::PROFILE;
 
 use std::path::{Path, PathBuf};
