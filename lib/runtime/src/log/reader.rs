@@ -113,6 +113,12 @@ impl LogFile {
         let stat = rfs::fstat(self.reader.get_ref()).map_err(|e| LogError::Read(e.into()))?;
         Ok((stat.st_dev, stat.st_ino))
     }
+
+    /// Whether the file has no name any more: rotation has dropped it.
+    fn is_dropped(&self) -> Result<bool, LogError> {
+        let stat = rfs::fstat(self.reader.get_ref()).map_err(|e| LogError::Read(e.into()))?;
+        Ok(stat.st_nlink == 0)
+    }
 }
 
 fn open(dir: BorrowedFd<'_>, name: &str) -> Result<Option<LogFile>, LogError> {
@@ -124,19 +130,37 @@ fn open(dir: BorrowedFd<'_>, name: &str) -> Result<Option<LogFile>, LogError> {
     }
 }
 
-/// All files, the oldest first. They are opened from the newest on, as rotation renames them the
-/// other way: a file that is renamed meanwhile is met again under its next name, and known by its
-/// inode. A name that is missing ends nothing: while the writer renames, one is.
+/// All files, the oldest first, as they were when the newest of them was opened.
 fn open_all(dir: BorrowedFd<'_>) -> Result<Vec<LogFile>, LogError> {
+    loop {
+        let files = gather(&mut |number| open(dir, &name(number)))?;
+        // A newest file that was rotated away and dropped meanwhile stands before what came after
+        // it: one looks anew.
+        match files.last() {
+            Some(newest) if newest.is_dropped()? => {}
+            _ => return Ok(files),
+        }
+    }
+}
+
+/// Opens files from the newest on, as rotation renames them the other way: one that is renamed
+/// meanwhile is met again under a later name, and known by its inode. Whatever was met since its
+/// first name is newer than it or is met again, and is let go. A name that is missing ends
+/// nothing: while the writer renames, one is.
+fn gather(
+    open: &mut dyn FnMut(u32) -> Result<Option<LogFile>, LogError>,
+) -> Result<Vec<LogFile>, LogError> {
     let mut files: Vec<LogFile> = Vec::new();
+    let mut inodes = Vec::new();
     for number in 0..MOST_FILES {
-        let Some(file) = open(dir, &name(number))? else { continue };
-        let is_known = match files.last() {
-            Some(newer) => newer.inode()? == file.inode()?,
-            None => false,
-        };
-        if !is_known {
+        let Some(file) = open(number)? else { continue };
+        let inode = file.inode()?;
+        if let Some(known) = inodes.iter().position(|known| *known == inode) {
+            files.truncate(known + 1);
+            inodes.truncate(known + 1);
+        } else {
             files.push(file);
+            inodes.push(inode);
         }
     }
     files.reverse();
@@ -242,5 +266,67 @@ fn is_newest(dir: BorrowedFd<'_>, file: &LogFile) -> Result<bool, LogError> {
     match open(dir, &name(0))? {
         Some(newest) => Ok(newest.inode()? == file.inode()?),
         None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use coffer_sys::dir;
+
+    use super::*;
+    use crate::log::{Rotation, Stream, Writer};
+
+    /// The lines of all files that are met where `writes` lines are written between the first name
+    /// and the second, and `before` lines before; each line makes a file of its own.
+    fn met(files: u32, before: u32, writes: u32) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = dir::open(folder.path()).unwrap();
+        let mut writer = Writer::new(dir.try_clone().unwrap(), Rotation { bytes: 1, files });
+        let mut lines = 0..;
+        let mut write = |count| {
+            for line in lines.by_ref().take(count as usize) {
+                writer.write(Stream::Stdout, format!("{line}\n").as_bytes()).unwrap();
+            }
+        };
+        write(before);
+        let mut writes = writes;
+        let met = gather(&mut |number| {
+            if number == 1 {
+                write(std::mem::take(&mut writes));
+            }
+            open(dir.as_fd(), &name(number))
+        });
+        let mut texts = Vec::new();
+        for mut file in met.unwrap() {
+            let mut pass = |line: &Line<'_>| {
+                texts.push(String::from_utf8_lossy(line.bytes).into_owned());
+                Ok(())
+            };
+            file.lines(&mut pass).unwrap();
+        }
+        texts
+    }
+
+    #[test]
+    fn files_that_are_rotated_meanwhile_are_met_once_and_in_their_order() {
+        for writes in 0..9 {
+            assert_eq!(met(50, 3, writes), ["0", "1", "2"], "{writes}");
+        }
+    }
+
+    #[test]
+    fn a_newest_file_that_is_dropped_meanwhile_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = dir::open(folder.path()).unwrap();
+        let mut writer = Writer::new(dir.try_clone().unwrap(), Rotation { bytes: 1, files: 2 });
+        writer.write(Stream::Stdout, b"one\n").unwrap();
+        let one = open(dir.as_fd(), &name(0)).unwrap().unwrap();
+        assert!(!one.is_dropped().unwrap());
+        writer.write(Stream::Stdout, b"two\n").unwrap();
+        writer.write(Stream::Stdout, b"three\n").unwrap();
+        assert!(one.is_dropped().unwrap());
+        assert_eq!(open_all(dir.as_fd()).unwrap().len(), 2);
     }
 }
