@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::image::Recipe;
+use crate::image::{Recipe, cargo_target};
 use crate::{coffer, program};
 
 pub use crate::bed_enter as enter;
@@ -92,15 +92,20 @@ impl fmt::Display for Kernel {
 }
 
 /// Goes on in the guest only. `enter!(MACHINE)` or `enter!(MACHINE, [RECIPE, …])`, where MACHINE
-/// is a [`Variant`] or a [`Machine`], and the recipes' layouts are dropped in.
+/// is a [`Variant`] or a [`Machine`], and the recipes' layouts are dropped in; so are, after these,
+/// the named files of `cargo xtask peers`, where it has made them ([`peer`]).
 #[macro_export]
 macro_rules! bed_enter {
     ($machine:expr) => {
         $crate::bed::enter!($machine, [])
     };
     ($machine:expr, [$($recipe:expr),*]) => {
+        $crate::bed::enter!($machine, [$($recipe),*], [])
+    };
+    ($machine:expr, [$($recipe:expr),*], [$($peer:expr),*]) => {
         fn here() {}
-        if !$crate::bed::inside($machine, std::any::type_name_of_val(&here), &[$($recipe),*]) {
+        let here = std::any::type_name_of_val(&here);
+        if !$crate::bed::inside($machine, here, &[$($recipe),*], &[$($peer),*]) {
             return;
         }
     };
@@ -112,7 +117,12 @@ macro_rules! bed_enter {
 /// # Panics
 /// The test fails there, or the guest cannot be had.
 #[must_use]
-pub fn inside(machine: impl Into<Machine>, here: &str, recipes: &[&Recipe]) -> bool {
+pub fn inside(
+    machine: impl Into<Machine>,
+    here: &str,
+    recipes: &[&Recipe],
+    peers: &[&str],
+) -> bool {
     if guest().is_some() {
         return true;
     }
@@ -124,6 +134,12 @@ pub fn inside(machine: impl Into<Machine>, here: &str, recipes: &[&Recipe]) -> b
     let (name, _) = name.expect("a test is a function in a crate");
     let mut bed = run(machine, recipes, &[]);
     bed.arg("--with").arg(with(&std::env::current_exe().unwrap(), "test"));
+    for peer in peers {
+        let file = self::peer(peer);
+        if file.exists() {
+            bed.arg("--with").arg(with(&file, in_guest(peer)));
+        }
+    }
     bed.args(["--", "/host/test", "--exact", name, "--nocapture"]);
     let outcome = program::run(&mut bed);
     eprintln!("{}{}", outcome.stdout, outcome.stderr);
@@ -168,6 +184,20 @@ fn with(file: &Path, name: &str) -> String {
 #[must_use]
 pub fn guest() -> Option<String> {
     std::env::var(GUEST).ok()
+}
+
+/// A file or folder of `cargo xtask peers`, such as `bin/runc`, here or in the guest.
+#[must_use]
+pub fn peer(path: &str) -> PathBuf {
+    match guest() {
+        Some(_) => Path::new("/host").join(in_guest(path)),
+        None => cargo_target().join("peers").join(path),
+    }
+}
+
+/// The name of such a file in the guest; another than that of what else may be there.
+fn in_guest(peer: &str) -> &str {
+    peer.rsplit_once('/').map_or(peer, |(_, name)| name)
 }
 
 /// The static shell that bundles are made of, here or in the guest.

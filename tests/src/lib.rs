@@ -28,5 +28,6 @@ pub mod oci;
 pub mod podman;
 pub mod program;
 pub mod registry;
+pub mod shape;
 pub mod steps;
 pub mod terminal;

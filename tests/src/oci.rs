@@ -11,8 +11,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::bed;
 use crate::coffer::binary;
-use crate::image::cargo_target;
 use crate::program::Outcome;
 
 /// What a bundle asks for before a test changes it.
@@ -99,7 +99,7 @@ impl Runtime {
         match self.kind {
             Kind::Ours => self.folder.path().join("coffer-oci"),
             Kind::Runc => PathBuf::from("runc"),
-            Kind::NewestRunc => cargo_target().join("peers/bin/runc"),
+            Kind::NewestRunc => bed::peer("bin/runc"),
         }
     }
 
@@ -141,7 +141,7 @@ impl Runtime {
         for folder in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
-        fs::copy(crate::bed::shell(), root.join("bin/busybox")).unwrap();
+        fs::copy(bed::shell(), root.join("bin/busybox")).unwrap();
         for name in ["sh", "cat", "echo", "env", "id", "ls", "sleep", "stat", "true", "wc"] {
             symlink("busybox", root.join("bin").join(name)).unwrap();
         }

@@ -9,6 +9,7 @@ use std::process::Command;
 use coffer_tests::bed::{self, Kernel, Variant};
 use coffer_tests::oci::Runtime;
 use coffer_tests::program::{self, Outcome};
+use coffer_tests::shape::places;
 use coffer_tests::steps::{self, End, Victim};
 use serde_json::{Value, json};
 
@@ -195,6 +196,62 @@ fn bed_systemd_an_ordinary_user_has_scopes_of_his_own_manager() {
 fn bed_systemd_an_ordinary_user_has_scopes_on_linux_6_12() {
     bed::enter!(Variant::Systemd.on(Kernel::Debian13));
     lives(&Caller::diver(), "app.slice", "app.slice/test-web.scope");
+}
+
+/// What `events` says of a scope is what the newest runc says, where it was made, and what the
+/// kernel has beyond that.
+fn counts(group: &str) {
+    let both = Runtime::beside_newest().into_iter().map(|runtime| {
+        let caller = Caller { runtime, ..Caller::root() };
+        let bundle = caller.bundle("system.slice:test:counted", "exec sleep 1000", |config| {
+            config["linux"]["resources"] = json!({
+                "memory": {"limit": 67_108_864, "swap": 134_217_728},
+                "cpu": {"quota": 20_000, "period": 50_000, "cpus": "0"},
+                "pids": {"limit": 30},
+            });
+            config["mounts"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"destination": "/mnt", "source": "/host", "options": ["bind", "ro"]}));
+        });
+        caller.must(&["run", "--detach", "--bundle", &bundle, "counted"]);
+        // Of a disk, and by nobody before.
+        let reads = ["busybox", "dd", "if=/mnt/runc", "of=/dev/null", "bs=1M"];
+        caller.run(&[&["exec", "counted"], &reads[..]].concat());
+        let events = caller.must(&["events", "--stats", "counted"]);
+        let held = |file: &str| caller.held(group, file);
+        let peak = caller.top.join(group).join("memory.swap.peak").exists();
+        let kernel = (peak, held("cpuset.cpus.effective"));
+        caller.must(&["delete", "--force", "counted"]);
+        (serde_json::from_str::<Value>(&events).unwrap(), kernel)
+    });
+    let both: Vec<_> = both.collect();
+    let (ours, (has_peak, cpus)) = &both[0];
+    let data = &ours["data"];
+    assert_eq!(cpus, "0");
+    assert_eq!(data["cpuset"]["cpus"], json!([0]));
+    assert_eq!(data["memory"]["swap"]["limit"], 134_217_728);
+    assert_eq!(data["memory"]["swapOnly"]["limit"], 67_108_864);
+    assert_eq!(data["memory"]["swapOnly"].get("max").is_some(), *has_peak);
+    if let Some((theirs, _)) = both.get(1) {
+        let (ours, theirs) = (places(ours), places(theirs));
+        // It has huge pages counted where nobody limits them, which takes a controller more.
+        let missing: Vec<&String> =
+            theirs.difference(&ours).filter(|place| !place.starts_with("/data/hugetlb/")).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
+
+#[test]
+fn bed_systemd_events_have_what_the_newest_runcs_have() {
+    bed::enter!(Variant::Systemd, [], ["bin/runc"]);
+    counts("system.slice/test-counted.scope");
+}
+
+#[test]
+fn bed_systemd_events_have_what_the_newest_runcs_have_on_linux_6_12() {
+    bed::enter!(Variant::Systemd.on(Kernel::Debian13), [], ["bin/runc"]);
+    counts("system.slice/test-counted.scope");
 }
 
 /// A container that gives its controllers to groups of its own: who joins it is where its first

@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 
 use coffer_runtime::cgroup::{
-    Cgroup, CgroupError, Driver, Entry, Manager, OfBundle, Place, Settings,
+    Cgroup, CgroupError, Count, DeviceCount, Driver, Entry, Manager, OfBundle, Place, Settings,
 };
 use coffer_runtime::plan::Authority;
 use coffer_sys::spawn::{Clone3, Parent, spawn};
@@ -141,8 +141,8 @@ fn bed_plain_what_is_frozen_stands_and_is_killed_whole() {
     let child = born(&cgroup, "while :; do (:); done");
     cgroup.freeze().unwrap();
     assert!(cgroup.is_frozen().unwrap());
-    let before = cgroup.stats().unwrap().cpu_us;
-    assert_eq!(cgroup.stats().unwrap().cpu_us, before);
+    let before = cgroup.stats().unwrap().cpu_ns;
+    assert_eq!(cgroup.stats().unwrap().cpu_ns, before);
     cgroup.thaw().unwrap();
     cgroup.freeze().unwrap();
     cgroup.kill().unwrap();
@@ -270,8 +270,8 @@ fn bed_plain_who_waits_for_processor_time_is_counted() {
     let script = "n=0; while [ $n -lt 2000 ]; do n=$((n + 1)); done";
     status(&born(&cgroup, script));
     let stats = cgroup.stats().unwrap();
-    assert!(stats.throttling.throttled_periods > 0 && stats.throttling.throttled_us > 0);
-    assert!(stats.cpu_us.unwrap() > 0);
+    assert!(stats.throttling.throttled_periods > 0 && stats.throttling.throttled_ns > 0);
+    assert!(stats.cpu_ns.unwrap() > 0);
     assert!(stats.cpu_pressure.unwrap().some.total_us > 0);
     assert!(stats.memory_pressure.is_some() && stats.io_pressure.is_some());
     cgroup.remove().unwrap();
@@ -291,8 +291,12 @@ fn bed_plain_a_device_is_allowed_as_listed_and_counted() {
         (: > /dev/vdc) 2> /dev/null && exit 2; (: < /dev/vda) 2> /dev/null && exit 3; exit 0";
     assert_eq!(status(&born(&cgroup, script)), Some(0));
     let stats = cgroup.stats().unwrap();
-    let io = stats.io.iter().find(|io| format!("{}:{}", io.major, io.minor) == disk);
-    assert!(io.unwrap().read_bytes > 0 && io.unwrap().reads > 0);
+    for count in [Count::Bytes, Count::Requests] {
+        let reads = |io: &&DeviceCount| {
+            io.count == count && io.kind == "Read" && format!("{}:{}", io.major, io.minor) == disk
+        };
+        assert!(stats.io.iter().find(reads).unwrap().value > 0, "{count:?}");
+    }
     // Another rule takes the place of the first while the group is in use.
     let change = r#"{"devices": [{"allow": false, "access": "rwm"}]}"#;
     cgroup.update(&Settings::of_update(&serde_json::from_str(change).unwrap()).unwrap()).unwrap();

@@ -324,7 +324,7 @@ fn root_a_kill_for_want_of_memory_is_told() {
     let stats = cgroup.stats().unwrap();
     assert!(stats.oom_kills > 0);
     assert!(stats.memory_peak_bytes.unwrap() > 8 << 20);
-    assert!(stats.memory.contains_key("cache") && stats.cpu_us.unwrap() > 0);
+    assert!(stats.memory.contains_key("cache") && stats.cpu_ns.unwrap() > 0);
     cgroup.remove().unwrap();
 }
 

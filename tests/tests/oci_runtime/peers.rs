@@ -8,6 +8,7 @@ use std::process::Command;
 use coffer_tests::image::cargo_target;
 use coffer_tests::oci::Runtime;
 use coffer_tests::program;
+use coffer_tests::shape::places;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::{Value, json};
 
@@ -175,23 +176,12 @@ fn root_statuses_are_those_of_the_newest_runc() {
     }
 }
 
-/// Each value's place in a document, without numbers of processors and the kernel's own names.
-fn places(value: &Value, at: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(map) if !at.ends_with("/raw") => {
-            found.insert(at.to_owned());
-            map.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), found));
-        }
-        _ => drop(found.insert(at.to_owned())),
-    }
-}
-
 #[test]
 fn root_events_and_state_have_the_shape_of_the_newest_runcs() {
     if !program::root() {
         return;
     }
-    let shapes: Vec<[BTreeSet<String>; 3]> = Runtime::beside_newest()
+    let shapes: Vec<([BTreeSet<String>; 3], Value)> = Runtime::beside_newest()
         .iter()
         .map(|runtime| {
             let bundle = runtime.bundle("sleep 1000", |config| {
@@ -202,36 +192,30 @@ fn root_events_and_state_have_the_shape_of_the_newest_runcs() {
             let id = format!("shape-{}", std::process::id());
             assert_eq!(runtime.create(&id, &bundle).status, 0);
             runtime.must(&["start", &id]);
-            let shape = |words: &[&str]| {
-                let document: Value = serde_json::from_str(&runtime.must(words)).unwrap();
-                if words[0] == "state" {
-                    // It is the state that complies with it, and not the bundle.
-                    assert_eq!(document["ociVersion"], "1.3.0");
-                }
-                let mut found = BTreeSet::new();
-                places(document.get(0).unwrap_or(&document), "", &mut found);
-                found
-            };
-            let shapes = [
-                shape(&["events", "--stats", &id]),
-                shape(&["state", &id]),
-                shape(&["list", "--format", "json"]),
-            ];
+            let document =
+                |words: &[&str]| -> Value { serde_json::from_str(&runtime.must(words)).unwrap() };
+            let events = document(&["events", "--stats", &id]);
+            let state = document(&["state", &id]);
+            // It is the state that complies with it, and not the bundle.
+            assert_eq!(state["ociVersion"], "1.3.0");
+            let list = document(&["list", "--format", "json"]);
             runtime.must(&["delete", "--force", &id]);
-            shapes
+            ([places(&events), places(&state), places(&list[0])], events)
         })
         .collect();
-    let [ours, theirs] = &shapes[..] else { return };
+    let [(ours, counted), (theirs, peers)] = &shapes[..] else { return };
     for (ours, theirs) in ours.iter().zip(theirs) {
-        let missing: Vec<&String> = theirs.difference(ours).filter(|at| !is_left_out(at)).collect();
+        let missing: Vec<&String> = theirs.difference(ours).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
-}
-
-/// What ours does not tell: settings of a cpuset, which are no use, and time by processor and mode.
-fn is_left_out(place: &str) -> bool {
-    place.starts_with("/data/cpuset")
-        || ["/percpu_kernel", "/percpu_user", "/swap/max"].iter().any(|end| place.ends_with(end))
+    // What is no counter is the same number.
+    for (key, value) in peers["data"]["cpuset"].as_object().unwrap() {
+        assert_eq!(&counted["data"]["cpuset"][key], value, "{key}");
+    }
+    let each = |all: &Value, key: &str| all["data"]["cpu"]["usage"][key].as_array().map(Vec::len);
+    for key in ["percpu", "percpu_kernel", "percpu_user"] {
+        assert_eq!(each(counted, key), each(peers, key), "{key}");
+    }
 }
 
 #[test]

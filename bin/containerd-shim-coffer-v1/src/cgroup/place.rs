@@ -11,6 +11,7 @@ use rustix::process::Pid;
 
 use super::{v1, v2};
 use crate::wire::common::Any;
+use crate::wire::metrics::{RdmaEntry, RdmaStat};
 use crate::wire::{metrics_v1, metrics_v2};
 
 /// Where the hierarchies are mounted.
@@ -109,7 +110,7 @@ impl<'a> Line<'a> {
     }
 }
 
-fn read_proc(path: &str) -> io::Result<String> {
+pub(super) fn read_proc(path: &str) -> io::Result<String> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let file: OwnedFd = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
     io::read_to_string(std::fs::File::from(file))
@@ -134,18 +135,46 @@ pub(super) fn file(group: BorrowedFd<'_>, name: &str) -> io::Result<Option<Strin
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// A file that holds one number; `max`, like no file, is 0, which clients read as no limit.
-pub(super) fn number(group: BorrowedFd<'_>, name: &str) -> io::Result<u64> {
-    let text = file(group, name)?.unwrap_or_default();
-    Ok(text.trim().parse().unwrap_or_default())
-}
-
 /// Lines of a key and a number.
 pub(super) fn flat(text: &str) -> impl Iterator<Item = (&str, u64)> {
     text.lines().filter_map(|line| {
         let (key, value) = line.split_once(' ')?;
         Some((key, value.trim().parse().ok()?))
     })
+}
+
+/// The sizes of huge pages that have a file with this ending: `2MB`.
+pub(super) fn huge_page_sizes(group: BorrowedFd<'_>, end: &str) -> io::Result<Vec<String>> {
+    let size = |name: &str| {
+        let size = name.strip_prefix("hugetlb.")?.strip_suffix(end)?;
+        (!size.contains('.')).then(|| size.to_owned())
+    };
+    let entries = dir::entries(group)?;
+    Ok(entries.iter().filter_map(|entry| size(entry.name.to_str()?)).collect())
+}
+
+/// What there is of remote memory access; `None` where no controller counts it.
+pub(super) fn rdma(group: BorrowedFd<'_>) -> io::Result<Option<RdmaStat>> {
+    let Some(current) = file(group, "rdma.current")? else { return Ok(None) };
+    let limit = file(group, "rdma.max")?.unwrap_or_default();
+    let entries = |text: &str| text.lines().map(rdma_entry).collect();
+    Ok(Some(RdmaStat { current: entries(&current), limit: entries(&limit) }))
+}
+
+/// Reads `mlx4_0 hca_handle=2 hca_object=max`.
+fn rdma_entry(line: &str) -> RdmaEntry {
+    let mut words = line.split_whitespace();
+    let device = words.next().unwrap_or_default().to_owned();
+    let mut entry = RdmaEntry { device, ..RdmaEntry::default() };
+    for (key, value) in words.filter_map(|word| word.split_once('=')) {
+        let value = if value == "max" { u32::MAX } else { value.parse().unwrap_or_default() };
+        match key {
+            "hca_handle" => entry.hca_handles = value,
+            "hca_object" => entry.hca_objects = value,
+            _ => {}
+        }
+    }
+    entry
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use coffer_sys::dir;
 
-use super::place::{file, flat, number};
+use super::place::{file, flat, huge_page_sizes, rdma, read_proc};
 use crate::wire::metrics_v1::{
     BlkioEntry, BlkioStat, CpuStat, CpuUsage, HugetlbStat, MemoryEntry, MemoryOomControl,
     MemoryStat, Metrics, PidsStat, Throttle,
@@ -42,7 +42,16 @@ pub(super) fn metrics(paths: &BTreeMap<String, PathBuf>) -> io::Result<Metrics> 
     if let Some(group) = open("hugetlb")? {
         metrics.hugetlb = hugetlb(group.as_fd())?;
     }
+    if let Some(group) = open("rdma")? {
+        metrics.rdma = rdma(group.as_fd())?;
+    }
     Ok(metrics)
+}
+
+/// A file that holds one number; `max`, like no file, is 0, which clients read as no limit.
+fn number(group: BorrowedFd<'_>, name: &str) -> io::Result<u64> {
+    let text = file(group, name)?.unwrap_or_default();
+    Ok(text.trim().parse().unwrap_or_default())
 }
 
 fn pids(group: BorrowedFd<'_>) -> io::Result<PidsStat> {
@@ -110,47 +119,66 @@ fn oom(group: BorrowedFd<'_>) -> io::Result<MemoryOomControl> {
     Ok(control)
 }
 
+/// Where the counters are, the fullest source first: BFQ and CFQ count more than the throttle,
+/// which is always there, and only for their own devices.
+const SOURCES: [&str; 3] = ["blkio.bfq.", "blkio.", "blkio.throttle."];
+
 fn blkio(group: BorrowedFd<'_>) -> io::Result<BlkioStat> {
-    let entries = |name: &str| -> io::Result<Vec<BlkioEntry>> {
-        let text = file(group, name)?.unwrap_or_default();
-        Ok(text.lines().filter_map(blkio_entry).collect())
-    };
-    Ok(BlkioStat {
-        io_service_bytes_recursive: entries("blkio.throttle.io_service_bytes_recursive")?,
-        io_serviced_recursive: entries("blkio.throttle.io_serviced_recursive")?,
-    })
+    let devices = devices(&read_proc("/proc/partitions")?);
+    let mut stat = BlkioStat::default();
+    for prefix in SOURCES {
+        let entries = |name: &str| -> io::Result<Vec<BlkioEntry>> {
+            let text = file(group, &format!("{prefix}{name}_recursive"))?.unwrap_or_default();
+            Ok(text.lines().filter_map(|line| blkio_entry(line, &devices)).collect())
+        };
+        stat.io_service_bytes_recursive = entries("io_service_bytes")?;
+        stat.io_serviced_recursive = entries("io_serviced")?;
+        stat.io_queued_recursive = entries("io_queued")?;
+        stat.io_service_time_recursive = entries("io_service_time")?;
+        stat.io_wait_time_recursive = entries("io_wait_time")?;
+        stat.io_merged_recursive = entries("io_merged")?;
+        stat.io_time_recursive = entries("time")?;
+        stat.sectors_recursive = entries("sectors")?;
+        if !stat.io_service_bytes_recursive.is_empty() {
+            break;
+        }
+    }
+    Ok(stat)
 }
 
-/// Reads `8:0 Read 4096`; the last line, a total over all devices, has no device.
-fn blkio_entry(line: &str) -> Option<BlkioEntry> {
+/// The names of `/proc/partitions`, by number: lines such as `8 16 1048576 sdb` below a head.
+fn devices(partitions: &str) -> BTreeMap<(u64, u64), String> {
+    let device = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (major, minor) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(((major, minor), format!("/dev/{}", words.nth(1)?)))
+    };
+    partitions.lines().filter_map(device).collect()
+}
+
+/// Reads `8:0 Read 4096` or `8:0 17`; the last line, a total over all devices, has no device.
+fn blkio_entry(line: &str, devices: &BTreeMap<(u64, u64), String>) -> Option<BlkioEntry> {
     let mut words = line.split_whitespace();
     let (major, minor) = words.next()?.split_once(':')?;
+    let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
+    let (first, second) = (words.next()?, words.next());
+    let (op, value) = second.map_or(("", first), |value| (first, value));
     Some(BlkioEntry {
-        major: major.parse().ok()?,
-        minor: minor.parse().ok()?,
-        op: words.next()?.to_owned(),
-        value: words.next()?.parse().ok()?,
-        device: String::new(),
+        op: op.to_owned(),
+        device: devices.get(&(major, minor)).cloned().unwrap_or_default(),
+        major,
+        minor,
+        value: value.parse().ok()?,
     })
 }
 
 fn hugetlb(group: BorrowedFd<'_>) -> io::Result<Vec<HugetlbStat>> {
-    let names: Vec<String> = dir::entries(group)?
-        .into_iter()
-        .filter_map(|entry| entry.name.into_string().ok())
-        .filter_map(|name| {
-            let size = name.strip_prefix("hugetlb.")?.strip_suffix(".usage_in_bytes")?;
-            (!size.contains('.')).then(|| size.to_owned())
-        })
-        .collect();
-    names
-        .into_iter()
-        .map(|pagesize| {
-            let value = |name: &str| number(group, &format!("hugetlb.{pagesize}.{name}"));
-            let (usage, max) = (value("usage_in_bytes")?, value("max_usage_in_bytes")?);
-            Ok(HugetlbStat { usage, max, failcnt: value("failcnt")?, pagesize })
-        })
-        .collect()
+    let of = |pagesize: String| {
+        let value = |name: &str| number(group, &format!("hugetlb.{pagesize}.{name}"));
+        let (usage, max) = (value("usage_in_bytes")?, value("max_usage_in_bytes")?);
+        Ok(HugetlbStat { usage, max, failcnt: value("failcnt")?, pagesize })
+    };
+    huge_page_sizes(group, ".usage_in_bytes")?.into_iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -159,9 +187,13 @@ mod tests {
 
     #[test]
     fn a_line_of_blkio_names_its_device() {
-        let entry = blkio_entry("8:16 Write 8192").unwrap();
+        let devices = devices("major minor  #blocks  name\n\n   8       16 1048576 sdb\n");
+        let entry = blkio_entry("8:16 Write 8192", &devices).unwrap();
         assert_eq!((entry.major, entry.minor, &*entry.op, entry.value), (8, 16, "Write", 8192));
-        assert_eq!(blkio_entry("Total 8192"), None);
+        assert_eq!(entry.device, "/dev/sdb");
+        let time = blkio_entry("9:1 7", &devices).unwrap();
+        assert_eq!((&*time.op, time.value, &*time.device), ("", 7, ""));
+        assert_eq!(blkio_entry("Total 8192", &devices), None);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 use prost::Message;
 
+use super::metrics::RdmaStat;
+
 /// The type's name in an `Any`.
 pub const TYPE: &str = "io.containerd.cgroups.v1.Metrics";
 
@@ -27,6 +29,9 @@ pub struct Metrics {
     /// Block devices.
     #[prost(message, optional, tag = "5")]
     pub blkio: Option<BlkioStat>,
+    /// Remote memory access.
+    #[prost(message, optional, tag = "6")]
+    pub rdma: Option<RdmaStat>,
     /// Want of memory.
     #[prost(message, optional, tag = "9")]
     pub memory_oom_control: Option<MemoryOomControl>,
@@ -142,12 +147,30 @@ pub struct BlkioStat {
     /// Requests served.
     #[prost(message, repeated, tag = "2")]
     pub io_serviced_recursive: Vec<BlkioEntry>,
+    /// Requests that wait.
+    #[prost(message, repeated, tag = "3")]
+    pub io_queued_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds from dispatch to the end.
+    #[prost(message, repeated, tag = "4")]
+    pub io_service_time_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds of waiting before that.
+    #[prost(message, repeated, tag = "5")]
+    pub io_wait_time_recursive: Vec<BlkioEntry>,
+    /// Requests merged with others.
+    #[prost(message, repeated, tag = "6")]
+    pub io_merged_recursive: Vec<BlkioEntry>,
+    /// Milliseconds of the device.
+    #[prost(message, repeated, tag = "7")]
+    pub io_time_recursive: Vec<BlkioEntry>,
+    /// Sectors moved.
+    #[prost(message, repeated, tag = "8")]
+    pub sectors_recursive: Vec<BlkioEntry>,
 }
 
 /// One kind of request on one device.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct BlkioEntry {
-    /// `Read`, `Write`, `Sync`, `Async`, `Discard` or `Total`.
+    /// `Read`, `Write`, `Sync`, `Async`, `Discard` or `Total`; empty where all count as one.
     #[prost(string, tag = "1")]
     pub op: String,
     /// The device's file; empty where it is not known.

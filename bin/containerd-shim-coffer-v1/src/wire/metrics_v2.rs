@@ -5,6 +5,8 @@
 
 use prost::Message;
 
+use super::metrics::RdmaStat;
+
 /// The type's name in an `Any`.
 pub const TYPE: &str = "io.containerd.cgroups.v2.Metrics";
 
@@ -20,9 +22,15 @@ pub struct Metrics {
     /// Memory.
     #[prost(message, optional, tag = "4")]
     pub memory: Option<MemoryStat>,
+    /// Remote memory access.
+    #[prost(message, optional, tag = "5")]
+    pub rdma: Option<RdmaStat>,
     /// Block devices.
     #[prost(message, optional, tag = "6")]
     pub io: Option<IoStat>,
+    /// Huge pages, one for each size.
+    #[prost(message, repeated, tag = "7")]
+    pub hugetlb: Vec<HugetlbStat>,
     /// How often memory ran short.
     #[prost(message, optional, tag = "8")]
     pub memory_events: Option<MemoryEvents>,
@@ -34,17 +42,65 @@ pub struct PidsStat {
     /// How many there are.
     #[prost(uint64, tag = "1")]
     pub current: u64,
-    /// How many there may be; 0 where there is no limit.
+    /// How many there may be; the largest number where there is no limit.
     #[prost(uint64, tag = "2")]
     pub limit: u64,
 }
 
-/// Block devices.
+/// How long tasks waited for one resource. Source: Linux Documentation/accounting/psi.rst.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Pressure {
+    /// The time in which some task waited.
+    #[prost(message, optional, tag = "1")]
+    pub some: Option<Waited>,
+    /// The time in which all tasks waited.
+    #[prost(message, optional, tag = "2")]
+    pub full: Option<Waited>,
+}
+
+/// One line of a pressure file.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Waited {
+    /// Per cent of the last ten seconds.
+    #[prost(double, tag = "1")]
+    pub avg10: f64,
+    /// Per cent of the last minute.
+    #[prost(double, tag = "2")]
+    pub avg60: f64,
+    /// Per cent of the last five minutes.
+    #[prost(double, tag = "3")]
+    pub avg300: f64,
+    /// Microseconds since the group was made.
+    #[prost(uint64, tag = "4")]
+    pub total: u64,
+}
+
+/// Huge pages of one size.
 #[derive(Clone, PartialEq, Eq, Message)]
+pub struct HugetlbStat {
+    /// Bytes in use.
+    #[prost(uint64, tag = "1")]
+    pub current: u64,
+    /// The limit on them; the largest number where there is none.
+    #[prost(uint64, tag = "2")]
+    pub max: u64,
+    /// The size, as the kernel names it: `2MB`.
+    #[prost(string, tag = "3")]
+    pub pagesize: String,
+    /// How often the limit was reached.
+    #[prost(uint64, tag = "4")]
+    pub failcnt: u64,
+}
+
+/// Block devices.
+#[derive(Clone, PartialEq, Message)]
 pub struct IoStat {
     /// One for each device.
     #[prost(message, repeated, tag = "1")]
     pub usage: Vec<IoEntry>,
+    /// How long tasks waited for them.
+    #[prost(message, optional, tag = "2")]
+    pub psi: Option<Pressure>,
 }
 
 /// One device.
@@ -70,12 +126,18 @@ pub struct IoEntry {
     pub wios: u64,
 }
 
-/// Declares a message whose fields are the keys of a flat file of the kernel's.
+/// Declares a message whose fields are the keys of a flat file of the kernel's, with the tag of its
+/// pressure where it has one.
 macro_rules! flat {
-    ($(#[$about:meta])* $name:ident { $($field:ident $tag:literal $key:literal)* }) => {
+    ($(#[$about:meta])* $name:ident $(($psi:literal))? { $($field:ident $tag:literal $key:literal)* }) => {
         $(#[$about])*
-        #[derive(Clone, PartialEq, Eq, Message)]
+        #[derive(Clone, PartialEq, Message)]
         pub struct $name {
+            $(
+                /// How long tasks waited for it.
+                #[prost(message, optional, tag = $psi)]
+                pub psi: Option<Pressure>,
+            )?
             $(
                 #[doc = concat!("The kernel's `", $key, "`.")]
                 #[prost(uint64, tag = $tag)]
@@ -97,13 +159,15 @@ macro_rules! flat {
 
 flat! {
     /// Processors; times in microseconds.
-    CpuStat {
+    CpuStat ("7") {
         usage_usec "1" "usage_usec"
         user_usec "2" "user_usec"
         system_usec "3" "system_usec"
         nr_periods "4" "nr_periods"
         nr_throttled "5" "nr_throttled"
         throttled_usec "6" "throttled_usec"
+        nr_bursts "8" "nr_bursts"
+        burst_usec "9" "burst_usec"
     }
 }
 
@@ -115,13 +179,14 @@ flat! {
         max "3" "max"
         oom "4" "oom"
         oom_kill "5" "oom_kill"
+        oom_group_kill "6" "oom_group_kill"
     }
 }
 
 flat! {
     /// Memory, in bytes; faults, pages moved and huge pages made are counts. The keys with a dot
     /// are files of their own.
-    MemoryStat {
+    MemoryStat ("38") {
         anon "1" "anon"
         file "2" "file"
         kernel_stack "3" "kernel_stack"

@@ -7,6 +7,7 @@ pub mod call;
 pub mod common;
 pub mod event;
 pub mod frame;
+pub mod metrics;
 pub mod metrics_v1;
 pub mod metrics_v2;
 pub mod options;

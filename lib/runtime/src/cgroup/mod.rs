@@ -48,7 +48,9 @@ pub use limits::{Asker, CpuQuota, Limits, Pids, Swap, of_host};
 pub use place::{GroupPath, Manager, Owner, Place, Version};
 pub use pressure::{Pressure, Waited};
 pub use settings::Settings;
-pub use stats::{DeviceIo, HugePages, Share, Stats, Throttling};
+pub use stats::{
+    Count, Cpuset, DeviceCount, HugePages, Misc, OneCpu, Rdma, Share, Stats, Throttling,
+};
 pub use systemd::{Bus, ServiceManager, SystemdError, Unit};
 
 /// What can go wrong with control groups.
