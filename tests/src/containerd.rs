@@ -49,7 +49,8 @@ impl Containerd {
         let folder = tempfile::tempdir().unwrap();
         let daemon = Daemon::start(&[], SCRIPT, folder.path(), "containerd successfully booted");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("coffer-test-{}-{number}", std::process::id());
+        // Another name than those of bundles' groups ([`crate::oci`]): one process may have both.
+        let namespace = format!("coffer-test-ctr-{}-{number}", std::process::id());
         let image = format!("docker.io/library/{}:latest", recipe.name);
         let this = Self { daemon, folder, namespace, image };
         let archive = this.folder.path().join("image.tar");
@@ -64,6 +65,24 @@ impl Containerd {
     #[must_use]
     pub fn runtime(&self) -> PathBuf {
         self.folder.path().join("bin/coffer-oci")
+    }
+
+    /// Has our shim begin to serve `bundle` as the container `id`, as containerd does; gives the
+    /// socket that it listens on.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn start_shim(&self, id: &str, bundle: &Path) -> PathBuf {
+        let address = self.folder.path().join("c.sock");
+        let mut command = self.daemon.command("sh");
+        command.args(["-c", "cd \"$0\" && exec containerd-shim-coffer-v1 \"$@\""]).arg(bundle);
+        command.args(["-namespace", &self.namespace, "-id", id, "-address"]).arg(&address);
+        command.arg("start").env("TTRPC_ADDRESS", address.with_extension("sock.ttrpc"));
+        let programs = self.folder.path().join("bin");
+        command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display()));
+        let uri = outcome(command).success();
+        self.daemon.sees(uri.trim().strip_prefix("unix://").unwrap())
     }
 
     /// From now on runc's own shim is ours: `ctr` and containerd give some options of checkpoints

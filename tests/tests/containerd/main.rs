@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod checkpoint;
+mod direct;
 
 use coffer_tests::containerd::Containerd;
 use coffer_tests::image::catalogue::BUSYBOX;
