@@ -9,6 +9,8 @@ use coffer_runtime::launch::Gate;
 use coffer_runtime::plan::{Keyring, RootChange};
 use common::bundle::TestBundle;
 use common::{FIRST_ID, finish, needs_root, start};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, pidfd_send_signal};
 use serde_json::json;
 
@@ -252,6 +254,32 @@ fn root_bundle_runs_its_hooks_in_order() {
     assert_eq!(failed.to_string(), "a hook of the runtime failed");
 }
 
+/// With the host's processes nothing else ends what it has started.
+#[test]
+fn root_bundle_hooks_that_take_too_long_are_ended_with_what_they_started() {
+    if !needs_root() {
+        return;
+    }
+    let mut bundle = TestBundle::shell("");
+    let held = bundle.folder().join("held");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &held, 0o600.into()).unwrap();
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let reader = rustix::fs::open(&held, flags, Mode::empty()).unwrap();
+    let line = format!("sleep 1000 >{} & wait", held.display());
+    let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", line], "timeout": 1,
+        "env": ["PATH=/bin:/usr/bin"]});
+    bundle.share("pid");
+    bundle.set("/hooks", json!({"createContainer": [hook]}));
+    let failed = bundle.run().unwrap_err().to_string();
+    assert_eq!(failed, "cannot run the hook /bin/sh: it took longer than its timeout");
+    // Its end is that of the last who could write.
+    while rustix::io::read(&reader, &mut [0; 1]) != Ok(0) {
+        let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+        let mut ended = [PollFd::new(&reader, PollFlags::IN)];
+        assert_ne!(poll(&mut ended, Some(&limit)), Ok(0), "what it started runs on");
+    }
+}
+
 #[test]
 fn root_bundle_maps_the_owners_of_mounts() {
     if !needs_root() {
@@ -435,7 +463,9 @@ fn root_bundle_is_joined_as_the_process_says() {
     if !needs_root() {
         return;
     }
-    let mut bundle = TestBundle::shell("sleep 100");
+    let mut bundle = TestBundle::shell("");
+    // No shell that becomes it in its own time.
+    bundle.set("/process/args", json!(["sleep", "100"]));
     let line = "id; umask; pwd; grep -e CapEff -e NoNew -e Cpus_allowed_list /proc/self/status; \
         cat /proc/1/comm; ionice -p $$; echo $A; ls /proc/self/fd";
     let process = json!({"args": ["sh", "-c", line], "cwd": "/etc", "env": ["A=b", "PATH=/bin"],

@@ -12,7 +12,7 @@ use coffer_oci::runtime::Hook;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::retry_on_intr;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::Serialize;
 
 use super::{State, Status};
@@ -136,10 +136,17 @@ fn wait(hook: &Hook, state: &HookState<'_>) -> io::Result<Ended> {
     command.env_clear().envs(variables);
     command.stdin(Stdio::from(input)).stdout(Stdio::from(output.try_clone()?));
     command.stderr(Stdio::from(output.try_clone()?));
+    if hook.timeout.is_some() {
+        // What it starts ends with it where its time is up.
+        command.process_group(0);
+    }
     let mut child = command.spawn()?;
-    let in_time = in_time(child.id(), hook.timeout)?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or(io::ErrorKind::NotFound)?;
+    let in_time = in_time(pid, hook.timeout)?;
     if !in_time {
-        child.kill()?;
+        // Not collected yet, it keeps its number, and there is such a group.
+        kill_process_group(pid, Signal::KILL)?;
     }
     let status = child.wait()?;
     if in_time && status.success() {
@@ -153,9 +160,8 @@ fn wait(hook: &Hook, state: &HookState<'_>) -> io::Result<Ended> {
 }
 
 /// Waits for the end of a child that was not collected. Says whether it came in time.
-fn in_time(pid: u32, timeout: Option<u32>) -> io::Result<bool> {
+fn in_time(pid: Pid, timeout: Option<u32>) -> io::Result<bool> {
     let Some(seconds) = timeout else { return Ok(true) };
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let limit = Timespec { tv_sec: i64::from(seconds), tv_nsec: 0 };
     let mut ended = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
@@ -209,9 +215,21 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_that_takes_too_long_is_ended() {
-        let error = run_one("sleep 100", Some(1)).unwrap_err().to_string();
+    fn a_hook_that_takes_too_long_is_ended_with_what_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("held");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, 0o600.into()).unwrap();
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+        let held = rustix::fs::open(&path, flags, rustix::fs::Mode::empty()).unwrap();
+        let script = format!("sleep 1000 >{} & wait", path.display());
+        let error = run_one(&script, Some(1)).unwrap_err().to_string();
         assert!(error.contains("its time was up"), "{error}");
+        // Its end is that of the last who could write.
+        while rustix::io::read(&held, &mut [0; 1]) != Ok(0) {
+            let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+            let mut ended = [PollFd::new(&held, PollFlags::IN)];
+            assert_ne!(poll(&mut ended, Some(&limit)), Ok(0), "what it started runs on");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use coffer_sys::spawn::{self, Clone3, Cloned, Parent};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use rustix::thread::UnshareFlags;
 
 use super::Child;
@@ -53,6 +53,10 @@ fn state_file(hook: &HookProgram) -> Result<OwnedFd, Fault> {
 
 fn become_hook(hook: &HookProgram, [input, output]: [&OwnedFd; 2], ignored: SignalSet) -> ! {
     let placed = super::take_as_stdio([input.as_fd(), output.as_fd(), output.as_fd()]);
+    if hook.timeout.is_some() {
+        // What it starts ends with it where its time is up.
+        rustix::process::setpgid(None, None).ok();
+    }
     if placed.is_ok() && coffer_sys::exec::close_on_exec_from(3).is_ok() {
         signal::reset(ignored);
         coffer_sys::exec::execve(&hook.program, &hook.argv, &hook.envp);
@@ -68,6 +72,8 @@ fn wait(cloned: Cloned, timeout: Option<u32>) -> Result<(), Fault> {
     });
     let mut ready = [PollFd::new(&cloned.pidfd, PollFlags::IN)];
     if retry_on_intr(|| poll(&mut ready, timeout.as_ref()))? == 0 {
+        // There is no such group where it did not come to make it.
+        kill_process_group(cloned.pid, Signal::KILL).ok();
         end(&cloned);
         return Err(Cause::HookTimeout.with(Errno::TIMEDOUT));
     }
