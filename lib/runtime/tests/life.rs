@@ -251,8 +251,9 @@ fn root_a_detached_container_is_started_stopped_and_started_again() {
 #[test]
 fn root_detached_and_removed_at_its_end() {
     let Some(bed) = Bed::new("detached-rm") else { return };
-    let id = bed.shell("sleep 0.1; exit 4", Removal::AtExit).detach().unwrap();
+    let id = bed.shell("exec sleep 1000", Removal::AtExit).detach().unwrap();
     let container = Container::find(&bed.root, id.as_str()).unwrap();
+    container.kill(rustix::process::Signal::KILL.as_raw()).unwrap();
     container.wait().unwrap();
     let gone = Container::find(&bed.root, id.as_str());
     assert!(
