@@ -547,10 +547,10 @@ fn names_are_looked_up() {
 
 #[test]
 fn nobody_at_home_is_told_at_once() {
-    let host = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().to_string()
-    };
+    // A port at which nobody can come to listen meanwhile: it is the other end of a connection.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let host = taken.local_addr().unwrap().to_string();
     let mut patient = settings(&[&host.parse().unwrap()]);
     // Whoever tried again would be seen here.
     patient.retries.base = Duration::from_secs(600);

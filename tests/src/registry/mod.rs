@@ -6,7 +6,6 @@ mod token;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -52,14 +51,13 @@ impl Registry {
     #[must_use]
     pub fn start(guard: Guard) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
         if guard != Guard::Plain {
             certificate::make(folder.path());
         }
         let tokens = (guard == Guard::Token).then(|| TokenService::start(folder.path()));
         let config = folder.path().join("config.yml");
-        fs::write(&config, settings(guard, port, folder.path(), tokens.as_ref())).unwrap();
-        let server = serve(&config, folder.path());
+        fs::write(&config, settings(guard, folder.path(), tokens.as_ref())).unwrap();
+        let (server, port) = serve(&config, folder.path());
         Self { port, guard, folder, server, tokens }
     }
 
@@ -133,20 +131,14 @@ impl Drop for Registry {
     }
 }
 
-/// A port that nobody listens on now.
-pub(crate) fn free_port() -> u16 {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    probe.local_addr().unwrap().port()
-}
-
 /// The registry's configuration file.
-fn settings(guard: Guard, port: u16, folder: &Path, tokens: Option<&TokenService>) -> String {
+fn settings(guard: Guard, folder: &Path, tokens: Option<&TokenService>) -> String {
     let folder = folder.display();
     let mut text = format!(
         "version: 0.1\n\
          log: {{ level: info, accesslog: {{ disabled: true }} }}\n\
          storage: {{ filesystem: {{ rootdirectory: {folder}/data }}, delete: {{ enabled: true }} }}\n\
-         http:\n  addr: 127.0.0.1:{port}\n  secret: fixture\n"
+         http:\n  addr: 127.0.0.1:0\n  secret: fixture\n"
     );
     if guard != Guard::Plain {
         writeln!(text, "  tls: {{ certificate: {folder}/host.crt, key: {folder}/host.key }}")
@@ -169,8 +161,11 @@ fn settings(guard: Guard, port: u16, folder: &Path, tokens: Option<&TokenService
     text
 }
 
-/// Starts the server and waits until it says that it listens.
-fn serve(config: &Path, folder: &Path) -> Child {
+/// What the server says before the port that the kernel gave it.
+const LISTENS: &str = "listening on 127.0.0.1:";
+
+/// Starts the server and waits until it says where it listens.
+fn serve(config: &Path, folder: &Path) -> (Child, u16) {
     let mut server = Command::new("docker-registry")
         .arg("serve")
         .arg(config)
@@ -181,17 +176,20 @@ fn serve(config: &Path, folder: &Path) -> Child {
         .expect("docker-registry");
     let mut said = String::new();
     let mut log = BufReader::new(server.stderr.take().unwrap());
-    while !said.contains("listening on") {
+    while !said.contains(LISTENS) {
         let more = log.read_line(&mut said).unwrap();
         assert_ne!(more, 0, "the registry ended:\n{said}");
     }
+    let (_, port) = said.split_once(LISTENS).unwrap_or_default();
+    let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+    let port = port[..end].parse().unwrap();
     // The log must be read to its end, or the registry stops at a full pipe.
     let file = folder.join("log");
     std::thread::spawn(move || {
         let mut file = fs::File::create(file).unwrap();
         std::io::copy(&mut log, &mut file).unwrap();
     });
-    server
+    (server, port)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@
 )]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -40,9 +39,8 @@ impl Registry {
     pub fn start(http: &str, more: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let port = free_port();
         let config = format!(
-            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: DIR/data}}\n  delete: {{enabled: true}}\nhttp:\n  addr: 127.0.0.1:{port}\n{http}\n{more}\n"
+            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: DIR/data}}\n  delete: {{enabled: true}}\nhttp:\n  addr: 127.0.0.1:0\n{http}\n{more}\n"
         );
         let path = folder.path().join("config.yml");
         write(&path, config.replace("DIR", folder.path().to_str().unwrap()).as_bytes());
@@ -53,7 +51,7 @@ impl Registry {
             .stderr(Stdio::piped())
             .spawn()
             .expect("docker-registry is needed: apt-get install docker-registry");
-        wait_until_it_listens(&mut process);
+        let port = listens_at(&mut process);
         Self { process, host: format!("127.0.0.1:{port}").parse().unwrap(), folder }
     }
 
@@ -70,22 +68,20 @@ impl Drop for Registry {
     }
 }
 
-fn wait_until_it_listens(process: &mut Child) {
+/// The port that the kernel gave it, once it listens there.
+fn listens_at(process: &mut Child) -> u16 {
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut seen = String::new();
     while let Some(Ok(line)) = lines.next() {
-        if line.contains("listening on") {
+        if let Some((_, port)) = line.split_once("listening on 127.0.0.1:") {
             // Its later words must go somewhere, or it would stop on a full pipe.
             std::thread::spawn(move || lines.for_each(drop));
-            return;
+            let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+            return port[..end].parse().unwrap();
         }
         seen.push_str(&line);
     }
     panic!("docker-registry did not start: {seen}");
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Settings that are in a hurry, with plain HTTP for `hosts`.
