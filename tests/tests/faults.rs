@@ -74,8 +74,8 @@ fn root_a_full_disk_loses_no_exit_status_and_keeps_nobody_from_removing() {
         export COFFER_ROOT=\"$1/root\"
         \"$0\" tag \"$(\"$0\" pull --quiet \"$2\")\" busybox
         for name in one two; do
-            \"$0\" run -d --name $name busybox sh -c 'read x </wait; exit 3' >&2
-            \"$0\" exec $name mkfifo /wait
+            \"$0\" run -d --name $name busybox sh -c 'mkfifo /wait; read x </wait; exit 3' >&2
+            until \"$0\" exec $name test -p /wait; do \"$0\" exec $name true || break; done
         done
         \"$0\" create --name made busybox true >&2
         cat /dev/zero >\"$1/filler\"

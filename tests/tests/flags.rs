@@ -108,7 +108,8 @@ const LIMITS: &[Case] = &[
     ),
     (
         &["--pids-limit", "4"],
-        "(sleep 9 & sleep 9 & sleep 9 & sleep 9 & sleep 9 &) 2>&1 | grep -o -m 1 \"can't fork\"; kill -9 -1",
+        // Into a file: whoever looks for it beside them might find no room for itself.
+        "(sleep 99 & sleep 99 & sleep 99 & sleep 99 & sleep 99 &) 2>/said; grep -o \"can't fork\" /said; kill -9 -1",
         "can't fork\n",
     ),
     (

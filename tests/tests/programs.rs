@@ -135,7 +135,7 @@ printf 'listener 1883\\nallow_anonymous true\\nuser www-data\\n' >/tmp/conf
 mosquitto -d -c /tmp/conf
 listens 1883
 mosquitto_pub -t topic -m published -r -q 1
-mosquitto_sub -t topic -C 1 -W 30";
+mosquitto_sub -t topic -C 1 -W 90";
 
 const BEANSTALKD: &str = "
 beanstalkd -b /tmp -l 127.0.0.1 &
@@ -172,13 +172,15 @@ const MARIADB: &str = "
 mysql_install_db --no-defaults --user=root --datadir=/var/lib/mysql --auth-root-authentication-method=normal >/tmp/log
 mysqld --no-defaults --user=root --datadir=/var/lib/mysql --socket=/tmp/sock 2>>/tmp/log &
 listens 3306
+until test -S /tmp/sock; do kill -0 $!; sleep 0.1; done
 mysql --no-defaults -u root -S /tmp/sock -D mysql -Ne 'select sum(seq) from seq_1_to_1000'";
 
 const ETCD: &str = "
 etcd --data-dir /tmp/etcd 2>/tmp/log &
 listens 2379
-ETCDCTL_API=3 etcdctl put key kept
-ETCDCTL_API=3 etcdctl get --print-value-only key";
+export ETCDCTL_API=3 ETCDCTL_DIAL_TIMEOUT=60s ETCDCTL_COMMAND_TIMEOUT=60s
+etcdctl put key kept
+etcdctl get --print-value-only key";
 
 #[test]
 fn root_languages_compilers_and_shells_compute() {

@@ -156,7 +156,7 @@ fn root_a_killed_shim_is_cleaned_up_after() {
     let seen = events.until("/tasks/exit");
     assert_eq!(seen.last().unwrap().1["exit_status"], 137);
     let mut ended = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
-    let patience = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+    let patience = rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 };
     assert_eq!(rustix::event::poll(&mut ended, Some(&patience)).unwrap(), 1);
     events.until("/tasks/delete");
     containerd.must(&["container", "rm", "one"]);
