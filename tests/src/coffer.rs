@@ -103,7 +103,7 @@ impl Coffer {
         account("group", format!("diver:x:{USER}:\n"));
         account("subuid", sub_ids.into());
         account("subgid", sub_ids.into());
-        fs::copy(binary(), folder.join("coffer")).unwrap();
+        program::copy(&binary(), &folder.join("coffer"));
         fs::create_dir(coffer.home()).unwrap();
         for path in [folder, &coffer.home()] {
             std::os::unix::fs::chown(path, Some(USER), Some(USER)).unwrap();
@@ -372,7 +372,7 @@ fn ends_soon(process: &Path) -> bool {
     let pid = process.file_name().and_then(|name| name.to_str()?.parse().ok());
     let Some(pid) = pid.and_then(Pid::from_raw) else { return false };
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
-    let moment = Timespec { tv_sec: 5, tv_nsec: 0 };
+    let moment = Timespec { tv_sec: 60, tv_nsec: 0 };
     poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&moment)).is_ok_and(|ready| ready > 0)
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::bed;
 use crate::coffer::binary;
-use crate::program::Outcome;
+use crate::program::{self, Outcome};
 
 /// What a bundle asks for before a test changes it.
 const CONFIG: &str = include_str!("oci.json");
@@ -141,7 +141,7 @@ impl Runtime {
         for folder in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
-        fs::copy(bed::shell(), root.join("bin/busybox")).unwrap();
+        program::copy(&bed::shell(), &root.join("bin/busybox"));
         for name in ["sh", "cat", "echo", "env", "id", "ls", "sleep", "stat", "true", "wc"] {
             symlink("busybox", root.join("bin").join(name)).unwrap();
         }

@@ -125,7 +125,7 @@ impl Podman {
         // A link would lead to where this user may not look.
         let mut runtime = self.runtime.clone();
         if runtime.is_absolute() {
-            fs::copy(binary(), folder.join("home/coffer-oci")).unwrap();
+            program::copy(&binary(), &folder.join("home/coffer-oci"));
             runtime = "/mnt/home/coffer-oci".into();
         }
         self.runtime = runtime;

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// What a program that ended has said.
@@ -75,6 +77,30 @@ pub fn run(command: &mut Command) -> Outcome {
 #[track_caller]
 pub fn must(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
     run(Command::new(name).args(arguments)).success()
+}
+
+/// Copies a program that is run afterwards, by a process of its own: what another test starts
+/// meanwhile would keep a descriptor of ours that can write, and the program would be busy
+/// (`ETXTBSY`) until it has become another.
+///
+/// # Panics
+/// It cannot be copied.
+#[track_caller]
+pub fn copy(from: &Path, to: &Path) {
+    must("cp", [from, to]);
+}
+
+/// Writes a program that is run afterwards, by a process of its own as [`copy`] does.
+///
+/// # Panics
+/// It cannot be written.
+#[track_caller]
+pub fn write(path: &Path, bytes: &[u8]) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "cat >\"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped());
+    let mut writer = writer.spawn().unwrap();
+    writer.stdin.take().unwrap().write_all(bytes).unwrap();
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
 
 /// Whether a test that needs root can run; says so where it cannot.

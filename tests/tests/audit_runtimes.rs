@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "the test's own files")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -90,8 +89,7 @@ fn audits(run: &str) -> Option<(Outcome, String)> {
     let folder = tempfile::tempdir_in(coffer.root()).unwrap();
     let (runtime, log) = (folder.path().join("runtime"), folder.path().join("log"));
     let script = format!("{SPEC}log={}\n{run}", log.display());
-    fs::write(&runtime, script).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755)).unwrap();
+    program::write(&runtime, script.as_bytes());
     let binary = coffer::binary();
     let mut audit = Command::new("unshare");
     audit.args(["--mount", "--propagation", "private", "sh", "-ec", MACHINE, "sh"]);

@@ -393,7 +393,8 @@ fn root_memory_is_limited_where_nobody_says_so() {
     let usual = limit(&[]).unwrap();
     assert!(usual >= total * 1024 / 2 && usual <= total * 1024 / 8 * 7, "{usual} of {total} KiB");
     assert_eq!(limit(&["--memory", "64m"]), Some(64 << 20));
-    let said = notes(&coffer, &["run", "-d", "--name", "open", "--memory=-1", &name, "sleep", "9"]);
+    let said =
+        notes(&coffer, &["run", "-d", "--name", "open", "--memory=-1", &name, "sleep", "999"]);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("all of the host's memory") && said[0].contains("from: --memory -1"));
     let explained = coffer.run(&["explain", "open"]).stdout;
@@ -429,16 +430,13 @@ fn program_of_32_bits() -> Vec<u8> {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn root_32_bit_programs_run_where_a_profile_says_so() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     if !program::root() {
         return;
     }
     let (coffer, name) = Coffer::with(&BUSYBOX);
     let folder = tempfile::tempdir().unwrap();
     let path = |file: &str| folder.path().join(file);
-    std::fs::write(path("seven"), program_of_32_bits()).unwrap();
-    std::fs::set_permissions(path("seven"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    program::write(&path("seven"), &program_of_32_bits());
     let here = std::process::Command::new(path("seven")).status().unwrap();
     if here.code() != Some(7) {
         return println!("skipped: this kernel runs no 32-bit programs");

@@ -96,7 +96,7 @@ fn root_a_chroot_is_named_where_no_user_namespace_is_to_be_had() {
     for user in ["", "--userspec=47110:47110"] {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        fs::copy(coffer::binary(), path("coffer")).unwrap();
+        program::copy(&coffer::binary(), &path("coffer"));
         program::must("cp", [Path::new("-r"), &BUSYBOX.layout(), &path("layout")]);
         fs::create_dir(path("tmp")).unwrap();
         for (name, mode) in [("tmp", 0o777), (".", 0o755)] {

@@ -37,7 +37,7 @@ impl Bundle {
         for name in ["bin", "dev", "proc", "sys", "etc", "tmp", "vol"] {
             fs::create_dir_all(rootfs.join(name)).unwrap();
         }
-        fs::copy("/bin/busybox", rootfs.join("bin/busybox")).unwrap();
+        program::copy("/bin/busybox".as_ref(), &rootfs.join("bin/busybox"));
         for name in program::must("/bin/busybox", ["--list"]).lines().filter(|n| *n != "busybox") {
             symlink("busybox", rootfs.join("bin").join(name)).unwrap();
         }
@@ -70,7 +70,7 @@ impl Bundle {
     pub(crate) fn own_runtime(&self, mode: u32) -> PathBuf {
         let runtime = self.path().join("coffer-oci");
         fs::remove_file(&runtime).unwrap();
-        fs::copy(coffer::binary(), &runtime).unwrap();
+        program::copy(&coffer::binary(), &runtime);
         fs::set_permissions(&runtime, fs::Permissions::from_mode(mode)).unwrap();
         runtime
     }
