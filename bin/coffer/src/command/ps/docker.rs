@@ -35,7 +35,7 @@ fn fields(ps: &Ps, listed: &Listed, now: Timestamp) -> Value {
     json!({
         "ID": ps.id(listed),
         "Names": record.map_or("", |record| record.name.as_str()),
-        "Image": record.map_or("", |record| record.image.as_str()),
+        "Image": record.map_or_else(String::new, |record| ps.image(record)),
         "Command": record.map_or_else(String::new, |record| ps.command(record)),
         "CreatedAt": record.map_or_else(String::new, |r| ui::docker_time(r.created)),
         "RunningFor": record.map_or_else(String::new, |r| ui::age(r.created, now) + " ago"),

@@ -18,6 +18,10 @@ use filter::Filter;
 /// The longest command that is shown whole. Source: docker ps.
 const COMMAND: usize = 20;
 
+/// The hex digits of an image's id, and those that are shown of it. A SHA-512 has more.
+const ID: usize = 64;
+const SHORT: usize = 12;
+
 /// List containers
 #[derive(Debug, clap::Parser)]
 #[command(disable_help_flag = true)]
@@ -118,7 +122,7 @@ impl Ps {
             let text = |get: fn(&Record) -> String| record.map_or_else(String::new, get);
             table.row([
                 self.id(listed),
-                text(|record| record.image.clone()),
+                record.map_or_else(String::new, |record| self.image(record)),
                 record.map_or_else(String::new, |record| self.command(record)),
                 record.map_or_else(String::new, |r| ui::age(r.created, now) + " ago"),
                 status(listed, now) + if privileged(listed) { " (privileged)" } else { "" },
@@ -126,6 +130,16 @@ impl Ps {
             ]);
         }
         table
+    }
+
+    /// The image's name as it was asked for. As docker has it, an id is shortened, and a digest
+    /// behind a tag left out.
+    fn image(&self, record: &Record) -> String {
+        let whole = record.image.as_str();
+        if self.list.no_trunc {
+            return whole.to_owned();
+        }
+        shortened(whole).to_owned()
     }
 
     /// In quotes, and shortened, as docker has it.
@@ -136,6 +150,18 @@ impl Ps {
         }
         let start: String = whole.chars().take(COMMAND - 1).collect();
         format!("\"{start}…\"")
+    }
+}
+
+/// An image's name as a table has room for it. Source: docker/cli, formatter/container.go, `Image`.
+fn shortened(image: &str) -> &str {
+    let hex = image.split_once(':').map_or(image, |(_, hex)| hex);
+    if hex.len() >= ID && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return &hex[..SHORT];
+    }
+    match image.split_once('@') {
+        Some((name, _)) if name.rsplit('/').next().is_some_and(|last| last.contains(':')) => name,
+        _ => image,
     }
 }
 
@@ -214,5 +240,23 @@ impl<'a> Item<'a> {
             labels: record.map(|record| &record.labels),
             opened: record.map_or(&[], |record| &record.opened),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_shortened_and_names_are_not() {
+        let hex = "0123456789abcdef".repeat(4);
+        assert_eq!(shortened(&hex), "0123456789ab");
+        assert_eq!(shortened(&format!("sha256:{hex}")), "0123456789ab");
+        assert_eq!(shortened(&format!("host:5000/a:1@sha256:{hex}")), "host:5000/a:1");
+        for whole in ["busybox", "host:5000/a", "a:latest", "0123456789ab", "oci:/dir:deadbeef"] {
+            assert_eq!(shortened(whole), whole);
+        }
+        let pinned = format!("host:5000/a@sha256:{hex}");
+        assert_eq!(shortened(&pinned), pinned);
     }
 }
