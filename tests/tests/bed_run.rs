@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "reads what the test itself had written")]
 #![expect(clippy::unwrap_used, reason = "a set-up that fails is a failed test")]
 
+use std::path::Path;
+
 use coffer_tests::bed::{self, Kernel, Variant};
 use coffer_tests::coffer::Coffer;
 use coffer_tests::image::catalogue::{BUSYBOX, LAYERED};
@@ -88,6 +90,47 @@ fn pauses() {
         }
     }
     assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// On v1 too, where the group that can be frozen is made when it is wanted.
+#[test]
+fn root_what_is_paused_stands_still_on_this_host() {
+    if !program::root() {
+        return;
+    }
+    pauses();
+    let freezers = Path::new("/sys/fs/cgroup/freezer");
+    if !freezers.exists() {
+        return;
+    }
+    let coffer = Coffer::default();
+    let busybox = coffer.take_in(&BUSYBOX);
+    // Whoever forks all the time gets away from nobody.
+    let forks = ["sh", "-c", "while :; do (sh -c :; :); done"];
+    let run = ["run", "-d", "--rm", "--name", "box", "--pids-limit", "40", &busybox];
+    let id = coffer.must(&[&run[..], &forks].concat());
+    let group = freezers.join("coffer").join(id.trim());
+    let members = |group: &Path| {
+        let mut pids: Vec<String> = std::fs::read_to_string(group.join("cgroup.procs"))
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        pids.sort();
+        pids
+    };
+    assert!(!group.exists(), "it is made when it is wanted");
+    for _ in 0..5 {
+        coffer.must(&["pause", "box"]);
+        let state = std::fs::read_to_string(group.join("freezer.state")).unwrap();
+        let all = members(&Path::new("/sys/fs/cgroup/devices/coffer").join(id.trim()));
+        assert_eq!((state.trim(), members(&group)), ("FROZEN", all));
+        coffer.must(&["unpause", "box"]);
+    }
+    coffer.must(&["kill", "box"]);
+    drop(coffer.run(&["wait", "box"]));
+    assert_eq!(coffer.leftovers(), [""; 0]);
+    assert!(!group.exists(), "it goes with its container");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::kill::{timespec, wait_on};
 use super::{Cgroup, CgroupError, Controller, GroupPath, Missing, Place, Version};
 
 /// How long freezing may take. A process that the kernel will not interrupt never freezes.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long v1 is given before another look; it announces nothing.
 const AGAIN: Duration = Duration::from_millis(1);
 /// After so many looks the group goes on for a moment: v1 can be stuck half-way when processes

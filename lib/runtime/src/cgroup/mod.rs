@@ -13,7 +13,7 @@
 //! in before it unshares its cgroup namespace, whose root is the group that it is in at that time.
 //!
 //! **Which groups.** On v1 one for each controller that is needed, since each costs time: devices
-//! always, the others for the limits that are set. On v2 one. A bundle has one in every hierarchy
+//! always, the others for the limits that are set, and the freezer once it is paused. On v2 one. A bundle has one in every hierarchy
 //! of v1, for its clients read the counters there: [`Manager::of_bundle`].
 
 mod bundle;
@@ -24,6 +24,7 @@ mod freezer;
 mod group;
 mod join;
 mod kill;
+mod late;
 mod layout;
 mod limits;
 mod place;

@@ -206,7 +206,7 @@ impl ContainerError {
             }
             Self::Running { name } => Some(format!("stop it first: coffer stop {name}")),
             Self::CannotPause { .. } => Some(
-                "boot the host with cgroup v2 alone; an ordinary user needs one of his own: \
+                "an ordinary user needs a group of his own, on cgroup v2: \
                  systemd-run --user --scope -p Delegate=yes coffer run …"
                     .to_owned(),
             ),

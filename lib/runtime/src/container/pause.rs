@@ -2,24 +2,45 @@
 //! remembered of it.
 
 use super::{Container, ContainerError};
-use crate::cgroup::{Cgroup, CgroupError};
+use crate::cgroup::{Cgroup, CgroupError, Layout};
+use crate::state::Phase;
 
 impl Container<'_> {
     /// Stops all its processes where they are.
     ///
     /// # Errors
     /// [`ContainerError::NotRunning`], [`ContainerError::Paused`], and
-    /// [`ContainerError::CannotPause`]: on v1 its groups are made for its limits, and freeze nothing.
+    /// [`ContainerError::CannotPause`].
     pub fn pause(&self) -> Result<(), ContainerError> {
         self.init()?;
-        let cgroup = self.cgroup()?;
+        let cgroup = match self.record.cgroup.freezes_late() {
+            true => self.with_freezer()?,
+            false => self.cgroup()?,
+        };
         self.refuse_paused(&cgroup)?;
-        match cgroup.freeze() {
+        match cgroup.freeze_all() {
             Err(CgroupError::NoController { .. }) => {
                 Err(ContainerError::CannotPause { name: self.record.name.clone() })
             }
             frozen => Ok(frozen?),
         }
+    }
+
+    /// Its groups with one that can be frozen, which is recorded before it is made.
+    fn with_freezer(&self) -> Result<Cgroup, ContainerError> {
+        let locked = self.folder.lock()?;
+        let not_running = || ContainerError::NotRunning { name: self.record.name.clone() };
+        let mut record = locked.record()?.ok_or_else(not_running)?;
+        if !matches!(record.phase, Phase::Running(_)) {
+            return Err(not_running());
+        }
+        let cannot = || ContainerError::CannotPause { name: self.record.name.clone() };
+        let place = record.cgroup.with_freezer(&Layout::discover()?).ok_or_else(cannot)?;
+        if place != record.cgroup {
+            record.cgroup = place;
+            locked.save(&record)?;
+        }
+        Ok(record.cgroup.open_with_freezer()?)
     }
 
     /// Lets them go on.

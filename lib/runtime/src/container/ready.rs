@@ -226,11 +226,17 @@ pub(super) fn finish(
         Err(StateError::Gone { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
+    // A group to be frozen may have been made meanwhile, and on v1 alone.
+    let may_differ = record.removal == Removal::Keep || record.cgroup.freezes_late();
+    let now = if may_differ { locked.record()? } else { None };
+    if let Some(now) = now.as_ref().filter(|now| now.cgroup != record.cgroup) {
+        now.cgroup.open()?.remove()?;
+    }
     match record.removal {
         Removal::AtExit => root.remove(locked, None),
         Removal::Keep => {
             // It may have been renamed meanwhile.
-            let mut record = locked.record()?.unwrap_or(record);
+            let mut record = now.unwrap_or(record);
             record.phase = Phase::Stopped(exit.clone());
             Ok(locked.save(&record)?)
         }
