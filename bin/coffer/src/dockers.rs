@@ -42,7 +42,7 @@ const SAME: [(&str, &[&str]); 2] = [
             "start", "stop", "top", "unpause", "wait",
         ],
     ),
-    ("image", &["load", "pull", "push", "save", "tag"]),
+    ("image", &["history", "load", "pull", "push", "save", "tag"]),
 ];
 
 /// Words that stand alone and mean a verb of ours with its second word.
@@ -118,7 +118,6 @@ const MISSING: &[Missing] = &[
     lacks(&["events"], "there is no daemon that could tell", "coffer wait NAME, or coffer logs --follow NAME"),
     lacks(&["export"], "a container's files are not written to an archive yet",
         "coffer exec NAME tar -c --one-file-system / >FILE"),
-    lacks(&["history"], "it stands in what inspect prints", "coffer inspect --format '{{json .History}}' IMAGE"),
     lacks(&["import"], "an archive of files is no image", "coffer load takes images that `save` wrote"),
     lacks(&["manifest"], "", "coffer inspect IMAGE, or coffer pull --platform PLATFORM IMAGE"),
     lacks(&["network"], "a container's network is `none` or `host` so far", "coffer run --network host"),

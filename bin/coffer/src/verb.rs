@@ -74,6 +74,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::pull::Pull>        ("pull",    Images,     "Fetch an image"),
     verb::<command::push::Push>        ("push",    Images,     "Send an image to a registry"),
     verb::<command::images::Images>    ("images",  Images,     "List images"),
+    verb::<command::history::History>  ("history", Images,     "Show how an image came to be"),
     verb::<command::rmi::Rmi>          ("rmi",     Images,     "Remove images"),
     verb::<command::tag::Tag>          ("tag",     Images,     "Give an image another name"),
     verb::<command::save::Save>        ("save",    Images,     "Write images to a file"),

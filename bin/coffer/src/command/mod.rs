@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod help;
+pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod kill;

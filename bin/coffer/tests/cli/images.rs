@@ -13,6 +13,10 @@ pub(crate) fn layout(folder: &Path) {
         "architecture": "amd64", "os": "linux", "created": "2026-01-02T03:04:05Z",
         "config": { "Cmd": ["/bin/true"], "Labels": { "who": "\u{1b}[31mred" } },
         "rootfs": { "type": "layers", "diff_ids": [Digest::of(&layer)] },
+        "history": [
+            { "created": "2026-01-02T03:04:05Z", "created_by": "ADD root.tar /", "comment": "first" },
+            { "created_by": format!("LABEL {}", "x".repeat(60)), "empty_layer": true },
+        ],
     });
     let layer = blob(folder, MediaType::OCI_LAYER, &layer);
     let config = blob(folder, MediaType::OCI_CONFIG, config.to_string().as_bytes());
@@ -38,6 +42,37 @@ fn put(path: &Path, bytes: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
     std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_images_history_is_told_from_its_last_step_as_docker_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, root) = (folder.path().join("from"), folder.path().join("root"));
+    layout(&from);
+    let image = format!("oci:{}:v1", from.display());
+    let at = |args: &[&str]| good(coffer_at(&root, &[args, &[&image]].concat()));
+    let id = at(&["pull", "--quiet"]);
+    let id = id.trim().strip_prefix("sha256:").unwrap();
+    let table = at(&["history"]);
+    let lines: Vec<&str> = table.lines().collect();
+    let short = format!("LABEL {}…", "x".repeat(38));
+    let [head, last, first] = lines[..] else { panic!("{table}") };
+    assert!(head.starts_with("IMAGE          CREATED"), "{head}");
+    assert!(
+        last.starts_with(&id[..12]) && last.contains(&short) && last.ends_with("0 B"),
+        "{last}"
+    );
+    assert!(first.starts_with("<missing>") && first.contains("ADD root.tar /"), "{first}");
+    assert!(first.contains("1.0 KiB") && first.ends_with("first"), "{first}");
+    assert_eq!(at(&["image", "history", "-q"]), format!("{}\n<missing>\n", &id[..12]));
+    let whole = at(&["history", "--no-trunc", "--format", "{{.ID}} {{.CreatedBy}}"]);
+    assert_eq!(whole, format!("sha256:{id} LABEL {}\n<missing> ADD root.tar /\n", "x".repeat(60)));
+    let plain = at(&["history", "--human=false", "--format", "{{.CreatedSince}},{{.Size}}"]);
+    assert_eq!(plain, ",0\n2026-01-02T03:04:05Z,1024\n");
+    let json: Value = serde_json::from_str(&at(&["history", "--json"])).unwrap();
+    assert_eq!(json["steps"][1]["layer"]["size"], 1024);
+    let none = coffer_at(&root, &["history", "nothing"]);
+    assert!(none.code == 125 && none.stderr.contains("nothing"), "{}", none.stderr);
 }
 
 #[test]
