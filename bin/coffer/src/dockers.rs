@@ -39,7 +39,7 @@ const SAME: [(&str, &[&str]); 2] = [
         "container",
         &[
             "attach", "create", "exec", "kill", "logs", "pause", "rename", "restart", "run",
-            "start", "stop", "top", "unpause", "wait",
+            "start", "stats", "stop", "top", "unpause", "wait",
         ],
     ),
     ("image", &["history", "load", "pull", "push", "save", "tag"]),
@@ -125,7 +125,6 @@ const MISSING: &[Missing] = &[
     lacks(&["port"], "ports cannot be published yet", "share the host's network: coffer run --network host"),
     lacks(&["search"], "registries have no search that they share; docker's asks Docker Hub alone",
         "look at the registry's page, then: coffer pull NAME"),
-    lacks(&["stats"], "what a container uses is not shown over time yet", "coffer top NAME"),
     lacks(&["trust"], "who made an image is not looked at yet", "name it by digest: coffer pull NAME@sha256:…"),
     lacks(&["update"], "limits are set when a container is made", "coffer rm NAME, then coffer run with other limits"),
     lacks(&["volume"], "volumes are folders of the host, and have no names of their own", "coffer run -v DIR:/PATH"),

@@ -69,6 +69,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::logs::Logs>        ("logs",    Containers, "Print what a container has written"),
     verb::<command::wait::Wait>        ("wait",    Containers, "Wait until containers end, and print how"),
     verb::<command::top::Top>          ("top",     Containers, "List a container's processes"),
+    verb::<command::stats::Stats>      ("stats",   Containers, "Show what containers use"),
     verb::<command::inspect::Inspect>  ("inspect", Containers, "Print all that is known of containers or images"),
     verb::<command::explain::Explain>  ("explain", Containers, "Say what holds a container, and what does not"),
     verb::<command::pull::Pull>        ("pull",    Images,     "Fetch an image"),

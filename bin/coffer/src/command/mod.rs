@@ -28,6 +28,7 @@ pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod seccomp;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod system;
 pub(crate) mod tag;

@@ -8,9 +8,9 @@ fn the_overview_lists_every_verb() {
     assert_eq!(text, good(coffer("--help")));
     for verb in [
         "run", "create", "start", "stop", "restart", "kill", "pause", "unpause", "rename", "rm",
-        "exec", "attach", "wait", "top", "explain", "pull", "push", "images", "tag", "rmi",
-        "history", "save", "load", "login", "logout", "inspect", "ps", "logs", "demo", "seccomp",
-        "system", "version", "help",
+        "exec", "attach", "wait", "top", "stats", "explain", "pull", "push", "images", "tag",
+        "rmi", "history", "save", "load", "login", "logout", "inspect", "ps", "logs", "demo",
+        "seccomp", "system", "version", "help",
     ] {
         let line = format!("\n  {verb:<8} ");
         assert!(text.contains(&line), "{verb} is not in\n{text}");
