@@ -20,6 +20,8 @@ pub struct Terminal {
     master: File,
     child: Child,
     seen: String,
+    /// The beginning of a character whose other bytes have not come yet.
+    begun: Vec<u8>,
 }
 
 impl Terminal {
@@ -49,7 +51,7 @@ impl Terminal {
             };
         }
         let child = session.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
-        Self { master: master.into(), child, seen: String::new() }
+        Self { master: master.into(), child, seen: String::new(), begun: Vec::new() }
     }
 
     /// Makes the window another size, as dragging its corner does.
@@ -108,7 +110,13 @@ impl Terminal {
         let mut buffer = [0; 4096];
         // The other end closed is EIO (man 4 pty).
         let n = self.master.read(&mut buffer).unwrap_or(0);
-        self.seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
+        self.begun.extend_from_slice(&buffer[..n]);
+        let whole = match std::str::from_utf8(&self.begun) {
+            Err(error) if error.error_len().is_none() && n > 0 => error.valid_up_to(),
+            _ => self.begun.len(),
+        };
+        let whole: Vec<u8> = self.begun.drain(..whole).collect();
+        self.seen.push_str(&String::from_utf8_lossy(&whole));
         n > 0
     }
 }

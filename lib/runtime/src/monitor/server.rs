@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::dir;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
     listen, send, socket_with,
@@ -20,8 +20,8 @@ use crate::log::Stream;
 
 /// The socket's name in the container's folder, which only its owner can enter.
 const SOCKET: &str = "attach";
-/// How many may be attached at once.
-const MOST_CLIENTS: usize = 32;
+/// How many may be attached at once, and how many may wait until they are.
+const MOST_CLIENTS: u8 = 32;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -45,9 +45,9 @@ impl Server {
     /// Listens in the container's folder; `first` is attached from the beginning.
     pub(crate) fn new(dir: BorrowedFd<'_>, first: Option<OwnedFd>) -> io::Result<Self> {
         dir::remove_file(dir, SOCKET)?;
-        let listener = socket()?;
+        let listener = socket(SocketFlags::NONBLOCK)?;
         bind(&listener, &address(dir)?)?;
-        listen(&listener, 8)?;
+        listen(&listener, MOST_CLIENTS.into())?;
         Ok(Self { listener, clients: first.into_iter().map(Client::new).collect(), terminal: None })
     }
 
@@ -81,7 +81,7 @@ impl Server {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         // A client that went away again, or one too many, is no matter of the container's.
         let Ok(socket) = accept_with(&self.listener, flags) else { return false };
-        if self.clients.len() < MOST_CLIENTS {
+        if self.clients.len() < MOST_CLIENTS.into() {
             if let Some(terminal) = &self.terminal {
                 lend(&socket, terminal.as_fd());
             }
@@ -179,19 +179,55 @@ impl Audience for Server {
     }
 }
 
-/// Connects to the monitor of the container in `dir`.
+/// Connects to the monitor of the container in `dir`. Where many come at once it is waited for:
+/// a socket that does not wait would be told that there is no room (`EAGAIN`, man 2 connect).
 pub(crate) fn connect_to(dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let socket = socket()?;
-    connect(&socket, &address(dir)?)?;
+    let (socket, address) = (socket(SocketFlags::empty())?, address(dir)?);
+    retry_on_intr(|| connect(&socket, &address))?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
     Ok(socket)
 }
 
-fn socket() -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+fn socket(more: SocketFlags) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | more;
     Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
 }
 
 /// A socket's address holds 108 bytes and a data root may lie deep, so it goes through the fd.
 fn address(dir: BorrowedFd<'_>) -> io::Result<SocketAddrUnix> {
     Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn who_comes_while_the_monitor_has_no_time_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = dir::open(folder.path()).unwrap();
+        let mut server = Server::new(dir.as_fd(), None).unwrap();
+        let come = AtomicUsize::new(0);
+        let (room, all) = (usize::from(MOST_CLIENTS) + 1, usize::from(MOST_CLIENTS) + 9);
+        std::thread::scope(|scope| {
+            let clients = scope.spawn(|| {
+                let connect = |_| {
+                    let client = connect_to(dir.as_fd());
+                    come.fetch_add(1, Ordering::Relaxed);
+                    client
+                };
+                (0..all).map(connect).collect::<io::Result<Vec<_>>>()
+            });
+            // man 2 listen: so many before the first of them is taken in.
+            while come.load(Ordering::Relaxed) < room && !clients.is_finished() {
+                std::thread::yield_now();
+            }
+            while !clients.is_finished() {
+                server.accept();
+            }
+            assert_eq!(clients.join().unwrap().unwrap().len(), all);
+        });
+    }
 }
