@@ -67,7 +67,7 @@ fn root_podmans_verbs_do_what_they_do_with_crun() {
     let file = folder.path().join("file");
     std::fs::write(&file, "copied\n").unwrap();
     let file = file.to_str().unwrap();
-    let trap = "trap 'exit 6' USR1; trap 'echo got term; exit 5' TERM; while :; do sleep 0.1; done";
+    let trap = "trap 'exit 6' USR1; trap 'echo got term; exit 5' TERM; echo >/ready; while :; do sleep 0.1; done";
     let code = ["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}"];
     let state = |name| [&code[..], &[name]].concat();
     let lines: &[Line<'_>] = &[
@@ -78,6 +78,7 @@ fn root_podmans_verbs_do_what_they_do_with_crun() {
         &["cp", file, "a:/copied"],
         &["exec", "a", "grep", "-q", "copied", "/copied"],
         &["exec", "--detach", "a", "touch", "/det"],
+        &["exec", "a", "sh", "-c", "until test -e /det; do :; done"],
         &["exec", "--privileged", "a", "sh", "-c", "test $(id -u) = 0"],
         &["exec", "--workdir", "/nowhere", "a", "true"],
         &["diff", "--format", "json", "a"],
@@ -93,10 +94,12 @@ fn root_podmans_verbs_do_what_they_do_with_crun() {
         &["rm", "b"],
         // Signals, and what is done when it ends.
         &["run", "--detach", "--name", "c", &name, "sh", "-c", trap],
+        &["exec", "c", "sh", "-c", READY],
         &["stop", "c"],
         &state("c"),
         &["rm", "c"],
         &["run", "--detach", "--name", "d", "--stop-signal", "USR1", &name, "sh", "-c", trap],
+        &["exec", "d", "sh", "-c", READY],
         &["stop", "d"],
         &state("d"),
         &["rm", "d"],
@@ -124,6 +127,9 @@ fn root_podmans_verbs_do_what_they_do_with_crun() {
         assert_eq!(a, b);
     }
 }
+
+/// Waits until the traps are set.
+const READY: &str = "until test -e /ready; do :; done";
 
 const SECRET: &str = "test $(stat -c %a%u /run/secrets/word) = 4007";
 

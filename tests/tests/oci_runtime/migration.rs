@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use coffer_tests::oci::Runtime;
 use coffer_tests::steps::{self, End, Victim};
@@ -16,9 +17,11 @@ use serde_json::json;
 
 use crate::counted::{COUNTER, Counted, criu};
 
-/// A port that was free a moment ago.
+/// A port that is free, below those that the kernel gives to whoever asks for any.
 fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let next = std::iter::from_fn(|| Some(NEXT.fetch_add(1, Ordering::Relaxed)));
+    next.take(10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// A pipe whose writing end goes to children.
