@@ -20,6 +20,7 @@ pub mod landlock;
 pub mod loopback;
 pub mod memory;
 pub mod mount;
+pub mod mount_namespace;
 pub mod namespace;
 pub mod owner;
 pub mod pidfd;

@@ -45,7 +45,7 @@ pub fn enter_new() -> io::Result<()> {
 
 /// The number of the first user namespace in `/proc/self/ns`. Source: linux/proc_ns.h,
 /// `PROC_USER_INIT_INO`.
-const FIRST: u64 = 0xefff_fffd;
+pub(crate) const FIRST: u64 = 0xefff_fffd;
 
 /// Whether the calling process is in the first user namespace, the host's own.
 ///

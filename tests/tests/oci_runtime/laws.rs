@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 /// `strace` around a command of the runtime's, with descriptors by their paths. Source: strace(1).
-fn strace(log: &NamedTempFile, command: &Command) -> Command {
+pub(crate) fn strace(log: &NamedTempFile, command: &Command) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "--quiet=all", "-s", "4096", "-o"]).arg(log.path()).arg("--");
     strace.arg(command.get_program()).args(command.get_args());
@@ -18,7 +18,7 @@ fn strace(log: &NamedTempFile, command: &Command) -> Command {
 }
 
 /// The calls in a log, without the numbers of their processes.
-fn calls(log: &NamedTempFile) -> Vec<String> {
+pub(crate) fn calls(log: &NamedTempFile) -> Vec<String> {
     let text = std::fs::read_to_string(log.path()).unwrap();
     let call = |line: &str| line.split_once(' ').map(|(_, call)| call.trim_start().to_owned());
     text.lines().filter_map(call).collect()

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what fails ends the test")]
 #![expect(clippy::panic, reason = "helpers of tests: what fails ends the test")]
 
+mod among_mounts;
 mod bundles;
 mod checkpoint;
 mod counted;

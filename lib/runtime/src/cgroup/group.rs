@@ -17,7 +17,7 @@ use super::systemd::SystemdError;
 use super::{CgroupError, Controller, GroupPath, Missing, Owner, Place, Settings, Version, v1, v2};
 
 /// `CGROUP_SUPER_MAGIC`, linux/magic.h.
-const V1_MAGIC: i64 = 0x0027_e0eb;
+pub(super) const V1_MAGIC: i64 = 0x0027_e0eb;
 /// `CGROUP2_SUPER_MAGIC`, linux/magic.h.
 pub(super) const V2_MAGIC: i64 = 0x6367_7270;
 /// The longest file of a group that is read (4 MiB: a list of 500,000 processes).

@@ -2,21 +2,21 @@
 //!
 //! Sources: man 5 `proc_pid_mountinfo`, man 7 cgroups ("/proc files").
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self as rfs, Mode, OFlags};
 use rustix::process::Pid;
 
-use super::group::V2_MAGIC;
+use super::group::{V1_MAGIC, V2_MAGIC};
 use super::{CgroupError, Controller};
 
 /// The longest table of mounts that is read (16 MiB).
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// Where v2 is on a host that has nothing else.
+/// Where v2 is on a host that has nothing else, and the v1 hierarchies are on others.
 const UNIFIED: &str = "/sys/fs/cgroup";
 /// The number of the topmost folder of a hierarchy.
 const TOP: u64 = 1;
@@ -74,8 +74,36 @@ impl Layout {
         // A host may have thousands of mounts, and the kernel writes each of them out.
         match is_unified() {
             true => Self::unified(&groups),
-            false => Self::parse(&read("/proc/self/mountinfo")?, &groups),
+            false => match Self::usual(&groups)? {
+                Some(layout) => Ok(layout),
+                None => Self::parse(&read("/proc/self/mountinfo")?, &groups),
+            },
         }
+    }
+
+    /// The layout of a host with v1 whose every hierarchy is where systemd mounts it: under the
+    /// names of its controllers, and v2 as `unified`. `None` where one is not there.
+    fn usual(cgroup: &[u8]) -> Result<Option<Self>, CgroupError> {
+        let mut layout = Self::default();
+        for line in lines(cgroup) {
+            let mut fields = line.splitn(3, |b| *b == b':');
+            let (hierarchy, names) = (fields.next(), fields.next().unwrap_or_default());
+            if hierarchy == Some(b"0") {
+                let mount = Path::new(UNIFIED).join("unified");
+                if !is_whole_v2(&mount) {
+                    return Ok(None);
+                }
+                layout.add_v2(Path::new("/"), mount, own_v2(cgroup)?.as_deref());
+            } else {
+                let folder = names.strip_prefix(b"name=").unwrap_or(names);
+                let mount = Path::new(UNIFIED).join(OsStr::from_bytes(folder));
+                if !rfs::statfs(&mount).is_ok_and(|fs| fs.f_type == V1_MAGIC) {
+                    return Ok(None);
+                }
+                layout.add_v1(mount, names);
+            }
+        }
+        Ok(Some(layout))
     }
 
     /// The layout of a host with v2 at its own place, from its top. A v1 hierarchy that somebody
@@ -149,10 +177,14 @@ impl Layout {
 /// Whether v2 is where systemd mounts it, whole, and paths are those from its top. Where anything
 /// is not as it should be, the table of mounts says more.
 fn is_unified() -> bool {
-    let number = |path: &str| rfs::stat(path).map(|stat| stat.st_ino);
-    rfs::statfs(UNIFIED).is_ok_and(|fs| fs.f_type == V2_MAGIC)
-        && number(UNIFIED) == Ok(TOP)
-        && number("/proc/self/ns/cgroup") == Ok(FIRST_NAMESPACE)
+    is_whole_v2(Path::new(UNIFIED))
+}
+
+fn is_whole_v2(mount: &Path) -> bool {
+    let number = |path: &Path| rfs::stat(path).map(|stat| stat.st_ino);
+    rfs::statfs(mount).is_ok_and(|fs| fs.f_type == V2_MAGIC)
+        && number(mount) == Ok(TOP)
+        && number(Path::new("/proc/self/ns/cgroup")) == Ok(FIRST_NAMESPACE)
 }
 
 /// The fields of one line of `mountinfo` that matter here, as they are written.
@@ -338,6 +370,25 @@ mod tests {
         ] {
             assert!(Layout::parse(mounts, groups).is_err(), "{mounts:?} {groups:?}");
         }
+    }
+
+    /// Whatever this host is like: both ways lead to the same hierarchies, each where it is.
+    #[test]
+    fn this_host_is_the_same_without_its_table() {
+        let groups = read("/proc/self/cgroup").unwrap();
+        let Some(mut usual) = Layout::usual(&groups).unwrap() else { return };
+        let table = read("/proc/self/mountinfo").unwrap();
+        let mut parsed = Layout::parse(&table, &groups).unwrap();
+        for layout in [&mut usual, &mut parsed] {
+            layout.v1.sort_by(|a, b| a.mount.cmp(&b.mount));
+        }
+        assert_eq!(usual, parsed);
+    }
+
+    #[test]
+    fn a_hierarchy_that_is_elsewhere_is_looked_for_in_the_table() {
+        assert_eq!(Layout::usual(b"1:no,such:/\n").unwrap(), None);
+        assert_eq!(Layout::usual(b"1:../../../proc:/\n").unwrap(), None);
     }
 
     proptest! {

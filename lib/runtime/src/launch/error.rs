@@ -25,6 +25,9 @@ pub enum LaunchError {
     /// The pid namespace of the container could not be entered.
     #[error("cannot enter the container's pid namespace")]
     Enter(#[source] Errno),
+    /// The caller's own mounts could not be entered again.
+    #[error("cannot come back to the host's mounts")]
+    Return(#[source] Errno),
     /// The way to the child failed.
     #[error("cannot talk to the new process")]
     Channel(#[source] Errno),

@@ -8,6 +8,7 @@
 mod born;
 mod child;
 mod error;
+mod few;
 mod helper;
 mod interface;
 mod lend;
@@ -36,6 +37,7 @@ pub(crate) use report::{Fault, MAX_FDS, pair, receive_fds, send_fds};
 use crate::cgroup::Entry;
 use crate::plan::Plan;
 use child::Child;
+use few::FewMounts;
 use report::{Message, Reports};
 
 /// What a process is started with beside its plan.
@@ -141,11 +143,13 @@ pub fn launch_with(
     };
     let born_in = plan.born_in.as_ref();
     born_in.map_or(Ok(()), BornIn::enter).map_err(LaunchError::Enter)?;
+    let few = FewMounts::enter(plan);
     let cloned = match parent::owner(plan) {
         Some(owner) => as_owner(owner, Files::Callers, make),
         None => make(),
     };
-    // Where that fails the child, which waits for us, sees us go.
+    // Where one of these fails the child, which waits for us, sees us go.
+    few.as_ref().map_or(Ok(()), FewMounts::leave).map_err(LaunchError::Return)?;
     born_in.map_or(Ok(()), BornIn::leave).map_err(LaunchError::Enter)?;
     let cloned =
         cloned.map_err(|source| LaunchError::Clone { namespaces: plan.namespaces, source })?;

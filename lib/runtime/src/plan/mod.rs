@@ -15,6 +15,7 @@ mod mounts;
 mod namespaces;
 mod network;
 mod options;
+mod outlook;
 mod process;
 mod step;
 mod target;
