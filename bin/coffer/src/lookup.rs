@@ -55,6 +55,10 @@ fn find(store: &Store, word: &str, name: Option<&Reference>) -> Result<Option<En
 /// The image whose id `word` is, or begins with; `None` where `word` is no such id, or is the name
 /// of an image that is here.
 pub(crate) fn by_id(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
+    // Most words are names: for them no index is read here.
+    if digits(word).is_none() {
+        return Ok(None);
+    }
     match word.parse::<Reference>() {
         Ok(name) if store.resolve(&name)?.is_some() => Ok(None),
         _ => by_digest(store, word),
@@ -63,11 +67,7 @@ pub(crate) fn by_id(store: &Store, word: &str) -> Result<Option<Entry>, Failure>
 
 /// The one image whose digest begins with `word`.
 fn by_digest(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
-    let hex = word.strip_prefix("sha256:").unwrap_or(word);
-    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if hex.len() < FEWEST_DIGITS || !hex.bytes().all(is_digit) {
-        return Ok(None);
-    }
+    let Some(hex) = digits(word) else { return Ok(None) };
     let mut found: Vec<Entry> = store.images()?;
     found.retain(|entry| entry.descriptor.digest.hex().starts_with(hex));
     // An image has an entry for each of its names.
@@ -78,6 +78,13 @@ fn by_digest(store: &Store, word: &str) -> Result<Option<Entry>, Failure> {
         count => Err(Failure::new(format!("{word:?} is the beginning of {count} images' digests"))
             .help("type more of it: coffer images --no-trunc")),
     }
+}
+
+/// The hex digits of `word`, if it can be meant as a digest.
+fn digits(word: &str) -> Option<&str> {
+    let hex = word.strip_prefix("sha256:").unwrap_or(word);
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (hex.len() >= FEWEST_DIGITS && hex.bytes().all(is_digit)).then_some(hex)
 }
 
 /// That `word` means no image that is here.

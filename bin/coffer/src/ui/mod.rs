@@ -13,6 +13,7 @@ mod wrap;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -45,6 +46,8 @@ const NARROWEST: usize = 40;
 pub(crate) struct Ui {
     detail: Detail,
     colour: Colour,
+    /// Whether stderr is a terminal, once somebody has asked.
+    terminal: OnceLock<bool>,
 }
 
 /// Whether marks may be coloured. Source: no-color.org.
@@ -59,7 +62,7 @@ pub(crate) enum Colour {
 impl Ui {
     /// A terminal as the flags and the environment want it.
     pub(crate) fn new(detail: Detail, colour: Colour) -> Self {
-        Self { detail, colour }
+        Self { detail, colour, terminal: OnceLock::new() }
     }
 
     /// The same with another amount of words.
@@ -106,10 +109,15 @@ impl Ui {
         self.data(&text)
     }
 
+    /// Whether stderr is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        *self.terminal.get_or_init(|| io::stderr().is_terminal())
+    }
+
     /// Whether the steps of a longer command are shown.
     pub(crate) fn shows_steps(&self) -> bool {
         match self.detail {
-            Detail::Automatic => io::stderr().is_terminal(),
+            Detail::Automatic => self.is_terminal(),
             Detail::Steps => true,
             Detail::Notes | Detail::Quiet => false,
         }
@@ -154,7 +162,7 @@ impl Ui {
     }
 
     fn paint(&self, text: &str, sgr: &str) -> String {
-        if self.colour == Colour::OnTerminal && io::stderr().is_terminal() {
+        if self.colour == Colour::OnTerminal && self.is_terminal() {
             format!("\x1b[{sgr}m{text}\x1b[0m")
         } else {
             text.to_owned()

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ struct Bar {
 impl Progress {
     /// Bars that are drawn if `ui` shows steps and stderr is a terminal.
     pub(crate) fn new(ui: &Ui) -> Self {
-        let live = ui.shows_steps() && io::stderr().is_terminal();
+        let live = ui.shows_steps() && ui.is_terminal();
         let state = State { bars: BTreeMap::new(), drawn: 0, last: None };
         Self { live, state: Mutex::new(state) }
     }

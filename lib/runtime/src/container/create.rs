@@ -127,8 +127,11 @@ fn prepare(
     let pids = if request.limits.pids.is_some() { Pids::Asked } else { Pids::Default };
     let limits = Limits::from_spec(&resources.unwrap_or_default(), pids)?;
     // The specification says what was asked for; what coffer adds depends on the host.
-    let limits = if request.limits.memory.is_some() { limits } else { with_default(limits) };
-    let (memory, _) = of_host();
+    let (memory, swap) = of_host();
+    let limits = match request.limits.memory {
+        Some(_) => limits,
+        None => limits.leaving_room(memory, swap),
+    };
     record.opened.extend(limits.opened(memory).into_iter().filter_map(|gap| gap.from));
     let stop_signal = spec::stop_signal(image, request).unwrap_or("TERM");
     let config = Config {
@@ -168,13 +171,8 @@ fn prepare(
 /// The limits of a container for which nobody has said any.
 pub fn usual_limits() -> Limits {
     let pids = u64::try_from(spec::DEFAULT_PIDS).ok().map(Pids::Default);
-    with_default(Limits { pids, ..Limits::default() })
-}
-
-/// The limits of a container for whose memory nobody has said a limit.
-fn with_default(limits: Limits) -> Limits {
     let (memory, swap) = of_host();
-    limits.leaving_room(memory, swap)
+    Limits { pids, ..Limits::default() }.leaving_room(memory, swap)
 }
 
 /// Memory can belong to none but the container's ids.
