@@ -3,20 +3,19 @@
 use std::fs;
 
 use coffer_tests::containerd::Containerd;
-use coffer_tests::criu::{COUNTER, criu};
+use coffer_tests::criu::{COUNTER, Ear, criu};
 use coffer_tests::image::catalogue::BUSYBOX;
 use coffer_tests::program;
 
 /// A containerd for containers that count.
-struct Counting(Containerd);
+struct Counting(Containerd, Ear);
 
 impl Counting {
     fn new() -> Self {
         let containerd = Containerd::with(&BUSYBOX);
         let data = containerd.folder().join("data");
         fs::create_dir(&data).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, data.join("fifo"), 0o600.into()).unwrap();
-        Self(containerd)
+        Self(containerd, Ear::of(&data))
     }
 
     /// Flags with the volume for a count.
@@ -26,7 +25,7 @@ impl Counting {
     }
 
     fn heard(&self) -> String {
-        fs::read_to_string(self.0.folder().join("data/fifo")).unwrap()
+        self.1.hears()
     }
 
     fn counts(&self, id: &str) -> String {

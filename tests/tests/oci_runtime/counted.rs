@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use coffer_tests::criu::Ear;
 pub(crate) use coffer_tests::criu::{COUNTER, criu};
 use coffer_tests::oci::Runtime;
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub(crate) struct Counted {
     pub(crate) criu: String,
     pub(crate) bundle: PathBuf,
     pub(crate) id: String,
+    ear: Ear,
 }
 
 impl Counted {
@@ -36,7 +38,7 @@ impl Counted {
         let runtime = Runtime::ours();
         let data = runtime.folder().join("data");
         fs::create_dir(&data).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, data.join("fifo"), 0o600.into()).unwrap();
+        let ear = Ear::of(&data);
         let bundle = runtime.bundle(COUNTER, |config| {
             config["mounts"].as_array_mut().unwrap().push(json!({
                 "destination": "/data", "type": "bind", "source": data, "options": ["bind", "rw"],
@@ -45,7 +47,7 @@ impl Counted {
         });
         fs::create_dir(bundle.join("rootfs/data")).unwrap();
         let criu = criu.to_string_lossy().into_owned();
-        Self { runtime, criu, bundle, id: format!("{name}-{}", std::process::id()) }
+        Self { runtime, criu, bundle, ear, id: format!("{name}-{}", std::process::id()) }
     }
 
     pub(crate) fn start(&self) {
@@ -56,7 +58,7 @@ impl Counted {
 
     /// What it says next.
     pub(crate) fn heard(&self) -> String {
-        fs::read_to_string(self.runtime.folder().join("data/fifo")).unwrap()
+        self.ear.hears()
     }
 
     pub(crate) fn counts(&self) -> String {
