@@ -1,4 +1,4 @@
-//! `coffer stats`: what containers use, in docker's words.
+//! `coffer stats` and `coffer system df`: what containers use and take, in docker's words.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -61,4 +61,42 @@ fn root_it_is_shown_until_it_ends() {
     assert_eq!(lines.map(Result::unwrap).last().unwrap(), "--");
     assert!(stats.wait().unwrap().success());
     assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+#[test]
+fn root_what_is_kept_is_added_up() {
+    if !program::root() {
+        return;
+    }
+    let (coffer, name) = Coffer::with(&BUSYBOX);
+    let kinds = || -> Value {
+        let json = coffer.must(&["system", "df", "--json"]);
+        serde_json::from_str::<Value>(&json).unwrap()["kinds"].take()
+    };
+    let counts = |kinds: &Value| {
+        let row = |row: &Value| (row["total"].as_u64().unwrap(), row["active"].as_u64().unwrap());
+        kinds.as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let bytes = |kinds: &Value, at: usize, key: &str| kinds[at][key].as_u64().unwrap();
+    let writes = "head -c 3000000 /dev/zero >/file; exec sleep 1000";
+    coffer.must(&["run", "-d", "--name", "box", &name, "sh", "-c", writes]);
+    let wait = "until [ \"$(stat -c %s /file)\" = 3000000 ]; do :; done";
+    coffer.must(&["exec", "box", "timeout", "60", "sh", "-c", wait]);
+    let now = kinds();
+    assert_eq!(counts(&now), [(1, 1), (1, 1), (1, 1)], "{now}");
+    assert!((0..3).all(|at| bytes(&now, at, "reclaimable_bytes") == 0), "{now}");
+    assert!(bytes(&now, 2, "bytes") >= 3_000_000, "{now}");
+
+    coffer.must(&["kill", "box"]);
+    coffer.must(&["wait", "box"]);
+    let ended = kinds();
+    assert_eq!(counts(&ended), [(1, 1), (1, 1), (1, 0)], "{ended}");
+    assert_eq!(bytes(&ended, 2, "bytes"), bytes(&ended, 2, "reclaimable_bytes"));
+    coffer.must(&["rm", "box"]);
+    let table = coffer.must(&["system", "df"]);
+    assert!(table.starts_with("TYPE         TOTAL   ACTIVE   SIZE"), "{table}");
+    assert_eq!(table.matches("(100%)").count(), 2, "{table}");
+    coffer.must(&["system", "prune", "--all"]);
+    let line = coffer.must(&["system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}}"]);
+    assert_eq!(line, "Images 0 0 B\nLayers 0 0 B\nContainers 0 0 B\n");
 }

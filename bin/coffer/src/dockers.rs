@@ -130,7 +130,6 @@ const MISSING: &[Missing] = &[
     lacks(&["volume"], "volumes are folders of the host, and have no names of their own", "coffer run -v DIR:/PATH"),
     lacks(&["container prune"], "stopped containers go with what else nothing names",
         "coffer system prune --containers"),
-    lacks(&["system df"], "what images and containers take is not added up yet", "coffer images, and du on the data root that coffer info names"),
     lacks(&["system events"], "there is no daemon that could tell", "coffer wait NAME, or coffer logs --follow NAME"),
     lacks(&["healthcheck"], "there is no daemon that could ask after a container's health", "coffer exec NAME COMMAND"),
 ];

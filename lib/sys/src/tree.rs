@@ -1,5 +1,6 @@
-//! Removes a whole tree that somebody else may have made, by directory fd.
+//! Removes and measures whole trees that somebody else may have made, by directory fd.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -81,6 +82,50 @@ fn remove_entry(parent: BorrowedFd<'_>, entry: &Entry, walk: &mut Walk<'_>) -> i
     Ok(rfs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
+/// The bytes that `name` in `parent` takes on its disk, with all that is below it: what one file
+/// has by several names once, nothing that is mounted there, and nothing below 48 levels, so that
+/// a tree that was made to be deep costs nobody his fds. What goes meanwhile is nothing.
+///
+/// # Errors
+/// What man 2 openat and man 2 getdents64 list.
+pub fn size(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<u64> {
+    measure(parent, name, &mut Measure { device: None, several: HashSet::new(), depth: 0 })
+}
+
+struct Measure {
+    /// The file system of the top.
+    device: Option<u64>,
+    /// Files that have several names.
+    several: HashSet<u64>,
+    depth: usize,
+}
+
+fn measure(parent: BorrowedFd<'_>, name: &OsStr, seen: &mut Measure) -> io::Result<u64> {
+    let stat = match rfs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(0),
+        stat => stat?,
+    };
+    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    let is_elsewhere = *seen.device.get_or_insert(stat.st_dev) != stat.st_dev;
+    if is_elsewhere || (!is_folder && stat.st_nlink > 1 && !seen.several.insert(stat.st_ino)) {
+        return Ok(0);
+    }
+    // Blocks of 512 bytes, whatever the file system's are (man 3 stat).
+    let mut bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    if is_folder && seen.depth < DEEPEST {
+        let folder = match open(parent, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(bytes),
+            folder => folder?,
+        };
+        seen.depth += 1;
+        for entry in dir::entries(folder.as_fd())? {
+            bytes = bytes.saturating_add(measure(folder.as_fd(), &entry.name, seen)?);
+        }
+        seen.depth -= 1;
+    }
+    Ok(bytes)
+}
+
 /// Removes what goes with one call: anything but a folder, and a folder that is empty.
 fn unlink(parent: BorrowedFd<'_>, entry: &Entry) -> rustix::io::Result<()> {
     let flags = match entry.kind {
@@ -132,6 +177,26 @@ mod tests {
         assert!(!remove(top.as_fd(), OsStr::new("a")).unwrap());
         assert!(dir::entries(top.as_fd()).unwrap().is_empty());
         assert!(dir::open("/etc".as_ref()).is_ok());
+    }
+
+    #[test]
+    fn a_tree_is_measured_without_what_it_points_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = dir::open(folder.path()).unwrap();
+        let tree = folder.path().join("a");
+        dir::make(top.as_fd(), "a", Mode::RWXU).unwrap();
+        let empty = size(top.as_fd(), OsStr::new("a")).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+        std::fs::write(tree.join("file"), vec![1; 100_000]).unwrap();
+        let one = size(top.as_fd(), OsStr::new("a")).unwrap();
+        assert!(one >= empty + 100_000, "{empty} {one}");
+        let inside = dir::open_at(top.as_fd(), "a").unwrap();
+        rfs::linkat(&inside, "file", &inside, "again", AtFlags::empty()).unwrap();
+        rfs::symlinkat("/", &inside, "away").unwrap();
+        assert!(size(top.as_fd(), OsStr::new("a")).unwrap() < one + 100_000);
+        deep(&inside, 3000);
+        size(top.as_fd(), OsStr::new("a")).unwrap();
+        assert_eq!(size(top.as_fd(), OsStr::new("none")).unwrap(), 0);
     }
 
     #[test]

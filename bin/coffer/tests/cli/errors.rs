@@ -58,11 +58,11 @@ fn a_long_form_that_docker_has() {
 #[test]
 fn second_words_that_there_are_not() {
     fails(
-        "system df",
+        "system events",
         125,
-        "error: coffer does not have docker's \"system df\"\n\
-         \x20  = what images and containers take is not added up yet\n\
-         help: coffer images, and du on the data root that coffer info names\n",
+        "error: coffer does not have docker's \"system events\"\n\
+         \x20  = there is no daemon that could tell\n\
+         help: coffer wait NAME, or coffer logs --follow NAME\n",
     );
     fails(
         "system clean",
