@@ -2,7 +2,9 @@
 
 use coffer_confine::confinement::{Control, Gap};
 use coffer_confine::posture;
+use coffer_oci::runtime::Spec;
 use coffer_runtime::cgroup::{Asker, Controller, Limits, Pids, Place, Swap, of_host};
+use coffer_runtime::disk::Reserve;
 
 use crate::ui;
 
@@ -12,6 +14,16 @@ const DEFAULT: &str = "default";
 /// A line for each of memory, cpus, processes and devices.
 pub(crate) fn controls(limits: &Limits, place: &Place) -> [Control; 4] {
     [memory(limits, place), cpus(limits), processes(limits, place), devices(limits, place)]
+}
+
+/// A line for the disk: what of it the host keeps.
+pub(crate) fn disk(reserve: &Reserve, spec: Option<&Spec>) -> Control {
+    let root = spec.and_then(|spec| spec.root.as_ref());
+    let (value, set_by) = match root.is_some_and(|root| root.readonly) {
+        true => ("nothing of its own to write".to_owned(), "--read-only"),
+        false => (format!("ended before the last {}", ui::bytes(reserve.bytes())), DEFAULT),
+    };
+    Control { control: "disk", value, set_by: set_by.to_owned() }
 }
 
 /// What is not held back: what has no limit, and what this host does not enforce.

@@ -153,8 +153,10 @@ pub enum Held {
     Tasks,
     /// Memory.
     Memory,
-    /// Files, on a disk or in memory.
+    /// Files in memory.
     Files,
+    /// Files on a disk.
+    Disk,
 }
 
 /// What a primitive concerns that the kernel let through.

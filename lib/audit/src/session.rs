@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Line};
 use crate::inside::files;
 use crate::inside::resources::WATCHES;
-use crate::primitive::{Caller, Held, Judge};
+use crate::primitive::{Caller, Judge};
 use crate::verdict::{self, Kernel, Knowledge, Outcome, Verdict};
 use crate::{Change, Primitive, Stage, Surroundings, corpus, prober, stage};
 
@@ -68,7 +68,7 @@ pub fn examine(
         seen.extend(left.and_then(used_up));
         let mut bound = None;
         if let (Judge::Held(what), Answer::Reached(_)) = (row.judge, &answer) {
-            bound = (what == Held::Memory).then(|| stage.bound()).flatten();
+            bound = stage.bound(what);
             seen.extend(stage.much(what).filter(|_| bound.is_none()));
         }
         let known = Knowledge { host, inside, kernel, secrets, text, bound };

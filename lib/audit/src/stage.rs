@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the audit's own folder, by the caller's path")]
 
 mod bound;
+mod guarded;
 mod held;
 mod names;
 mod objects;
@@ -163,8 +164,18 @@ impl Stage {
         held::much(&self.program(), what)
     }
 
-    /// The most bytes of memory that the prober can take, where a limit leaves the host room.
-    pub(crate) fn bound(&self) -> Option<u64> {
+    /// The most bytes that the prober can take of `what`, where that leaves the host room.
+    pub(crate) fn bound(&self, what: Held) -> Option<u64> {
+        match what {
+            Held::Memory => self.bound_of_memory(),
+            Held::Disk => {
+                held::processes(&self.program()).iter().find_map(|one| guarded::disk(one))
+            }
+            Held::Tasks | Held::Files => None,
+        }
+    }
+
+    fn bound_of_memory(&self) -> Option<u64> {
         let total = memory_line("MemTotal:");
         let processes = held::processes(&self.program());
         let all: Option<Vec<u64>> =

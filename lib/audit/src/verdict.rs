@@ -60,8 +60,8 @@ pub struct Knowledge<'a> {
     pub secrets: &'a [String],
     /// What the host reads in the file of a row that compares texts.
     pub text: &'a str,
-    /// The most bytes that the prober can hold of what a row takes, where a limit leaves the host
-    /// room: then it has taken what is its own.
+    /// The most bytes that the prober can hold of what a row takes, where a limit or a guard leaves
+    /// the host room: then it has taken what is its own.
     pub bound: Option<u64>,
 }
 

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod cgroup;
 pub mod container;
 pub mod criu;
+pub mod disk;
 pub mod gate;
 pub mod hosts;
 mod init;

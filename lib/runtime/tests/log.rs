@@ -108,6 +108,7 @@ fn following_loses_nothing_over_rotation_and_ends_with_the_container() {
             started: None,
             finished: Timestamp::now(),
             oom_killed: false,
+            ended_for: None,
         };
         stopped.phase = Phase::Stopped(exit);
         let text = serde_json::to_vec(&stopped).unwrap();

@@ -68,6 +68,7 @@ fn describe(order: &mut Order<'_>, json: bool) -> Outcome {
         let (record, config) = (ready.record(), ready.config());
         let mut explanation = config.confinement.explain();
         explanation.controls.extend(limits::controls(&config.limits, &record.cgroup));
+        explanation.controls.push(limits::disk(&ready.reserve()?, Some(&config.spec)));
         explanation.gaps.extend(limits::gaps(&config.limits, &record.cgroup));
         explain::text::holds(ui, &explanation.controls, &explanation.gaps)?;
     }

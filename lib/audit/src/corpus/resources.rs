@@ -2,7 +2,7 @@
 
 use crate::Control::{Capabilities, Limits, UserNamespace};
 use crate::inside::{resources, settings};
-use crate::primitive::Held::{Files, Memory, Tasks};
+use crate::primitive::Held::{Disk, Files, Memory, Tasks};
 use crate::primitive::Judge::{Held, Quota};
 use crate::primitive::{Primitive, row};
 
@@ -10,7 +10,7 @@ use crate::primitive::{Primitive, row};
 pub(super) const ROWS: &[Primitive] = &[
     row("use.tasks", "have 2,500 tasks", Limits, resources::processes).judged(Held(Tasks)).stays_of_users("without a delegated control group nothing but the user's own limit counts"),
     row("use.memory", "use 512 MiB of memory, with no limit that leaves the host room", Limits, resources::memory).judged(Held(Memory)).meant().stays_of_users("without a delegated control group nothing but the user's own limit counts"),
-    row("use.disk", "use 256 MiB of disk", Limits, resources::disk).judged(Held(Files)).stays("the writable layer has no quota; --read-only leaves none to write"),
+    row("use.disk", "use 256 MiB of disk, with nobody who keeps the host room", Limits, resources::disk).judged(Held(Disk)).meant(),
     row("use.shm", "use 128 MiB of /dev/shm", Limits, |_| resources::shared_memory("/dev/shm")).judged(Held(Files)),
     row("use.dev", "use 128 MiB of /dev", Limits, |_| resources::shared_memory("/dev")).judged(Held(Files)),
     row("use.inotify", "use up inotify instances of the host's user", UserNamespace, |_| resources::watches()).judged(Quota).stays_of_users("what the user's containers use is the user's"),

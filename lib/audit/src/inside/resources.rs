@@ -49,6 +49,11 @@ pub(crate) fn shared_memory(path: &str) -> Tried {
 /// Fills the disk that the root lies on.
 pub(crate) fn disk(handed: &Handed) -> Tried {
     spares(handed, 2048 * MIB)?;
+    // So far above what anybody keeps of it that nobody is hurt, nor ended.
+    let about = rustix::fs::statvfs("/")?;
+    if about.f_bavail.saturating_mul(about.f_frsize) < 2048 * MIB {
+        return untried("the disk has no 2048 MiB to spare");
+    }
     fills("/", 256 * MIB)
 }
 

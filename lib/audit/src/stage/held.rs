@@ -24,13 +24,15 @@ pub(super) fn much(program: &Path, what: Held) -> Option<Change> {
     let of = match what {
         Held::Tasks => tasks,
         Held::Memory => memory,
-        Held::Files => files,
+        Held::Files | Held::Disk => files,
     };
     let count: u64 = processes(program).iter().map(|process| of(process)).sum();
     let (least, text) = match what {
         Held::Tasks => (1_000, format!("the host sees {count} tasks")),
         Held::Memory => (256 << 20, format!("the host sees {} MiB of memory taken", count >> 20)),
-        Held::Files => (64 << 20, format!("the host sees {} MiB of files taken", count >> 20)),
+        Held::Files | Held::Disk => {
+            (64 << 20, format!("the host sees {} MiB of files taken", count >> 20))
+        }
     };
     (count >= least).then(|| Change::new(text))
 }

@@ -95,7 +95,7 @@ fn carry(process: OwnedFd, master: OwnedFd) -> io::Result<Outcome> {
     let audience = Local::with_terminal(console, Stdin::Open, &[])?;
     let outside = Outside::terminal(master)?;
     let mut pump = Pump { init: process, outside, log: None, audience };
-    pump.run()?;
+    pump.run(None)?;
     end_of(&pump.init)
 }
 

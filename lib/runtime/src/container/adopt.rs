@@ -15,6 +15,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::kept::{Kept, hear, leave_caller, report};
 use super::ready::Kin;
 use super::{ContainerError, DataRoot, Reported};
+use crate::disk::Watch;
 use crate::log::{Rotation, Writer};
 use crate::monitor::{Outside, Pump, Server};
 use crate::state::{ContainerId, Locked, Phase, ProcessId, Record};
@@ -73,6 +74,8 @@ fn begin(orphan: Orphan<'_>) -> Result<Kept<'_>, ContainerError> {
     let outside = Outside::again(locked.dir()).map_err(carry)?;
     let dir = locked.dir().try_clone_to_owned().map_err(carry)?;
     let cgroup = record.cgroup.open()?;
+    let started = record.started().unwrap_or(record.created);
+    let watch = Watch::again(locked.dir(), started).map_err(carry)?;
     let me = myself(root, &id)?;
     if let Phase::Running(running) = &mut record.phase {
         running.parent = me;
@@ -81,7 +84,7 @@ fn begin(orphan: Orphan<'_>) -> Result<Kept<'_>, ContainerError> {
     let folder = locked.unlock()?;
     let log = Some(Writer::new(dir, Rotation::default()));
     let pump = Pump { init, outside, log, audience };
-    Ok(Kept { root, folder, record, cgroup, pump, kin: Kin::Adopted })
+    Ok(Kept { root, folder, record, cgroup, pump, kin: Kin::Adopted, watch })
 }
 
 fn myself(root: &DataRoot, id: &ContainerId) -> Result<ProcessId, ContainerError> {

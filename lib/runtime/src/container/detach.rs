@@ -13,6 +13,7 @@ use super::ready::{Kin, screen_or};
 use super::start::{self, Started};
 use super::{Container, ContainerError, DataRoot, Ready, Reported};
 use crate::cgroup::Cgroup;
+use crate::disk::Watch;
 use crate::monitor::{Attach, Attached, Feed, Pump, Server, attach, fifos};
 use crate::spec::Terminal;
 use crate::state::{Phase, Record};
@@ -107,11 +108,10 @@ fn become_monitor(ready: &Ready<'_>, tell: &OwnedFd, seat: Option<&OwnedFd>) -> 
 /// Starts the container. Everything that only the start needed is dropped here.
 fn begin(mut ready: Ready<'_>, seat: Option<OwnedFd>) -> Result<Kept<'_>, ContainerError> {
     match begin_with(&mut ready, seat) {
-        Ok(pump_and_cgroup) => {
-            let (pump, cgroup) = pump_and_cgroup;
+        Ok((pump, cgroup, watch)) => {
             let Ready { root, locked, record, .. } = ready;
             let folder = locked.unlock()?;
-            Ok(Kept { root, folder, record, cgroup, pump, kin: Kin::Child })
+            Ok(Kept { root, folder, record, cgroup, pump, kin: Kin::Child, watch })
         }
         Err(error) => Err(ready.undo(error)),
     }
@@ -120,7 +120,7 @@ fn begin(mut ready: Ready<'_>, seat: Option<OwnedFd>) -> Result<Kept<'_>, Contai
 fn begin_with(
     ready: &mut Ready<'_>,
     seat: Option<OwnedFd>,
-) -> Result<(Pump<Server>, Cgroup), ContainerError> {
+) -> Result<(Pump<Server>, Cgroup, Watch), ContainerError> {
     let id = ready.record.id.clone();
     let carry = |source| ContainerError::Carry { id: id.clone(), source };
     let feed = Feed::of(ready.config.stdin, seat.as_ref());
@@ -133,11 +133,12 @@ fn begin_with(
         }
     };
     let log = ready.log()?;
+    let watch = Watch::at_start(ready.locked.dir()).map_err(carry)?;
     let Started { init, terminal, cgroup } = start::start(ready, inside)?;
     // Without a copy to lend, the terminal ends with this process and not before.
     if let Some(Ok(copy)) = terminal.as_ref().map(OwnedFd::try_clone) {
         audience.lend(copy);
     }
     let outside = screen_or(&id, terminal, outside)?;
-    Ok((Pump { init, outside, log: Some(log), audience }, cgroup))
+    Ok((Pump { init, outside, log: Some(log), audience }, cgroup, watch))
 }

@@ -51,7 +51,7 @@ impl Container<'_> {
             (None, None) => return Err(carry(io::ErrorKind::NotFound.into())),
         };
         let mut pump = Pump { init, outside, log: None, audience };
-        if pump.run().map_err(carry)? == Carried::UntilLeft {
+        if pump.run(None).map_err(carry)? == Carried::UntilLeft {
             return leave(pump).map(|()| Attached::Detached).map_err(carry);
         }
         let outcome = collect(&pump.init)
@@ -134,5 +134,5 @@ fn hold(init: OwnedFd, outside: Outside, tell: OwnedFd) -> i32 {
         return 1;
     }
     memory::settle();
-    i32::from(Pump { init, outside, log: None, audience: Nobody }.run().is_err())
+    i32::from(Pump { init, outside, log: None, audience: Nobody }.run(None).is_err())
 }

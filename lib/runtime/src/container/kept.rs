@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use super::ready::{Kin, exit_of, finish};
 use super::{ContainerError, DataRoot, Reported};
 use crate::cgroup::Cgroup;
+use crate::disk::{Guard, Ward, Watch};
 use crate::monitor::{Pump, Server};
 use crate::state::{Folder, Record};
 
@@ -22,6 +23,7 @@ pub(super) struct Kept<'r> {
     pub(super) cgroup: Cgroup,
     pub(super) pump: Pump<Server>,
     pub(super) kin: Kin,
+    pub(super) watch: Watch,
 }
 
 impl Kept<'_> {
@@ -31,11 +33,18 @@ impl Kept<'_> {
     /// # Errors
     /// What could not be recorded: the next command finds a container that ended unseen.
     pub(super) fn stay(self) -> Result<(), ContainerError> {
-        let Self { root, folder, record, cgroup, mut pump, kin } = self;
+        let Self { root, folder, record, cgroup, mut pump, kin, watch } = self;
         memory::settle();
         // Where nothing can be carried any more the container's end is still waited for.
-        drop(pump.run());
-        let exit = exit_of(&record, &pump.init, &cgroup, kin)?;
+        let ward = Ward {
+            container: folder.dir(),
+            init: record.init().map_or(0, |init| init.pid),
+            cgroup: &cgroup,
+            authority: root.authority(),
+        };
+        let mut guard = Guard::new(ward, watch);
+        drop(pump.run(Some(&mut guard)));
+        let exit = exit_of(&record, &pump.init, &guard, kin)?;
         let finished = finish(root, &folder, record, cgroup, &exit);
         pump.audience.end(exit.outcome.code());
         finished

@@ -8,6 +8,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use super::detach::{self, Seat};
 use super::start::Started;
 use super::{Config, ContainerError, DataRoot, ends_within, start};
+use crate::disk::{Guard, Reserve, Ward, Watch};
 use crate::label;
 use crate::log::{Rotation, Writer};
 use crate::monitor::{Attach, Attached, Console, Local, Outside, Pump, SignalProxy, pipes};
@@ -52,6 +53,15 @@ impl<'r> Ready<'r> {
         &self.config
     }
 
+    /// What the host keeps of the disk that it writes to.
+    ///
+    /// # Errors
+    /// [`ContainerError::Process`] where the disk cannot be looked at.
+    pub fn reserve(&self) -> Result<Reserve, ContainerError> {
+        let failed = |source| ContainerError::Process { id: self.record.id.clone(), source };
+        Reserve::of(self.locked.dir()).map_err(failed)
+    }
+
     /// Leaves it to be started later (`create`).
     ///
     /// # Errors
@@ -80,6 +90,7 @@ impl<'r> Ready<'r> {
     pub fn run(mut self, console: Console<'_>, proxy: SignalProxy) -> Result<Exit, ContainerError> {
         let id = self.record.id.clone();
         let carry = |source| ContainerError::Carry { id: id.clone(), source };
+        let watch = Watch::at_start(self.locked.dir()).map_err(carry)?;
         let audience = Local::new(console, proxy).map_err(carry)?;
         let (inside, outside) = pipes(self.config.stdin).map_err(carry)?;
         let started = match start::start(&mut self, Some(inside)) {
@@ -91,8 +102,15 @@ impl<'r> Ready<'r> {
         let folder = locked.unlock()?;
         let Started { init, cgroup, .. } = started;
         let mut pump = Pump { init, outside, log: Some(log), audience };
-        pump.run().map_err(carry)?;
-        let exit = exit_of(&record, &pump.init, &cgroup, Kin::Child)?;
+        let ward = Ward {
+            container: folder.dir(),
+            init: record.init().map_or(0, |init| init.pid),
+            cgroup: &cgroup,
+            authority: root.authority(),
+        };
+        let mut guard = Guard::new(ward, watch);
+        pump.run(Some(&mut guard)).map_err(carry)?;
+        let exit = exit_of(&record, &pump.init, &guard, Kin::Child)?;
         finish(root, &folder, record, cgroup, &exit)?;
         pump.audience.check().map_err(|source| ContainerError::Output { id, source })?;
         Ok(exit)
@@ -164,7 +182,7 @@ pub(super) enum Kin {
 pub(super) fn exit_of(
     record: &Record,
     init: &OwnedFd,
-    cgroup: &crate::cgroup::Cgroup,
+    guard: &Guard<'_>,
     kin: Kin,
 ) -> Result<Exit, ContainerError> {
     let outcome = match (kin, &record.phase) {
@@ -179,7 +197,11 @@ pub(super) fn exit_of(
     let outcome =
         outcome.map_err(|source| ContainerError::Process { id: record.id.clone(), source })?;
     let (started, finished) = (record.started(), jiff::Timestamp::now());
-    Ok(Exit { outcome, started, finished, oom_killed: cgroup.oom_kills()? > 0 })
+    let (ended_for, oom_killed) = (guard.ended(), guard.cgroup().oom_kills()? > 0);
+    if ended_for.is_some() {
+        guard.give_back();
+    }
+    Ok(Exit { outcome, started, finished, oom_killed, ended_for })
 }
 
 /// Collects a child that has ended.

@@ -248,6 +248,7 @@ impl DataRoot {
             started: record.started(),
             finished: jiff::Timestamp::now(),
             oom_killed: false,
+            ended_for: None,
         });
         Ok(locked.save(&record)?)
     }

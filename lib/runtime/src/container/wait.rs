@@ -69,5 +69,6 @@ impl Container<'_> {
 
 /// An end whose record is gone.
 fn unseen(outcome: Outcome) -> Exit {
-    Exit { outcome, started: None, finished: jiff::Timestamp::now(), oom_killed: false }
+    let finished = jiff::Timestamp::now();
+    Exit { outcome, started: None, finished, oom_killed: false, ended_for: None }
 }

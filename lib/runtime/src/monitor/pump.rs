@@ -3,11 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::stdio::{Input, Outside, Room};
 use super::wire::MOST;
+use crate::disk::Guard;
 use crate::log::{Stream, Writer};
 
 /// Who listens to a container and types into it.
@@ -74,23 +75,32 @@ pub(crate) struct Pump<A> {
 impl<A: Audience> Pump<A> {
     /// Carries on until the container's first process has ended, and then until all that was
     /// written before is read; or until the audience leaves. What another process still holds open
-    /// is not waited for.
+    /// is not waited for. Meanwhile the `guard` looks at the disk.
     ///
     /// # Errors
     /// What poll says, and a descriptor that cannot be read.
-    pub(crate) fn run(&mut self) -> io::Result<Carried> {
+    pub(crate) fn run(&mut self, mut guard: Option<&mut Guard<'_>>) -> io::Result<Carried> {
         let mut buffer = vec![0u8; MOST];
-        while !self.turn(&mut buffer)? {
+        while !self.turn(&mut buffer, guard.as_deref())? {
             if self.audience.has_left() {
                 return Ok(Carried::UntilLeft);
             }
+            if let Some(guard) = &mut guard {
+                guard.look(&self.init);
+            }
         }
-        self.drain(&mut buffer).map(|()| Carried::ToTheEnd)
+        self.drain(&mut buffer)?;
+        if let Some(words) = guard.and_then(|guard| guard.words()) {
+            let words =
+                if self.outside.input.is_terminal() { words.replace('\n', "\r\n") } else { words };
+            self.audience.show(Stream::Stderr, words.as_bytes());
+        }
+        Ok(Carried::ToTheEnd)
     }
 
     /// Waits for something to do and does it. Says whether the container has ended.
-    fn turn(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        let (ready, outputs) = self.wait()?;
+    fn turn(&mut self, buffer: &mut [u8], guard: Option<&Guard<'_>>) -> io::Result<bool> {
+        let (ready, outputs) = self.wait(guard.and_then(Guard::wait))?;
         let [init, rest @ ..] = ready.as_slice() else { return Ok(false) };
         let (outputs, rest) = rest.split_at(outputs);
         self.outside.input.flush();
@@ -123,7 +133,7 @@ impl<A: Audience> Pump<A> {
     }
 
     /// What is ready: the first process, the outputs (as many as are said), the audience.
-    fn wait(&self) -> io::Result<(Vec<PollFlags>, usize)> {
+    fn wait(&self, limit: Option<Timespec>) -> io::Result<(Vec<PollFlags>, usize)> {
         let listening = if self.audience.is_behind() { &[][..] } else { &self.outside.outputs[..] };
         let mut fds = vec![PollFd::new(&self.init, PollFlags::IN)];
         fds.extend(listening.iter().map(|output| PollFd::new(&output.fd, PollFlags::IN)));
@@ -131,7 +141,7 @@ impl<A: Audience> Pump<A> {
         let before_input = fds.len();
         let input = self.outside.input.waits_for();
         fds.extend(input.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)));
-        match poll(&mut fds, None) {
+        match poll(&mut fds, limit.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok((Vec::new(), 0)),
             Err(errno) => return Err(errno.into()),

@@ -252,6 +252,11 @@ impl Output {
 }
 
 impl Input {
+    /// Whether it is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.kind == Kind::Terminal
+    }
+
     /// Whether more can be taken.
     pub(crate) fn room(&self) -> Room {
         match &self.fd {

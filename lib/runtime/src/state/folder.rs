@@ -141,6 +141,7 @@ impl Folder {
                         started: Some(running.started),
                         finished: Timestamp::now(),
                         oom_killed: false,
+                        ended_for: None,
                     })
                 })
             }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContainerId, Name, ProcessId};
 use crate::cgroup::{CgroupError, Place};
+use crate::disk::Scarce;
 
 /// The version of the format that this build writes and reads.
 const VERSION: u32 = 1;
@@ -127,6 +128,9 @@ pub struct Exit {
     pub finished: Timestamp,
     /// Whether the kernel killed something in it for want of memory.
     pub oom_killed: bool,
+    /// What of the disk it was about to take the last of, where it was ended for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_for: Option<Scarce>,
 }
 
 /// What a process returned.
@@ -203,6 +207,14 @@ impl Record {
 }
 
 impl Record {
+    /// Its first process, while it runs.
+    pub(crate) fn init(&self) -> Option<&ProcessId> {
+        match &self.phase {
+            Phase::Running(running) => Some(&running.init),
+            _ => None,
+        }
+    }
+
     /// When its process was started, whether it runs or has ended.
     pub fn started(&self) -> Option<Timestamp> {
         match &self.phase {
@@ -269,6 +281,7 @@ mod tests {
             started: Some(Timestamp::UNIX_EPOCH),
             finished: Timestamp::UNIX_EPOCH,
             oom_killed: true,
+            ended_for: Some(Scarce::Bytes),
         });
         let text = serde_json::to_vec(&record).unwrap();
         assert_eq!(serde_json::from_slice::<Record>(&text).unwrap(), record);

@@ -9,6 +9,7 @@ use coffer_confine::user::Identity;
 use coffer_oci::Digest;
 use coffer_runtime::cgroup::Manager;
 use coffer_runtime::container::usual_limits;
+use coffer_runtime::disk::Reserve;
 use coffer_runtime::label;
 use coffer_runtime::plan::Authority;
 use coffer_runtime::spec::{self, Joined, Request};
@@ -25,8 +26,8 @@ const NOT_CHECKED: [&str; 2] = ["who made the image", "known vulnerabilities"];
 /// The range that stands for that of any container in a fence that nobody has.
 const RANGE: (u32, u32) = (0x7000_0000, 65_536);
 
-/// An image by its name and digest.
-pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
+/// An image by its name and digest; the host keeps `reserve` of the disk that its containers write to.
+pub(super) fn subject(name: &str, digest: &Digest, reserve: &Reserve) -> Result<Subject, Failure> {
     let (request, root) = (Request::default(), rustix::process::geteuid().is_root());
     let ids = match root {
         true => IdMap::contiguous(RANGE.0, RANGE.1),
@@ -66,6 +67,7 @@ pub(super) fn subject(name: &str, digest: &Digest) -> Result<Subject, Failure> {
     let usual = usual_limits();
     let place = Manager::discover()?.plan(&ContainerId::random()?, &usual)?;
     controls.extend(limits::controls(&usual, &place));
+    controls.push(limits::disk(reserve, None));
     let gaps = gaps.chain(limits::gaps(&usual, &place)).collect();
     Ok(Subject {
         headline: format!("{name}  {digest}  an image; what `coffer run` gives it without a flag"),

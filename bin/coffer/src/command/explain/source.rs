@@ -10,6 +10,7 @@ use coffer_oci::Platform;
 use coffer_oci::runtime::{Mount, Resources, Spec};
 use coffer_policy::Admission;
 use coffer_runtime::container::Config;
+use coffer_runtime::disk::Reserve;
 use coffer_runtime::state::{Containers, Folder, Record, StateError, Status};
 use jiff::Timestamp;
 use rustix::fs::Access;
@@ -50,7 +51,7 @@ pub(super) fn subject(context: &Context, name: &str) -> Result<Subject, Failure>
         return process(pid);
     }
     let entry = lookup::image(&store, name, &Platform::host())?;
-    image::subject(name, &entry.descriptor.digest)
+    image::subject(name, &entry.descriptor.digest, &Reserve::of(store.root())?)
 }
 
 fn container(containers: &Containers, folder: &Folder) -> Result<Subject, Failure> {
@@ -61,6 +62,7 @@ fn container(containers: &Containers, folder: &Folder) -> Result<Subject, Failur
     let (mut controls, mut gaps) = (vec![admitted(&config.admission)], explanation.gaps);
     controls.extend(explanation.controls);
     controls.extend(limits::controls(&config.limits, &record.cgroup));
+    controls.push(limits::disk(&Reserve::of(containers.dir())?, Some(&config.spec)));
     gaps.extend(limits::gaps(&config.limits, &record.cgroup));
     let files = folder.id().as_str();
     let paths = given(&config.spec.mounts, |source| !source.contains(files));

@@ -3,6 +3,7 @@
 use coffer_oci::runtime::{Mount, NamespaceKind};
 use coffer_runtime::cgroup::{Limits, Pids, Swap};
 use coffer_runtime::container::Config;
+use coffer_runtime::disk::Scarce;
 use coffer_runtime::monitor::Stdin;
 use coffer_runtime::spec::{Init, Terminal};
 use coffer_runtime::state::{Containers, Folder, Record, Removal, Status};
@@ -23,6 +24,7 @@ struct State {
     exit_code: u8,
     #[serde(rename = "OOMKilled")]
     oom_killed: bool,
+    error: &'static str,
     started_at: Option<jiff::Timestamp>,
     finished_at: Option<jiff::Timestamp>,
 }
@@ -42,6 +44,7 @@ impl State {
             pid: running.map_or(0, |running| running.init.pid),
             exit_code: exit.map_or(0, |exit| exit.outcome.code()),
             oom_killed: exit.is_some_and(|exit| exit.oom_killed),
+            error: exit.and_then(|exit| exit.ended_for).map_or("", Scarce::sentence),
             started_at: record.and_then(Record::started),
             finished_at: exit.map(|exit| exit.finished),
         }

@@ -3,6 +3,7 @@
 mod docker;
 mod filter;
 
+use coffer_runtime::disk::Scarce;
 use coffer_runtime::state::{Listed, Record, Status};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -65,6 +66,7 @@ struct Item<'a> {
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
     exit_code: Option<u8>,
+    ended_for: Option<Scarce>,
     pid: Option<i32>,
     labels: Option<&'a std::collections::BTreeMap<String, String>>,
     opened: &'a [String],
@@ -210,7 +212,8 @@ fn status(listed: &Listed, now: Timestamp) -> String {
             format!("Up {}{paused}", ui::age(running.started, now))
         }
         Status::Stopped(exit) => {
-            format!("Exited ({}) {} ago", exit.outcome.code(), ui::age(exit.finished, now))
+            let why = if exit.ended_for.is_some() { " (disk)" } else { "" };
+            format!("Exited ({}) {} ago{why}", exit.outcome.code(), ui::age(exit.finished, now))
         }
         Status::Removing => "Removal In Progress".to_owned(),
         Status::Wreck => "Dead (coffer rm removes it)".to_owned(),
@@ -236,6 +239,7 @@ impl<'a> Item<'a> {
             started: running.map(|running| running.started),
             finished: exit.map(|exit| exit.finished),
             exit_code: exit.map(|exit| exit.outcome.code()),
+            ended_for: exit.and_then(|exit| exit.ended_for),
             pid: running.map(|running| running.init.pid),
             labels: record.map(|record| &record.labels),
             opened: record.map_or(&[], |record| &record.opened),

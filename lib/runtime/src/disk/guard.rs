@@ -1,0 +1,205 @@
+//! Looks at the disk while a container runs, and ends the container that takes the last of it.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use coffer_confine::ids;
+use jiff::Timestamp;
+use rustix::event::Timespec;
+use rustix::process::{Signal, pidfd_send_signal};
+
+use super::count::{Grown, Question, named};
+use super::give_back::give_back;
+use super::hidden;
+use super::reserve::{Amounts, Disk, Reserve, Scarce};
+use crate::cgroup::Cgroup;
+use crate::plan::Authority;
+
+/// How much earlier than it was a moment is taken to be: the kernel's clock for files stands still
+/// between two of its ticks.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What is remembered of the disk from before a container could write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    reserve: Reserve,
+    /// When there was last enough room.
+    since: Timestamp,
+    /// How much was free then; nobody knows of one that was watched by somebody else before.
+    free: Option<Amounts>,
+}
+
+impl Watch {
+    /// For a container that is about to start, whose folder is `container`.
+    ///
+    /// # Errors
+    /// What man 3 statvfs lists.
+    pub(crate) fn at_start(container: BorrowedFd<'_>) -> io::Result<Self> {
+        let (since, disk) = (Timestamp::now(), Disk::of(container)?);
+        Ok(Self { reserve: Reserve::at_start(&disk), since, free: Some(disk.free) })
+    }
+
+    /// For one that was started at `started`, and is taken over: what it has written since then was
+    /// seen by nobody.
+    ///
+    /// # Errors
+    /// As [`Self::at_start`].
+    pub(crate) fn again(container: BorrowedFd<'_>, started: Timestamp) -> io::Result<Self> {
+        Ok(Self { reserve: Reserve::of(container)?, since: started, free: None })
+    }
+}
+
+/// Whom a guard watches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ward<'a> {
+    /// Its folder.
+    pub(crate) container: BorrowedFd<'a>,
+    /// The pid of its first process.
+    pub(crate) init: i32,
+    /// Its groups.
+    pub(crate) cgroup: &'a Cgroup,
+    /// Whose its files are.
+    pub(crate) authority: Authority,
+}
+
+/// Whoever waits for a container, as long as it runs.
+#[derive(Debug)]
+pub(crate) struct Guard<'a> {
+    ward: Ward<'a>,
+    watch: Watch,
+    next: Instant,
+    /// What was free when it was last counted, while there is too little.
+    counted: Option<Amounts>,
+    ended: Option<Scarce>,
+}
+
+impl<'a> Guard<'a> {
+    pub(crate) fn new(ward: Ward<'a>, watch: Watch) -> Self {
+        Self { ward, watch, next: Instant::now(), counted: None, ended: None }
+    }
+
+    /// How long nobody has to look; without end once the container was ended.
+    pub(crate) fn wait(&self) -> Option<Timespec> {
+        let left = self.next.saturating_duration_since(Instant::now());
+        // What is rounded up is due when the time is over.
+        let ms = i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
+        let wait = Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 };
+        self.ended.is_none().then_some(wait)
+    }
+
+    /// The container's groups.
+    pub(crate) fn cgroup(&self) -> &Cgroup {
+        self.ward.cgroup
+    }
+
+    /// What it has ended the container for.
+    pub(crate) fn ended(&self) -> Option<Scarce> {
+        self.ended
+    }
+
+    /// Looks, where it is time to, and ends the container whose first process is `init` where that
+    /// has taken what the host keeps.
+    pub(crate) fn look(&mut self, init: &OwnedFd) {
+        let now = Instant::now();
+        if self.ended.is_some() || now < self.next {
+            return;
+        }
+        let since = Timestamp::now();
+        // A disk that cannot be looked at can hardly be written.
+        let free = Disk::of(self.ward.container).map_or(Amounts::NONE, |disk| disk.free);
+        self.next = now + self.watch.reserve.wait(free);
+        let touched = |what: &Scarce| self.watch.reserve.is_touched(free, *what);
+        let scarce: Vec<Scarce> =
+            [Scarce::Bytes, Scarce::Inodes].into_iter().filter(touched).collect();
+        if scarce.is_empty() {
+            (self.watch.since, self.watch.free, self.counted) = (since, Some(free), None);
+        } else if self.is_news(free, &scarce) {
+            self.counted = Some(free);
+            self.ended = self.judge(free, &scarce);
+            if self.ended.is_some() {
+                // It may have ended by itself meanwhile. With it goes its whole pid namespace, and
+                // what has none of its own with its groups, once it is waited for.
+                pidfd_send_signal(init, Signal::KILL).ok();
+            }
+        }
+    }
+
+    /// Whether so much has gone since it was last counted that this container may have taken it.
+    fn is_news(&self, free: Amounts, scarce: &[Scarce]) -> bool {
+        let Some(before) = self.counted else { return true };
+        let trifle = self.watch.reserve.trifle();
+        scarce.iter().any(|what| {
+            let step = (trifle.of(*what) / 2).min(before.of(*what) / 2).max(1);
+            before.of(*what).saturating_sub(free.of(*what)) >= step
+        })
+    }
+
+    /// For what this container is to be ended.
+    fn judge(&self, free: Amounts, scarce: &[Scarce]) -> Option<Scarce> {
+        let trifle = self.watch.reserve.trifle();
+        let wanted = |what| if scarce.contains(&what) { trifle.of(what).max(1) } else { u64::MAX };
+        let enough = Amounts { bytes: wanted(Scarce::Bytes), inodes: wanted(Scarce::Inodes) };
+        let since = Timestamp::now().min(self.watch.since) - TICK;
+        let nanoseconds = u64::try_from(since.subsec_nanosecond()).unwrap_or(0);
+        let question = Question { since: (since.as_second(), nanoseconds), enough };
+        let grown = self.count(&question);
+        let gone = self.watch.free.map_or(enough, |before| before.with(free, u64::saturating_sub));
+        scarce.iter().copied().find(|what| {
+            let least = enough.of(*what);
+            grown.by.of(*what) >= least || (grown.hides_more && gone.of(*what) >= least)
+        })
+    }
+
+    /// Counts while the container stands still, where it can be held: what is moved meanwhile could
+    /// be missed.
+    fn count(&self, question: &Question) -> Grown {
+        let Ward { container, init, cgroup, authority } = self.ward;
+        let held = !cgroup.is_frozen().unwrap_or(true) && cgroup.freeze().is_ok();
+        let mut grown = match authority {
+            Authority::Root => named(container, question),
+            Authority::User => of_user(|| Ok(named(container, question))),
+        };
+        if !grown.is_enough(question) {
+            match cgroup.pids() {
+                Ok(pids) if !pids.is_empty() => hidden::add(&mut grown, init, &pids, question),
+                _ => match hidden::beside(init) {
+                    Ok(pids) => hidden::add(&mut grown, init, &pids, question),
+                    Err(_) => grown.hides_more = true,
+                },
+            }
+        }
+        if held {
+            // Where that fails the next command's `unpause` or `kill` does it.
+            drop(cgroup.thaw());
+        }
+        grown
+    }
+
+    /// Gives back what the container had taken and never written, once it has ended.
+    pub(crate) fn give_back(&self) {
+        // What is left goes with the container.
+        drop(self.ward.cgroup.kill());
+        let container = self.ward.container;
+        match self.ward.authority {
+            Authority::Root => give_back(container),
+            Authority::User => {
+                of_user(|| {
+                    give_back(container);
+                    Ok(Grown::NOTHING)
+                });
+            }
+        }
+    }
+
+    /// Why it was ended, for whoever watches it.
+    pub(crate) fn words(&self) -> Option<String> {
+        Some(self.ended?.words())
+    }
+}
+
+/// The files of an ordinary user's container belong to ids that only its user namespace has.
+fn of_user(work: impl FnOnce() -> io::Result<Grown>) -> Grown {
+    let map = ids::of_caller();
+    map.ok().and_then(|map| ids::in_user_namespace(&map, work).ok()).unwrap_or(Grown::UNKNOWN)
+}
