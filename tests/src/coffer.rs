@@ -28,7 +28,7 @@ const USER: u32 = 47_110;
 /// How root becomes the ordinary user: the account exists in a private mount namespace only, and
 /// the fixture's folder is at /mnt, whatever the folders above it allow.
 const AS_USER: &str = "
-    mount --bind \"$0\" /mnt
+    mount --rbind \"$0\" /mnt
     for file in passwd group subuid subgid; do mount --bind /mnt/etc/$file /etc/$file; done
     cd /mnt/home
     exec setpriv --reuid 47110 --regid 47110 --clear-groups --inh-caps=-all /mnt/coffer \"$@\"

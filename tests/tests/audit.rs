@@ -100,11 +100,13 @@ fn root_what_stays_is_what_the_document_names() {
     for id in named.difference(&found) {
         assert_eq!(outcome(&said, id, "coffer"), "untried", "{id} does not stay");
     }
-    // What is read is no change: the host sees none but that disk is taken.
+    // What is read is no change: the host sees none.
     let rows = said["rows"].as_array().unwrap().iter();
     let seen: Vec<_> = rows.filter(|row| row["verdicts"]["coffer"]["seen"] == true).collect();
-    assert!(seen.iter().all(|row| row["id"] == "use.disk"), "{seen:#?}");
-    assert_eq!(seen.len(), found.iter().filter(|id| id.starts_with("use.")).count(), "{seen:#?}");
+    assert!(seen.is_empty(), "{seen:#?}");
+    // Of the disk it may take what the host does not keep.
+    let came_to = outcome(&said, "use.disk", "coffer");
+    assert!(["container", "untried"].contains(&came_to), "{came_to}");
     // Memory has a limit that leaves the host room, until somebody takes it away.
     let came_to = outcome(&said, "use.memory", "coffer");
     assert!(["container", "untried"].contains(&came_to), "{came_to}");

@@ -86,7 +86,7 @@ const TABLE: &[Missing] = &[
     Missing {
         verbs: RUN,
         flags: &["--storage-opt"],
-        why: "the writable layer is a folder of the data root, and has no quota of its own",
+        why: "the writable layer is a folder of the data root without a quota: a container is ended before it takes the last of the disk, and may take the rest",
         help: "let it write to memory alone: --read-only --tmpfs PATH:size=SIZE",
     },
     Missing {

@@ -171,6 +171,8 @@ fn each(
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use rustix::net::{
         AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
         SocketType, sendmsg, socketpair,
@@ -201,15 +203,18 @@ mod tests {
         let device = rfs::fstat(&file).unwrap().st_dev;
         let grown = held(device);
         assert!((SIZE..2 * SIZE).contains(&grown.by.bytes), "open twice, one file: {grown:?}");
-        assert!(!grown.hides_more, "{grown:?}");
-        let (ours, _theirs) =
+        let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .unwrap();
+        let own = open(rfs::CWD, c"/proc/self").unwrap();
+        let name = std::ffi::CString::new(theirs.as_raw_fd().to_string()).unwrap();
+        assert!(!is_busy_socket(own.as_fd(), &name));
         let mut space = [MaybeUninit::uninit(); 64];
         let mut along = SendAncillaryBuffer::new(&mut space);
         let fds = [again.as_fd()];
         assert!(along.push(SendAncillaryMessage::ScmRights(&fds)));
         sendmsg(&ours, &[io::IoSlice::new(b"x")], &mut along, SendFlags::empty()).unwrap();
+        assert!(is_busy_socket(own.as_fd(), &name));
         drop((file, again));
         let grown = held(device);
         assert!(grown.hides_more && grown.by.bytes < SIZE, "{grown:?}");
