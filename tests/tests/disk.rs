@@ -1,7 +1,12 @@
 //! A container cannot use up the disk that the store lies on: tried on small disks that may be
 //! filled, as root and as an ordinary user.
 
-#![expect(clippy::disallowed_methods, reason = "the tests' own files, by their own paths")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's own files by their own paths; what cannot be had fails it"
+)]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
