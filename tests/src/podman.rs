@@ -11,6 +11,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::coffer::binary;
+use crate::engines;
 use crate::program::{self, Outcome};
 
 /// Flags of every `podman run`: the same network as coffer's default, no pid limit.
@@ -79,6 +80,20 @@ impl Podman {
         let runtime = podman.folder.path().join("coffer-oci");
         symlink(binary(), &runtime).unwrap();
         podman.runtime = runtime;
+        podman
+    }
+
+    /// podman that is configured as docs/engines.md says, and told nothing on its command line.
+    ///
+    /// # Panics
+    /// Its configuration cannot be written.
+    #[must_use]
+    pub fn as_documented() -> Self {
+        let mut podman = Self::default();
+        podman.runtime = PathBuf::new();
+        let programs = crate::daemon::programs(podman.folder.path());
+        let configuration = engines::lines("podman", "toml", &programs);
+        fs::write(podman.folder.path().join("containers.conf"), configuration).unwrap();
         podman
     }
 
@@ -156,7 +171,10 @@ impl Podman {
 
     fn with_arguments(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.args(["--storage-driver=overlay", "--events-backend=none"]);
-        command.args(["--cgroup-manager=cgroupfs", "--runtime"]).arg(&self.runtime);
+        command.arg("--cgroup-manager=cgroupfs");
+        if !self.runtime.as_os_str().is_empty() {
+            command.arg("--runtime").arg(&self.runtime);
+        }
         match arguments {
             ["run", rest @ ..] => command.arg("run").args(RUN).args(rest),
             _ => command.args(arguments),

@@ -46,6 +46,23 @@ fn root_somebody_types_into_podman_run_and_exec() {
 }
 
 #[test]
+fn root_podman_configured_as_the_page_says_calls_ours() {
+    if !program::root() {
+        return;
+    }
+    let registry = Registry::start(Guard::Plain);
+    let podman = Podman::as_documented();
+    let name = registry.push(&BUSYBOX);
+    podman.pull(&name);
+    let format = ["info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}"];
+    let runtime = podman.run(&format).success();
+    let (word, path) = runtime.trim().split_once(' ').expect("a name and a path");
+    assert!(word == "coffer-oci" && path.ends_with("/bin/coffer-oci"), "{runtime}");
+    assert_eq!(podman.run(&["run", "--rm", &name, "echo", "inside"]).success(), "inside\n");
+    assert_eq!(podman.run(&["run", "--rm", &name, "sh", "-c", "exit 7"]).status, 7);
+}
+
+#[test]
 fn root_podman_shares_namespaces_and_volumes() {
     if !program::root() {
         return;
