@@ -19,6 +19,8 @@ fn root_what_containers_use_is_shown() {
     let two = ["sh", "-c", "sleep 1000 & sleep 1000; true"];
     coffer.must(&[&["run", "-d", "--name", "idle", &name][..], &two].concat());
     coffer.must(&["create", "--name", "still", &name]);
+    let both = "until [ \"$(pidof sleep | wc -w)\" = 2 ]; do :; done";
+    coffer.must(&["exec", "idle", "timeout", "60", "sh", "-c", both]);
 
     let json: Value =
         serde_json::from_str(&coffer.must(&["stats", "--no-stream", "--json"])).unwrap();
