@@ -154,7 +154,8 @@ fn root_an_image_runs_by_its_id() {
         &"memory".into(),
         &"cpus".into(),
         &"processes".into(),
-        &"devices".into()
+        &"devices".into(),
+        &"disk".into()
     ]));
 }
 
