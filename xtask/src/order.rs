@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use coffer_tests::image::catalogue::BUSYBOX;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
@@ -23,8 +24,9 @@ use nix::unistd::Pid;
 use crate::bench::{PROFILE, bundle, with_command};
 use crate::{package, room, shipped};
 
-/// What is traced. Its arguments: coffer as a runtime, a folder for its states, a bundle that ends,
-/// one that sleeps.
+/// What is traced: the runtime's verbs, then a run of an image that is here. Its arguments: coffer
+/// as a runtime, a folder for its states, a bundle that ends, one that sleeps, coffer, its data
+/// root, and an image in there.
 const SCRIPT: &str = r#"
 kill -STOP $$
 set -e
@@ -36,6 +38,7 @@ $oci start second
 $oci exec second /bin/true
 $oci kill second KILL
 $oci delete --force second
+"$5" --root "$6" run --rm "$7" /bin/true
 "#;
 
 /// `int3`. Source: Intel SDM volume 2, "INT n/INTO/INT3/INT1".
@@ -64,7 +67,18 @@ pub(crate) fn run() -> Result<()> {
     let (copy, functions) = with_breakpoints(&coffer, &folder)?;
     let ends = bundle(&folder, Path::new(PROFILE))?;
     let sleeps = with_command(&ends, "sleeps", &["/bin/sleep", "1000"])?;
-    let arguments = [copy.clone(), folder.join("states"), ends, sleeps];
+    let (front, root) = (folder.join("coffer"), folder.join("root"));
+    // By this name the copy is coffer; the kernel calls it what the link leads to.
+    std::os::unix::fs::symlink(&copy, &front)?;
+    let layout = format!("oci:{}", BUSYBOX.layout().display());
+    let mut unpack = Command::new(&coffer);
+    unpack.arg("--root").arg(&root).args(["run", "--rm", &layout, "/bin/true"]);
+    ensure!(unpack.status()?.success(), "the image does not run");
+    let mut tag = Command::new(&coffer);
+    tag.arg("--root").arg(&root).args(["tag", &layout, "ordered"]);
+    ensure!(tag.status()?.success(), "the image gets no name");
+    let arguments =
+        [copy.clone(), folder.join("states"), ends, sleeps, front, root, "ordered".into()];
     let tracer = Tracer { copy, functions, bases: HashMap::new(), names: Vec::new() };
     let list = room::workspace().join("bin/coffer/start.order");
     fs::write(&list, listed(&tracer.follow(&arguments)?))
