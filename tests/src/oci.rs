@@ -1,10 +1,12 @@
 //! An OCI runtime, ours or a peer, with bundles and states of its own.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -271,8 +273,13 @@ impl Drop for Runtime {
         }
         // runc leaves its version 2 group where the host's controllers are version 1's.
         if self.kind != Kind::Ours {
+            let until = Instant::now() + Duration::from_secs(60);
             for group in self.groups() {
-                drop(fs::remove_dir(group));
+                // What runc has killed may not have ended yet.
+                let busy = |error: std::io::Error| error.kind() == ErrorKind::ResourceBusy;
+                while fs::remove_dir(&group).is_err_and(busy) && Instant::now() < until {
+                    std::thread::yield_now();
+                }
             }
         }
     }
