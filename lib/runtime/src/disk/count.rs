@@ -38,11 +38,11 @@ impl Grown {
         // Each name of a file that has several is met on the way. man 2 stat: blocks are of 512
         // bytes, whatever the file system's are.
         let names = match FileType::from_raw_mode(about.st_mode) {
-            FileType::RegularFile => about.st_nlink.max(1),
+            FileType::RegularFile => usize::try_from(about.st_nlink).unwrap_or(1).max(1),
             _ => 1,
         };
-        let blocks = u64::try_from(about.st_blocks).unwrap_or(0) / names;
-        self.by.bytes = self.by.bytes.saturating_add(blocks.saturating_mul(512));
+        let blocks = usize::try_from(about.st_blocks).unwrap_or(0) / names;
+        self.by.bytes = self.by.bytes.saturating_add((blocks as u64).saturating_mul(512));
         self.by.inodes += 1;
     }
 
