@@ -15,7 +15,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::plan::Plan;
 
 /// From how many mounts on it is worth the way: that takes as long as copying so many.
-const MANY: u32 = 256;
+const MANY: u32 = 64;
 /// How many the small one has at the most.
 const FEW: u32 = 4;
 /// How many namespaces are looked at on the way to the first.
