@@ -1,8 +1,12 @@
-//! What the kernel remembers of a process that somebody else has waited for. Source: the kernel's
-//! include/uapi/linux/pidfd.h; Linux 6.15 and later.
+//! Whether a process has ended, and what the kernel remembers of one that somebody else has waited
+//! for. Source: the kernel's include/uapi/linux/pidfd.h, man 2 pidfd_open; Linux 6.15 and later for
+//! the second.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 
 /// `struct pidfd_info` in its first published size, 64 bytes.
 #[repr(C)]
@@ -41,6 +45,15 @@ pub fn wait_status(pidfd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
         Some(libc::ESRCH | libc::ENOTTY | libc::EINVAL) => Ok(None),
         _ => Err(error),
     }
+}
+
+/// Whether the process has ended, or does so while it is waited for.
+///
+/// # Errors
+/// What man 2 poll lists.
+pub fn has_ended(pidfd: BorrowedFd<'_>, patience: Timespec) -> rustix::io::Result<bool> {
+    let mut ended = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(&mut ended, Some(&patience)))? > 0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `delete`: what a container was is removed.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use coffer_sys::pidfd::has_ended;
+use rustix::event::Timespec;
 use rustix::fs::{Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::hooks::{self, HookState};
@@ -79,12 +80,12 @@ fn end(locked: &Locked, state: &State, status: Status, cgroup: &Cgroup) -> Resul
         cgroup.thaw()?;
     }
     let failed = |errno| BundleError::signal(locked.id(), errno);
-    if has_ended(&init, SHORTLY).map_err(failed)? {
+    if has_ended(init.as_fd(), SHORTLY).map_err(failed)? {
         return Ok(());
     }
     // Who is left after that was waited for already, as long.
     let patience = if cgroup.kill().is_ok() { PATIENCE } else { Timespec::default() };
-    if has_ended(&init, patience).map_err(failed)? {
+    if has_ended(init.as_fd(), patience).map_err(failed)? {
         return Ok(());
     }
     let pid = state.init.pid;
@@ -92,11 +93,6 @@ fn end(locked: &Locked, state: &State, status: Status, cgroup: &Cgroup) -> Resul
         format!(": process {tracer} traces it, and has to end or let it go first")
     });
     Err(BundleError::Unending { id: locked.id().clone(), pid, tracer })
-}
-
-fn has_ended(process: &OwnedFd, patience: Timespec) -> rustix::io::Result<bool> {
-    let mut ended = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
-    Ok(retry_on_intr(|| poll(&mut ended, Some(&patience)))? > 0)
 }
 
 /// Who traces a process. Source: man 5 proc_pid_status.

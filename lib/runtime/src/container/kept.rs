@@ -36,12 +36,7 @@ impl Kept<'_> {
         let Self { root, folder, record, cgroup, mut pump, kin, watch } = self;
         memory::settle();
         // Where nothing can be carried any more the container's end is still waited for.
-        let ward = Ward {
-            container: folder.dir(),
-            init: record.init().map_or(0, |init| init.pid),
-            cgroup: &cgroup,
-            authority: root.authority(),
-        };
+        let ward = Ward::of(&folder, &record, &cgroup, root.authority());
         let mut guard = Guard::new(ward, watch);
         drop(pump.run(Some(&mut guard)));
         let exit = exit_of(&record, &pump.init, &guard, kin)?;

@@ -102,12 +102,7 @@ impl<'r> Ready<'r> {
         let folder = locked.unlock()?;
         let Started { init, cgroup, .. } = started;
         let mut pump = Pump { init, outside, log: Some(log), audience };
-        let ward = Ward {
-            container: folder.dir(),
-            init: record.init().map_or(0, |init| init.pid),
-            cgroup: &cgroup,
-            authority: root.authority(),
-        };
+        let ward = Ward::of(&folder, &record, &cgroup, root.authority());
         let mut guard = Guard::new(ward, watch);
         pump.run(Some(&mut guard)).map_err(carry)?;
         let exit = exit_of(&record, &pump.init, &guard, Kin::Child)?;

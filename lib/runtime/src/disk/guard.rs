@@ -1,10 +1,11 @@
 //! Looks at the disk while a container runs, and ends the container that takes the last of it.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use coffer_confine::ids;
+use coffer_sys::pidfd::has_ended;
 use jiff::Timestamp;
 use rustix::event::Timespec;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -15,10 +16,14 @@ use super::hidden;
 use super::reserve::{Amounts, Disk, Reserve, Scarce};
 use crate::cgroup::Cgroup;
 use crate::plan::Authority;
+use crate::state::{Folder, Record};
 
 /// How much earlier than it was a moment is taken to be: the kernel's clock for files stands still
 /// between two of its ticks.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Not waited for.
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// What is remembered of the disk from before a container could write.
 #[derive(Clone, Copy, Debug)]
@@ -54,13 +59,27 @@ impl Watch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ward<'a> {
     /// Its folder.
-    pub(crate) container: BorrowedFd<'a>,
+    container: BorrowedFd<'a>,
     /// The pid of its first process.
-    pub(crate) init: i32,
+    init: i32,
     /// Its groups.
-    pub(crate) cgroup: &'a Cgroup,
+    cgroup: &'a Cgroup,
     /// Whose its files are.
-    pub(crate) authority: Authority,
+    authority: Authority,
+}
+
+impl<'a> Ward<'a> {
+    /// The container of `record`, which runs, in its `folder`.
+    pub(crate) fn of(
+        folder: &'a Folder,
+        record: &Record,
+        cgroup: &'a Cgroup,
+        authority: Authority,
+    ) -> Self {
+        // There is no process 0 to be looked into where none is recorded.
+        let init = record.init().map_or(0, |init| init.pid);
+        Self { container: folder.dir(), init, cgroup, authority }
+    }
 }
 
 /// Whoever waits for a container, as long as it runs.
@@ -116,10 +135,12 @@ impl<'a> Guard<'a> {
             (self.watch.since, self.watch.free, self.counted) = (since, Some(free), None);
         } else if self.is_news(free, &scarce) {
             self.counted = Some(free);
-            self.ended = self.judge(free, &scarce);
+            // Nothing can be seen of who has ended by himself while he was counted.
+            let goes_on = |_: &Scarce| !has_ended(init.as_fd(), NOW).unwrap_or(false);
+            self.ended = self.judge(free, &scarce).filter(goes_on);
             if self.ended.is_some() {
-                // It may have ended by itself meanwhile. With it goes its whole pid namespace, and
-                // what has none of its own with its groups, once it is waited for.
+                // With it goes its whole pid namespace, and what has none of its own with its
+                // groups, once it is waited for.
                 pidfd_send_signal(init, Signal::KILL).ok();
             }
         }
@@ -202,4 +223,38 @@ impl<'a> Guard<'a> {
 fn of_user(work: impl FnOnce() -> io::Result<Grown>) -> Grown {
     let map = ids::of_caller();
     map.ok().and_then(|map| ids::in_user_namespace(&map, work).ok()).unwrap_or(Grown::UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use coffer_sys::dir;
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    use super::*;
+    use crate::cgroup::Place;
+
+    /// The last room is gone, and of a process that is gone nothing can be seen.
+    #[test]
+    fn who_has_ended_by_himself_was_ended_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let container = dir::open(folder.path()).unwrap();
+        let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        let init = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let all = Amounts { bytes: u64::MAX, inodes: u64::MAX };
+        drop(child.stdin.take());
+        poll(&mut [PollFd::new(&init, PollFlags::IN)], None).unwrap();
+        let watch = Watch { reserve: Reserve(all), since: Timestamp::now(), free: Some(all) };
+        let cgroup = Place::default().open().unwrap();
+        let (container, authority) = (container.as_fd(), Authority::Root);
+        let ward = Ward { container, init: pid.as_raw_pid(), cgroup: &cgroup, authority };
+        let mut guard = Guard::new(ward, watch);
+        assert!(guard.judge(Amounts::NONE, &[Scarce::Bytes]).is_some(), "it seems to hide all");
+        guard.look(&init);
+        assert_eq!(guard.ended(), None);
+        child.wait().unwrap();
+    }
 }
