@@ -5,6 +5,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::mount::MountAttrFlags;
 
+/// The attributes of what only shows or hides something: no program, no device, no set-user-id.
+pub const INERT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
+    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+
 /// A change to a mount.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {

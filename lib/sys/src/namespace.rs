@@ -21,6 +21,16 @@ pub fn unshare_cgroup() -> rustix::io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }
 }
 
+/// Gives the calling thread a mount namespace of its own, a copy of the one that it is in, and a
+/// working folder and root that it shares with no other thread.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN` in the thread's user namespace.
+pub fn unshare_mounts() -> rustix::io::Result<()> {
+    // SAFETY: NEWNS changes what paths lead to; neither descriptors nor memory.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
 /// Makes a time namespace for what the calling thread executes or forks. Its clocks can be set
 /// until there is a process in it. Source: man 7 time_namespaces.
 ///

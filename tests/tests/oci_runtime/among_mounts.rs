@@ -28,6 +28,10 @@ fn run(
         config["mounts"].as_array_mut().unwrap().push(json!({
             "destination": "/data", "type": "bind", "source": "many/1", "options": ["bind", "ro"],
         }));
+        config["mounts"].as_array_mut().unwrap().push(json!({
+            "destination": "/sys", "type": "sysfs", "source": "sysfs",
+            "options": ["nosuid", "noexec", "nodev", "ro"],
+        }));
         change(config);
     });
     std::fs::create_dir(bundle.join("rootfs/data")).unwrap();
@@ -47,30 +51,43 @@ fn enters(call: &str) -> bool {
     call.starts_with("setns(") && call.contains("CLONE_NEWNS)")
 }
 
+/// The same in a user namespace, where proc and sysfs are shown only to who sees the host's.
+fn with_ids(config: &mut Value) {
+    let map = json!([{"containerID": 0, "hostID": 1_879_048_192_u32, "size": 65536}]);
+    config["linux"]["uidMappings"] = map.clone();
+    config["linux"]["gidMappings"] = map;
+    config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+}
+
 #[test]
 fn root_many_mounts_change_nothing_and_are_not_copied() {
     if !program::root() {
         return;
     }
     let runtime = Runtime::ours();
-    let look = "cut -d' ' -f5-6 /proc/self/mountinfo; cat /data/file; ls / /dev /sys";
-    let [few, many] = [1, 300].map(|many| run(&runtime, many, look, |_| ()));
-    assert!(few.0.contains("here\n") && few.0.contains("status 0\n"), "{}", few.0);
-    assert_eq!(few.0, many.0);
-    assert!(!few.1.iter().any(|call| enters(call)), "{:#?}", few.1);
-    // Linux before 6.12 tells of no mount namespaces.
-    if many.1.iter().any(|call| call.starts_with("ioctl(") && call.contains("ENOTTY")) {
-        return;
+    let look = "cut -d' ' -f5-6 /proc/self/mountinfo; cat /data/file; ls /sys; \
+        stat -c '%A %u %g %t:%T %n' /* /dev/*; mount -t proc proc /tmp 2>&1; echo > /dev/null";
+    for change in [|_: &mut Value| (), with_ids as fn(&mut Value)] {
+        let [few, many] = [1, 300].map(|many| run(&runtime, many, look, change));
+        for part in ["here\n", "status 0\n", "kernel\n", " 1:3 /dev/null\n", "denied"] {
+            assert!(few.0.contains(part), "{part:?} is not in {}", few.0);
+        }
+        assert_eq!(few.0, many.0);
+        assert!(!few.1.iter().any(|call| enters(call)), "{:#?}", few.1);
+        // Linux before 6.12 tells of no mount namespaces.
+        if many.1.iter().any(|call| call.starts_with("ioctl(") && call.contains("ENOTTY")) {
+            return;
+        }
+        let order = ["CLONE_NEWNS)", "clone3(", "CLONE_NEWNS)", "chroot("];
+        let mut calls = many.1.iter();
+        let in_order = order.iter().all(|part| calls.any(|call| call.contains(part)));
+        assert!(in_order, "{:#?}", many.1);
     }
-    let order = ["CLONE_NEWNS)", "clone3(", "CLONE_NEWNS)", "chroot("];
-    let mut calls = many.1.iter();
-    let in_order = order.iter().all(|part| calls.any(|call| call.contains(part)));
-    assert!(in_order, "{:#?}", many.1);
     assert_eq!(runtime.leftovers(), [""; 0]);
 }
 
 #[test]
-fn root_who_needs_the_hosts_mounts_has_them_among_many() {
+fn root_a_hook_sees_the_hosts_mounts_among_many() {
     if !program::root() {
         return;
     }
@@ -80,16 +97,8 @@ fn root_who_needs_the_hosts_mounts_has_them_among_many() {
         let seen = json!([{"path": "/bin/sh", "args": ["sh", "-c", look]}]);
         config["hooks"] = json!({"createContainer": seen});
     };
-    let ids = |config: &mut Value| {
-        let map = json!([{"containerID": 0, "hostID": 1_879_048_192_u32, "size": 65536}]);
-        config["linux"]["uidMappings"] = map.clone();
-        config["linux"]["gidMappings"] = map;
-        config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
-    };
-    for change in [hook as fn(&mut Value), ids] {
-        let (said, calls) = run(&runtime, 300, "cat /data/file; echo > /dev/null", change);
-        assert!(said.contains("here\nstatus 0\n"), "{said}");
-        assert!(!calls.iter().any(|call| enters(call)), "{calls:#?}");
-    }
+    let (said, calls) = run(&runtime, 300, "cat /data/file; echo > /dev/null", hook);
+    assert!(said.contains("here\nstatus 0\n"), "{said}");
+    assert!(!calls.iter().any(|call| enters(call)), "{calls:#?}");
     assert_eq!(runtime.leftovers(), [""; 0]);
 }

@@ -158,11 +158,12 @@ impl LaunchError {
     pub(super) fn mount(handed: &Handed, source: io::Error) -> Self {
         let refused = matches!(Errno::from_io_error(&source), Some(Errno::INVAL | Errno::PERM));
         let (subject, hint) = match handed {
-            Handed::Root(_) => ("the root file system".to_owned(), ROOT_HINT),
-            Handed::Made(_) => ("/dev/shm".to_owned(), BIND_HINT),
-            Handed::Bind { subject, .. } => (subject.display().to_string(), BIND_HINT),
+            Handed::Root(_) => ("the root file system".to_owned(), Some(ROOT_HINT)),
+            Handed::Made(_) => ("/dev/shm".to_owned(), Some(BIND_HINT)),
+            Handed::Device(path) => (path.to_string_lossy().into_owned(), None),
+            Handed::Bind { subject, .. } => (subject.display().to_string(), Some(BIND_HINT)),
         };
-        Self::Mount { subject, hint: refused.then_some(hint), source }
+        Self::Mount { subject, hint: hint.filter(|_| refused), source }
     }
 }
 

@@ -7,21 +7,16 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_sys::mount::{Change, Reach, set_attributes};
+use coffer_sys::mount::{Change, INERT, Reach, set_attributes};
 use coffer_sys::spawn::{self, Clone3, Parent};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::net::RecvFlags;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces};
 
 use super::{end, report};
-
-/// No program, no device, no set-user-id.
-const INERT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
-    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
 /// A copy of the `/dev/shm` that the process `holder` (a pidfd) sees, attached nowhere. `holder` is
 /// in a user namespace that is not this process's.

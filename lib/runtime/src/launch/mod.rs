@@ -143,7 +143,7 @@ pub fn launch_with(
     };
     let born_in = plan.born_in.as_ref();
     born_in.map_or(Ok(()), BornIn::enter).map_err(LaunchError::Enter)?;
-    let few = FewMounts::enter(plan);
+    let few = FewMounts::enter(plan).map_err(LaunchError::Return)?;
     let cloned = match parent::owner(plan) {
         Some(owner) => as_owner(owner, Files::Callers, make),
         None => make(),

@@ -28,7 +28,8 @@ pub(super) fn hand_over(
     joined(pid).map_err(LaunchError::Joined)?;
     move_interfaces(plan, pid)?;
     // An ordinary user may not look into a child that has entered another container.
-    let mapped = plan.handed.iter().any(|handed| !matches!(handed, Handed::Made(_)));
+    let mapped = |handed: &Handed| matches!(handed, Handed::Root(_) | Handed::Bind { .. });
+    let mapped = plan.handed.iter().any(mapped);
     let userns = match (&plan.ids, mapped) {
         (Some(_), true) => Some(user_namespace(pid)?),
         _ => None,
@@ -65,6 +66,10 @@ fn make_mount(
     match handed {
         Handed::Root(root) => root.mount(userns, spent),
         Handed::Made(mount) => Ok(rustix::io::fcntl_dupfd_cloexec(mount, 3)?),
+        Handed::Device(path) => {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            Ok(open_tree(CWD, *path, flags)?)
+        }
         Handed::Bind { source, look, mapped_by, .. } => {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC

@@ -3,12 +3,15 @@
 use std::ffi::CStr;
 
 use coffer_confine::confinement::{DeviceKind, HostDevice};
-use coffer_oci::runtime::{Device, Spec};
+use coffer_oci::runtime::{self, Spec};
 use rustix::fs::{FileType, Mode};
 use rustix::thread::{Gid, Uid};
 
 use super::mounts::host_path;
-use super::{Authority, DEVICES, Node, Origin, Plan, PlanError, Step, Target, TargetKind, text};
+use super::{
+    Authority, DEVICES, Device, Handed, Node, Origin, Plan, PlanError, Step, Target, TargetKind,
+    text,
+};
 
 /// Permission bits of a node for which none are given. Source: as runc does it.
 const MODE: u32 = 0o666;
@@ -17,6 +20,23 @@ const MODE: u32 = 0o666;
 const PTMX: (&CStr, (u32, u32)) = (c"/dev/ptmx", (5, 2));
 
 impl Plan {
+    /// The devices of every container, in its own `/dev`.
+    pub(super) fn device_steps(&mut self) -> Result<(), PlanError> {
+        let origin = self.device_origin()?;
+        for device in DEVICES {
+            let origin = match (origin, self.authority) {
+                (Origin::Host, Authority::Root) => {
+                    self.handed.push(Handed::Device(device.path));
+                    Origin::Handed(self.handed.len() - 1)
+                }
+                _ => origin,
+            };
+            self.steps.push(Step::Device(Device { origin, ..device }));
+        }
+        self.steps.push(Step::DeviceLinks);
+        Ok(())
+    }
+
     /// The nodes that the configuration lists, after everything is mounted.
     pub(super) fn node_steps(&mut self, spec: &Spec) -> Result<(), PlanError> {
         let Some(linux) = spec.linux.as_ref().filter(|linux| !linux.devices.is_empty()) else {
@@ -77,7 +97,7 @@ fn may_make_nodes() -> Result<bool, PlanError> {
     coffer_sys::userns::is_first().map_err(PlanError::OwnNamespaces)
 }
 
-fn node(device: &Device, bound: bool) -> Result<Node, PlanError> {
+fn node(device: &runtime::Device, bound: bool) -> Result<Node, PlanError> {
     let kind = match device.kind.as_str() {
         "c" | "u" => FileType::CharacterDevice,
         "b" => FileType::BlockDevice,

@@ -198,6 +198,8 @@ pub(crate) enum Handed {
     Root(Box<dyn MountRoot>),
     /// A mount that is there already.
     Made(OwnedFd),
+    /// A device of the host that every container has, by its path.
+    Device(&'static CStr),
     /// A file or folder of the host.
     Bind {
         /// The place, opened.
@@ -417,7 +419,7 @@ impl Plan {
             Step::Bind(bind) => {
                 Some((text(&bind.target.path), bind.subject.to_string_lossy().into_owned()))
             }
-            Step::Device(device) if device.origin == Origin::Host => {
+            Step::Device(device) if device.origin != Origin::Own => {
                 Some((format!("/dev/{}", text(device.name)), text(device.path)))
             }
             Step::Node(node) => {

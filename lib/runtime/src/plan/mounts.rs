@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use coffer_confine::confinement;
 use coffer_confine::user::Identity;
 use coffer_oci::runtime::{Mount, NamespaceKind, Process, Spec};
-use coffer_sys::mount::{Reach, Travel};
+use coffer_sys::mount::{INERT, Reach, Travel};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
@@ -16,14 +16,9 @@ use rustix::thread::{Uid, UnshareFlags};
 
 use super::options::{self, Contents, Options, Shows};
 use super::{
-    Authority, Bind, BindSource, Bundle, CgroupView, DEVICES, Device, Filesystem, Given, Handed,
-    Keep, Look, Plan, PlanError, Step, Target, TargetKind, Terminal, bundle, made_up, text, tuning,
+    Authority, Bind, BindSource, Bundle, CgroupView, Filesystem, Given, Handed, Keep, Look, Plan,
+    PlanError, Step, Target, TargetKind, Terminal, bundle, made_up, text, tuning,
 };
-
-/// Attributes of the kernel's own file systems: no program, no device, no set-user-id.
-const INERT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
-    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
 /// The options that name a hierarchy of v1, by the name of its mount on the host.
 fn hierarchy(name: &str) -> Result<Vec<(CString, Option<CString>)>, PlanError> {
@@ -211,9 +206,7 @@ impl Plan {
             keep,
         }));
         if keep == Keep::Dev {
-            let origin = self.device_origin()?;
-            self.steps.extend(DEVICES.map(|device| Step::Device(Device { origin, ..device })));
-            self.steps.push(Step::DeviceLinks);
+            self.device_steps()?;
         }
         Ok(())
     }

@@ -10,18 +10,23 @@ const SELF_MADE: [&[u8]; 7] =
 
 impl Plan {
     /// Whether the child needs the host's mounts in its own mount namespace before it leaves them:
-    /// where it resolves a path of the host's, where somebody else may meanwhile (hooks), or where
-    /// the kernel asks for them (in a user namespace, proc and sysfs may be mounted only where the
-    /// caller sees them whole).
+    /// where it resolves a path of the host's, or where somebody else may meanwhile (hooks).
     pub(crate) fn child_looks_at_host(&self) -> bool {
         let with_own_mounts = self.namespaces.contains(UnshareFlags::NEWNS);
-        let in_users = self.ids.is_some() || self.authority != Authority::Root;
         // Masks are copies of it; without it they are the host's.
         let has_null = self.steps.iter().any(|step| match step {
             Step::Device(device) => device.name == c"null",
             _ => false,
         });
-        !with_own_mounts || in_users || !has_null || self.steps.iter().any(looks_at_host)
+        let as_user = self.authority != Authority::Root;
+        !with_own_mounts || as_user || !has_null || self.steps.iter().any(looks_at_host)
+    }
+
+    /// Whether the kernel asks for proc and sysfs among the child's mounts: in a user namespace
+    /// either may be mounted only where it is seen whole. Source: `mount_too_revealing` in
+    /// linux/fs/namespace.c.
+    pub(crate) fn child_needs_views(&self) -> bool {
+        self.namespaces.contains(UnshareFlags::NEWUSER)
     }
 }
 
@@ -30,7 +35,7 @@ fn looks_at_host(step: &Step) -> bool {
         Step::Root(source) => !matches!(source, RootSource::Parent),
         Step::Filesystem(fs) => !is_self_made(fs),
         Step::Bind(bind) => !matches!(bind.source, BindSource::Parent(_)),
-        Step::Device(device) => device.origin != Origin::Own,
+        Step::Device(device) => device.origin == Origin::Host,
         Step::Node(node) => node.host.is_some(),
         // What stays below the new root is to be the caller's own.
         Step::MoveRoot => true,

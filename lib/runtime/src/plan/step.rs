@@ -296,6 +296,8 @@ pub(crate) struct Device {
 pub(crate) enum Origin {
     /// The host's, which a container without the host's root cannot change.
     Host,
+    /// The same; the parent has made its mount, which is the one of this number.
+    Handed(usize),
     /// One of its own: root's mode and owner inside are not the host's to keep.
     Own,
 }

@@ -48,8 +48,13 @@ impl Child<'_> {
             }
             return Ok(());
         }
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let mount = open_tree(CWD, device.path, flags)?;
+        let mount = match device.origin {
+            Origin::Handed(number) => self.handed(number)?,
+            _ => {
+                let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+                open_tree(CWD, device.path, flags)?
+            }
+        };
         check_device(&mount, FileType::CharacterDevice, device.number)?;
         self.attach_in_dev(&mount, device.name)?;
         if self.plan.ids.is_none() {

@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_sys::mount::{Change, Reach, Travel, set_attributes};
+use coffer_sys::mount::{Change, INERT, Reach, Travel, set_attributes};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -21,10 +21,6 @@ use super::walk::FOLDER_MODE;
 use crate::launch::report::Fault;
 use crate::plan::MadeUp;
 
-/// No program, no device, no set-user-id.
-const INERT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
-    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 /// A file that its owner, the container's root, may change.
 const MODE: Mode = Mode::from_raw_mode(0o644);
 const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);

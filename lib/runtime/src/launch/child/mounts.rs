@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use coffer_sys::mount::{Change, Reach, Travel, set_attributes};
+use coffer_sys::mount::{Change, INERT, Reach, Travel, set_attributes};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -240,10 +240,7 @@ impl<'a> Child<'a> {
                 fsconfig_set_string(fs.as_fd(), c"nr_inodes", c"1")?;
                 fsconfig_set_string(fs.as_fd(), c"mode", c"555")?;
                 fsconfig_create(fs.as_fd())?;
-                let sealed = MountAttrFlags::MOUNT_ATTR_RDONLY
-                    | MountAttrFlags::MOUNT_ATTR_NOSUID
-                    | MountAttrFlags::MOUNT_ATTR_NODEV
-                    | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+                let sealed = INERT | MountAttrFlags::MOUNT_ATTR_RDONLY;
                 Ok(fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, sealed)?)
             }
         }
