@@ -19,6 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Address space randomisation stays.
     println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     if is_shipped() {
+        // Where it begins: lib/sys/src/first.rs.
+        println!("cargo:rustc-link-arg-bins=-Wl,--entry=coffer_first");
         order()?;
     }
     Ok(())
@@ -35,7 +37,7 @@ fn is_shipped() -> bool {
 /// Lays the functions of a start side by side before all others: they are read in, and count as
 /// memory, by windows of 64 KiB (`fault_around_bytes`). Source: ld manual, "INSERT".
 fn order() -> Result<(), Box<dyn Error>> {
-    let mut script = String::from("SECTIONS {\n  .text.start : {\n");
+    let mut script = String::from("SECTIONS {\n  .text.start : {\n    *(.text.coffer_first)\n");
     for name in fs::read_to_string(ORDER)?.lines() {
         writeln!(script, "    *(.text.{name} .text.{name}.llvm.* .text.unlikely.{name})")?;
     }

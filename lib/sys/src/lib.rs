@@ -13,6 +13,8 @@ mod copy;
 pub mod dir;
 pub mod entry;
 pub mod exec;
+#[cfg(all(target_arch = "x86_64", target_env = "musl"))]
+mod first;
 #[cfg(any(test, target_env = "musl"))]
 mod heap;
 pub mod inherited;
