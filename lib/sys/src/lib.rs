@@ -24,6 +24,7 @@ pub mod memory;
 pub mod mount;
 pub mod mount_namespace;
 pub mod namespace;
+pub mod own;
 pub mod owner;
 pub mod pidfd;
 pub mod process;

@@ -14,6 +14,7 @@ mod exec;
 mod features;
 mod globals;
 mod hooks;
+mod inside;
 mod laws;
 mod life;
 mod limits;

@@ -1,0 +1,53 @@
+//! What a program inside is free to do, as under runc: nothing of the runtime's own stays on it.
+
+use coffer_tests::oci::Runtime;
+use coffer_tests::program;
+use serde_json::json;
+
+#[test]
+fn root_who_may_mount_mounts() {
+    if !program::root() {
+        return;
+    }
+    let line = "/bin/busybox mount -t tmpfs none /tmp && echo mounted";
+    for runtime in Runtime::all() {
+        let bundle = runtime.bundle(line, |config| {
+            let capabilities = &mut config["process"]["capabilities"];
+            for set in ["bounding", "effective", "permitted"] {
+                capabilities[set] = json!(["CAP_SYS_ADMIN"]);
+            }
+        });
+        let outcome = runtime.run(&["run", "-b", &bundle.to_string_lossy(), "mounts"]);
+        assert_eq!(outcome.stdout, "mounted\n", "{:?}: {outcome}", runtime.kind());
+        let bundle = runtime.bundle("exec sleep 1000", |_| ());
+        runtime.must(&["run", "--detach", "-b", &bundle.to_string_lossy(), "joined"]);
+        let exec = ["exec", "--cap", "CAP_SYS_ADMIN", "joined", "sh", "-c", line];
+        assert_eq!(runtime.must(&exec), "mounted\n", "{:?}", runtime.kind());
+        assert_eq!(runtime.leftovers(), [""; 0]);
+    }
+}
+
+#[test]
+fn root_who_joins_and_who_is_joined_look_into_each_other() {
+    if !program::root() {
+        return;
+    }
+    let first = "while [ ! -e /tmp/joined ]; do sleep 0.1; done; \
+        cat /proc/$(cat /tmp/joined)/environ >/tmp/seen; echo >>/tmp/seen; exec sleep 1000";
+    let joins = "cat /proc/1/environ; echo; echo $$ >/tmp/new; \
+        /bin/busybox mv /tmp/new /tmp/joined; \
+        while [ ! -s /tmp/seen ]; do sleep 0.1; done; cat /tmp/seen";
+    for runtime in Runtime::all() {
+        let bundle = runtime.bundle(first, |config| {
+            config["root"]["readonly"] = json!(false);
+            config["process"]["env"] = json!(["PATH=/bin", "HOME=/first"]);
+        });
+        runtime.must(&["run", "--detach", "-b", &bundle.to_string_lossy(), "looked-at"]);
+        let exec = ["exec", "--env", "HOME=/second", "looked-at", "sh", "-c", joins];
+        let seen = runtime.must(&exec).replace('\0', " ");
+        let lines: Vec<&str> = seen.lines().collect();
+        assert!(lines[0].contains("HOME=/first"), "{:?}: {seen}", runtime.kind());
+        assert!(lines[1].contains("HOME=/second"), "{:?}: {seen}", runtime.kind());
+        assert_eq!(runtime.leftovers(), [""; 0]);
+    }
+}
