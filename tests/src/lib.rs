@@ -22,6 +22,7 @@ pub mod criu;
 pub mod daemon;
 pub mod dockerd;
 pub mod engines;
+pub mod group;
 pub mod hostile;
 pub mod image;
 pub mod oci;

@@ -1,12 +1,10 @@
 //! An OCI runtime, ours or a peer, with bundles and states of its own.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -15,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::bed;
 use crate::coffer::binary;
+use crate::group;
 use crate::program::{self, Outcome};
 
 /// What a bundle asks for before a test changes it.
@@ -243,26 +242,21 @@ impl Runtime {
         left.extend(mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned));
         left.extend(processes(&folder));
         if self.kind == Kind::Ours {
-            left.extend(self.groups().iter().map(|group| group.display().to_string()));
+            let groups = self.groups().into_iter().flat_map(|name| group::all(&name));
+            left.extend(groups.map(|group| group.display().to_string()));
         }
         left
     }
 
-    /// The control groups that there are of those that [`Self::bundle`] has named, in each
-    /// hierarchy.
-    fn groups(&self) -> Vec<PathBuf> {
-        let top = Path::new("/sys/fs/cgroup");
-        let mut hierarchies: Vec<PathBuf> = names(top).iter().map(|name| top.join(name)).collect();
-        hierarchies.push(top.to_owned());
+    /// The control groups that [`Self::bundle`] has named.
+    fn groups(&self) -> Vec<String> {
         let named = |bundle: &String| {
             let text = fs::read(self.folder.path().join(bundle).join("config.json")).ok()?;
             let config: Value = serde_json::from_slice(&text).ok()?;
             let path = config["linux"]["cgroupsPath"].as_str()?;
             path.strip_prefix('/').filter(|name| name.starts_with(GROUP)).map(str::to_owned)
         };
-        let named: Vec<String> = names(self.folder.path()).iter().filter_map(named).collect();
-        let all = hierarchies.iter().flat_map(|top| named.iter().map(|name| top.join(name)));
-        all.filter(|group| group.is_dir()).collect()
+        names(self.folder.path()).iter().filter_map(named).collect()
     }
 }
 
@@ -273,14 +267,10 @@ impl Drop for Runtime {
         }
         // runc leaves its version 2 group where the host's controllers are version 1's.
         if self.kind != Kind::Ours {
-            let until = Instant::now() + Duration::from_secs(60);
-            for group in self.groups() {
-                // What runc has killed may not have ended yet.
-                let busy = |error: std::io::Error| error.kind() == ErrorKind::ResourceBusy;
-                while fs::remove_dir(&group).is_err_and(busy) && Instant::now() < until {
-                    std::thread::yield_now();
-                }
-            }
+            self.groups().iter().for_each(|name| group::remove(name));
+        } else if !std::thread::panicking() {
+            let left: Vec<PathBuf> = self.groups().iter().flat_map(|n| group::all(n)).collect();
+            assert_eq!(left, [""; 0].map(PathBuf::from), "groups without a container");
         }
     }
 }

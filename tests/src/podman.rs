@@ -7,11 +7,13 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
 use crate::coffer::binary;
 use crate::engines;
+use crate::group;
 use crate::program::{self, Outcome};
 
 /// Flags of every `podman run`: the same network as coffer's default, no pid limit.
@@ -57,7 +59,13 @@ pub struct Podman {
     folder: TempDir,
     runtime: PathBuf,
     caller: Caller,
+    /// Below which its containers have their control groups, where they have any: other tests'
+    /// podman has another.
+    group: String,
 }
+
+/// How many there were in this process.
+static PODMANS: AtomicU32 = AtomicU32::new(0);
 
 impl Default for Podman {
     fn default() -> Self {
@@ -65,6 +73,11 @@ impl Default for Podman {
             folder: tempfile::tempdir().unwrap(),
             runtime: "crun".into(),
             caller: Caller::Tester,
+            group: format!(
+                "coffer-test-podman-{}-{}",
+                std::process::id(),
+                PODMANS.fetch_add(1, Ordering::Relaxed)
+            ),
         }
     }
 }
@@ -177,6 +190,9 @@ impl Podman {
         }
         match arguments {
             ["run", rest @ ..] => command.arg("run").args(RUN).args(rest),
+            ["create", rest @ ..] if self.caller == Caller::Tester => {
+                command.arg("create").arg(format!("--cgroup-parent=/{}", self.group)).args(rest)
+            }
             _ => command.args(arguments),
         };
         command
@@ -205,6 +221,10 @@ impl Drop for Podman {
             drop(self.run(&["rm", "--all", "--force", "--time=0"]));
             // Ends the process that holds this user's namespaces.
             drop(self.run(&["system", "migrate"]));
+        } else if !group::all(&self.group).is_empty() {
+            // crun 1.8.1 leaves what podman lets it make.
+            drop(self.run(&["rm", "--all", "--force", "--time=0"]));
+            group::remove(&self.group);
         }
     }
 }

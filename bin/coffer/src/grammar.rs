@@ -35,15 +35,15 @@ pub(crate) fn parse<A: Parser>(
     flags: Flags,
     mut args: Vec<OsString>,
 ) -> Result<Parsed<A>, Failure> {
-    // Said twice, the last one counts, as with docker. The word behind a flag that takes a value
-    // is that value, whatever it looks like: pflag reads docker's flags so.
-    let command = A::command().name(verb).args_override_self(true).mut_args(|arg| {
-        let takes_next = takes_value(&arg) && !arg.is_positional();
-        arg.allow_hyphen_values(takes_next)
-    });
+    let command = as_docker_reads(A::command().name(verb));
     let mut command = with_short_help(command.bin_name(format!("coffer {verb}")));
     conceal(verb, &command, flags, &args);
-    set_switches(&command, flags, &mut args);
+    let second = second_word(&command, &args);
+    set_switches(second.unwrap_or(&command), flags, &mut args);
+    let words = match second {
+        Some(second) => format!("{verb} {}", second.get_name()),
+        None => verb.to_owned(),
+    };
     if flags == Flags::BeforeCommand {
         divide(&command, &mut args);
     }
@@ -53,9 +53,24 @@ pub(crate) fn parse<A: Parser>(
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             return Ok(Parsed::Help(format!("{}\n", error.to_string().trim_end())));
         }
-        Err(error) => return Err(failure(verb, &error)),
+        Err(error) => return Err(failure(verb, &words, &error)),
     };
-    A::from_arg_matches(&matches).map(Parsed::Asked).map_err(|error| failure(verb, &error))
+    A::from_arg_matches(&matches).map(Parsed::Asked).map_err(|error| failure(verb, &words, &error))
+}
+
+/// A verb's flags, and those of its second words, as pflag reads docker's: said twice, the last one
+/// counts, and the word behind a flag that takes a value is that value, whatever it looks like.
+fn as_docker_reads(command: Command) -> Command {
+    let command = command.args_override_self(true).mut_args(|arg| {
+        let takes_next = takes_value(&arg) && !arg.is_positional();
+        arg.allow_hyphen_values(takes_next)
+    });
+    command.mut_subcommands(as_docker_reads)
+}
+
+/// What a verb of two words does, as `df` in `coffer system df`.
+fn second_word<'a>(command: &'a Command, args: &[OsString]) -> Option<&'a Command> {
+    command.find_subcommand(args.get(operand(command, args)?)?)
 }
 
 /// `-h` asks for help where it is no flag of the verb's own.
@@ -171,8 +186,8 @@ pub(crate) fn takes_value(arg: &clap::Arg) -> bool {
     arg.get_action().takes_values() && !arg.is_require_equals_set()
 }
 
-/// Clap's finding in our four parts.
-fn failure(verb: &str, error: &clap::Error) -> Failure {
+/// Clap's finding about `words`, which are `verb` or begin with it, in our four parts.
+fn failure(verb: &str, words: &str, error: &clap::Error) -> Failure {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(list)) => list.first().cloned(),
@@ -182,22 +197,22 @@ fn failure(verb: &str, error: &clap::Error) -> Failure {
         ErrorKind::InvalidSubcommand => "what there is",
         _ => "the flags",
     };
-    let all = format!("coffer {verb} --help lists {lists}");
+    let all = format!("coffer {words} --help lists {lists}");
     let invalid = context(ContextKind::InvalidArg);
     match (error.kind(), invalid) {
         (ErrorKind::UnknownArgument, Some(word)) if word.starts_with('-') => {
-            unknown_flag(verb, &word, context(ContextKind::SuggestedArg)).help(all)
+            unknown_flag(verb, words, &word, context(ContextKind::SuggestedArg)).help(all)
         }
         (ErrorKind::UnknownArgument, Some(word)) => {
-            Failure::new(format!("`coffer {verb}` does not take {word:?}")).help(all)
+            Failure::new(format!("`coffer {words}` does not take {word:?}")).help(all)
         }
         (ErrorKind::InvalidSubcommand, _) => {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             Failure::new(format!("`coffer {verb}` has no {word:?}")).help(all)
         }
         (ErrorKind::MissingRequiredArgument, Some(name)) => {
-            Failure::new(format!("`coffer {verb}` needs {name}"))
-                .help(format!("coffer {verb} --help"))
+            Failure::new(format!("`coffer {words}` needs {name}"))
+                .help(format!("coffer {words} --help"))
         }
         // A switch with a value that is none: `set_switches` has taken those that are.
         (ErrorKind::TooManyValues, Some(flag)) => {
@@ -234,12 +249,12 @@ fn shown(flag: &str, value: &str) -> String {
     }
 }
 
-fn unknown_flag(verb: &str, word: &str, nearest: Option<String>) -> Failure {
+fn unknown_flag(verb: &str, words: &str, word: &str, nearest: Option<String>) -> Failure {
     let flag = word.split('=').next().unwrap_or(word);
-    if let Some(missing) = missing::find(verb, flag) {
-        return missing.failure(verb, flag);
+    if let Some(missing) = missing::find(verb, flag).or_else(|| missing::find(words, flag)) {
+        return missing.failure(words, flag);
     }
-    let failure = Failure::new(format!("`coffer {verb}` has no flag {flag}"));
+    let failure = Failure::new(format!("`coffer {words}` has no flag {flag}"));
     match nearest {
         Some(nearest) => failure.help(format!("did you mean {nearest}?")),
         None => failure,
@@ -359,6 +374,40 @@ mod tests {
         let text = sample("--interactiv busybox").unwrap_err().render();
         assert!(text.starts_with("error: `coffer run` has no flag --interactiv\n"), "{text}");
         assert!(text.contains("help: did you mean --interactive?\n"), "{text}");
+    }
+
+    #[derive(Debug, Parser)]
+    struct Two {
+        #[command(subcommand)]
+        what: What,
+        #[arg(long)]
+        root: Option<String>,
+    }
+
+    #[derive(Debug, clap::Subcommand)]
+    enum What {
+        Df {
+            #[arg(long)]
+            all: bool,
+            #[arg(long)]
+            name: Option<String>,
+        },
+    }
+
+    #[test]
+    fn a_second_word_has_its_own_flags_and_help() {
+        let two = |text| parse::<Two>("two", Flags::Anywhere, words(text));
+        let text = two("--root df df --al").unwrap_err().render();
+        assert!(text.starts_with("error: `coffer two df` has no flag --al\n"), "{text}");
+        assert!(text.ends_with("help: coffer two df --help lists the flags\n"), "{text}");
+        let text = two("fd").unwrap_err().render();
+        assert!(text.ends_with("help: coffer two --help lists what there is\n"), "{text}");
+        let Ok(Parsed::Asked(Two { what: What::Df { all, name }, root })) =
+            two("--root df df --all=false --name 1 --name -x")
+        else {
+            panic!("not taken")
+        };
+        assert_eq!((all, name.as_deref(), root.as_deref()), (false, Some("-x"), Some("df")));
     }
 
     #[test]

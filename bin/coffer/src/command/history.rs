@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::flags::{Common, Fields, Form, ListFlags};
+use crate::flags::{Columns, Common, Form, ListFlags};
 use crate::lookup;
 use crate::ui::{self, Table};
 use crate::verb::Command;
@@ -74,6 +74,7 @@ impl Command for History {
     }
 
     fn run(self, context: Context) -> Outcome {
+        let form = self.list.form(heading())?;
         let store = context.store()?;
         let platform = self.platform.clone().unwrap_or_else(Platform::host);
         let entry = lookup::image(&store, &self.image, &platform)?;
@@ -81,13 +82,13 @@ impl Command for History {
         let digest = &entry.descriptor.digest;
         let id = if self.list.no_trunc { digest.to_string() } else { digest.short().to_owned() };
         let steps = steps(&image, id);
-        let text: String = match self.list.form() {
+        let text: String = match form {
             Form::Json => {
                 let steps = steps.iter().map(Item::of).collect();
                 return context.ui.json(&Listing { version: 1, steps }).map(|()| Exit::DONE);
             }
             Form::Ids => steps.iter().map(|step| step.id().to_owned() + "\n").collect(),
-            Form::Docker(fields) => self.docker(&steps, fields)?,
+            Form::Docker(columns) => self.docker(&steps, &columns)?,
             Form::Table => self.table(&steps).render(),
         };
         context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
@@ -131,7 +132,7 @@ impl History {
     fn docker(
         &self,
         steps: &[Step<'_>],
-        wanted: Fields<'_>,
+        wanted: &Columns<'_>,
     ) -> Result<String, crate::failure::Failure> {
         let now = Timestamp::now();
         let fields = |step: &Step<'_>| -> Value {
@@ -144,11 +145,7 @@ impl History {
                 "Comment": step.comment(),
             })
         };
-        let heading = json!({
-            "ID": "IMAGE", "CreatedAt": "CREATED AT", "CreatedSince": "CREATED",
-            "CreatedBy": "CREATED BY", "Size": "SIZE", "Comment": "COMMENT",
-        });
-        wanted.render(&steps.iter().map(fields).collect::<Vec<_>>(), &heading)
+        wanted.render(&steps.iter().map(fields).collect::<Vec<_>>())
     }
 
     fn created(&self, step: &Step<'_>, now: Timestamp) -> String {
@@ -174,6 +171,14 @@ impl History {
         }
         whole.chars().take(COMMAND - 1).chain(['…']).collect()
     }
+}
+
+/// Docker's fields by their headings.
+fn heading() -> Value {
+    json!({
+        "ID": "IMAGE", "CreatedAt": "CREATED AT", "CreatedSince": "CREATED",
+        "CreatedBy": "CREATED BY", "Size": "SIZE", "Comment": "COMMENT",
+    })
 }
 
 impl Step<'_> {

@@ -4,12 +4,12 @@ use coffer_oci::{Descriptor, Platform, Reference};
 use coffer_store::{Entry, Image, Store};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, Fields, Form, ListFlags};
+use crate::flags::{Columns, Common, Form, ListFlags};
 use crate::lookup;
 use crate::pattern::{Glob, PatternError};
 use crate::ui::{self, Table};
@@ -95,14 +95,15 @@ impl Command for Images {
     }
 
     fn run(self, context: Context) -> Outcome {
+        let form = self.list.form(heading())?;
         let rows = self.rows(&context.store()?)?;
-        let text: String = match self.list.form() {
+        let text: String = match form {
             Form::Json => {
                 let images = rows.iter().map(Item::of).collect();
                 return context.ui.json(&Listing { version: 1, images }).map(|()| Exit::DONE);
             }
             Form::Ids => rows.iter().map(|row| self.id(row) + "\n").collect(),
-            Form::Docker(fields) => self.docker(&rows, fields)?,
+            Form::Docker(columns) => self.docker(&rows, &columns)?,
             Form::Table => self.table(&rows).render(),
         };
         context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
@@ -168,7 +169,7 @@ impl Images {
 
 impl Images {
     /// Docker's fields, as `wanted` says. Source: docker images, "Format the output".
-    fn docker(&self, rows: &[Row], wanted: Fields<'_>) -> Result<String, Failure> {
+    fn docker(&self, rows: &[Row], wanted: &Columns<'_>) -> Result<String, Failure> {
         let now = Timestamp::now();
         let fields = |row: &Row| {
             let (repository, tag) = lookup::repository_and_tag(row.entry.name.as_ref());
@@ -183,12 +184,16 @@ impl Images {
                 "Size": row.image.as_ref().map_or_else(|| "N/A".to_owned(), |i| ui::bytes(size(i))),
             })
         };
-        let heading = json!({
-            "Repository": "REPOSITORY", "Tag": "TAG", "ID": "IMAGE ID", "Digest": "DIGEST",
-            "CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Size": "SIZE",
-        });
-        wanted.render(&rows.iter().map(fields).collect::<Vec<_>>(), &heading)
+        wanted.render(&rows.iter().map(fields).collect::<Vec<_>>())
     }
+}
+
+/// Docker's fields by their headings.
+fn heading() -> Value {
+    json!({
+        "Repository": "REPOSITORY", "Tag": "TAG", "ID": "IMAGE ID", "Digest": "DIGEST",
+        "CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Size": "SIZE",
+    })
 }
 
 /// How long ago, if that is known.

@@ -19,7 +19,7 @@ pub(crate) use common::{Common, Json, PullFlags, UnpackFlags};
 pub(crate) use console::{ConsoleFlags, KeyFlags};
 pub(crate) use container::{ContainerArgs, ContainerFlags};
 pub(crate) use environment_file::{read, variables};
-pub(crate) use list::{Fields, Form, ListFlags};
+pub(crate) use list::{Columns, Form, FormatFlags, ListFlags};
 pub(crate) use request::{console_size, profile, utf8};
 pub(crate) use security::contradiction;
 pub(crate) use stop::StopFlags;

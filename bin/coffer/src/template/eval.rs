@@ -133,7 +133,8 @@ fn one<'a>(operand: &Operand, scope: &'a Scope<'_>) -> Result<Cow<'a, Value>, Te
     }
 }
 
-fn field<'a>(of: Cow<'a, Value>, name: &str) -> Result<Cow<'a, Value>, TemplateError> {
+/// The field `name` of a value.
+pub(super) fn field<'a>(of: Cow<'a, Value>, name: &str) -> Result<Cow<'a, Value>, TemplateError> {
     let missing = |of: &Value| match of {
         Value::Object(map) => {
             TemplateError::Field { field: name.to_owned(), there: map.keys().cloned().collect() }

@@ -6,6 +6,7 @@
 //! never gives less than it says. Sources: Go's text/template; docker's "Format command and log
 //! output".
 
+mod check;
 mod eval;
 mod function;
 mod lex;
@@ -64,6 +65,12 @@ impl Template {
     /// Reads a template.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         parse::parse(text).map(Self)
+    }
+
+    /// Looks whether it asks for nothing but what `known` has, which stands for all that it may be
+    /// filled with.
+    pub(crate) fn check(&self, known: &Value) -> Result<(), TemplateError> {
+        check::check(&self.0, known)
     }
 
     /// The text with `data` in it.
@@ -171,6 +178,36 @@ mod tests {
         assert_eq!(says("{{range .Name}}{{end}}"), "there is nothing to range over in \"web\"");
         assert_eq!(says(&format!("{{{{{}.}}}}", "(".repeat(99))), "it is nested too deeply");
         assert_eq!(says(&"{{if .}}".repeat(99)), "it is nested too deeply");
+    }
+
+    #[test]
+    fn fields_are_known_before_there_is_anything() {
+        let known = json!({ "Name": "NAME", "Labels": {} });
+        let says = |template: &str| match Template::parse(template).unwrap().check(&known) {
+            Ok(()) => "good".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let nope = "there is no .Nope; there are: Labels, Name";
+        for bad in [
+            "{{.Nope}}",
+            "{{json .Nope}}",
+            "{{.Name | printf \"%s%s\" $.Nope}}",
+            "{{if .Nope}}{{end}}",
+            "{{if .Name}}{{else}}{{.Nope}}{{end}}",
+            "{{range .Labels}}{{$.Nope}}{{else}}{{end}}",
+            "{{with .Name}}{{else}}{{.Nope}}{{end}}",
+            "{{(lower .Nope)}}",
+        ] {
+            assert_eq!(says(bad), nope, "{bad}");
+        }
+        assert_eq!(says("{{.Name.First}}"), "\"NAME\" has no fields, and so no .First");
+        for good in [
+            "text",
+            "{{.}} {{json .}} {{.Name}} {{.Labels \"x\"}}",
+            "{{range .Labels}}{{.Any}}{{end}}{{with $x := .Name}}{{.Any}}{{$x.Any}}{{$.Name}}{{end}}",
+        ] {
+            assert_eq!(says(good), "good", "{good}");
+        }
     }
 
     proptest! {

@@ -5,6 +5,23 @@ use serde_json::Value;
 use crate::common::{coffer_at, good};
 use crate::images::layout;
 
+/// Whether there is anything to list or not.
+#[test]
+fn a_field_that_there_is_not_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    for verb in [&["ps"][..], &["images"], &["stats"], &["system", "df"], &["history", "x"]] {
+        for form in ["{{.Nope}}", "table {{.Nope}}", "{{if false}}{{.Nope}}{{end}}"] {
+            let ran = coffer_at(&root, &[verb, &["--format", form]].concat());
+            assert_eq!((ran.code, &*ran.stdout), (125, ""), "{verb:?} {form}");
+            assert!(ran.stderr.contains("there is no .Nope; there are: "), "{}", ran.stderr);
+        }
+        if verb.len() == 1 {
+            assert_eq!(good(coffer_at(&root, &[verb, &["--format", "{{.ID}}"]].concat())), "");
+        }
+    }
+}
+
 #[test]
 fn root_lists_are_filtered_and_printed_as_docker_does() {
     if !rustix::process::geteuid().is_root() {

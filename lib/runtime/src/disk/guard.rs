@@ -90,12 +90,26 @@ pub(crate) struct Guard<'a> {
     next: Instant,
     /// What was free when it was last counted, while there is too little.
     counted: Option<Amounts>,
+    /// Whether it seemed to hide something when it was last counted.
+    suspected: bool,
     ended: Option<Scarce>,
+}
+
+/// What is found out about a container while the room is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// It has taken nothing that matters.
+    Nothing,
+    /// It may have taken what has gone: something of it cannot be counted. So it is for a moment
+    /// where descriptors are on their way that hold nothing, such as those of an `exec` that begins.
+    MayHide(Scarce),
+    /// It has grown.
+    Took(Scarce),
 }
 
 impl<'a> Guard<'a> {
     pub(crate) fn new(ward: Ward<'a>, watch: Watch) -> Self {
-        Self { ward, watch, next: Instant::now(), counted: None, ended: None }
+        Self { ward, watch, next: Instant::now(), counted: None, suspected: false, ended: None }
     }
 
     /// How long nobody has to look; without end once the container was ended.
@@ -133,7 +147,8 @@ impl<'a> Guard<'a> {
             [Scarce::Bytes, Scarce::Inodes].into_iter().filter(touched).collect();
         if scarce.is_empty() {
             (self.watch.since, self.watch.free, self.counted) = (since, Some(free), None);
-        } else if self.is_news(free, &scarce) {
+            self.suspected = false;
+        } else if self.suspected || self.is_news(free, &scarce) {
             self.counted = Some(free);
             // Nothing can be seen of who has ended by himself while he was counted.
             let goes_on = |_: &Scarce| !has_ended(init.as_fd(), NOW).unwrap_or(false);
@@ -156,8 +171,18 @@ impl<'a> Guard<'a> {
         })
     }
 
-    /// For what this container is to be ended.
-    fn judge(&self, free: Amounts, scarce: &[Scarce]) -> Option<Scarce> {
+    /// For what this container is to be ended: that it hides something is believed when it is seen
+    /// at two looks that follow each other.
+    fn judge(&mut self, free: Amounts, scarce: &[Scarce]) -> Option<Scarce> {
+        let finding = self.find(free, scarce);
+        let suspected = matches!(finding, Finding::MayHide(_));
+        match (finding, std::mem::replace(&mut self.suspected, suspected)) {
+            (Finding::Took(what), _) | (Finding::MayHide(what), true) => Some(what),
+            (Finding::Nothing, _) | (Finding::MayHide(_), false) => None,
+        }
+    }
+
+    fn find(&self, free: Amounts, scarce: &[Scarce]) -> Finding {
         let trifle = self.watch.reserve.trifle();
         let wanted = |what| if scarce.contains(&what) { trifle.of(what).max(1) } else { u64::MAX };
         let enough = Amounts { bytes: wanted(Scarce::Bytes), inodes: wanted(Scarce::Inodes) };
@@ -166,10 +191,14 @@ impl<'a> Guard<'a> {
         let question = Question { since: (since.as_second(), nanoseconds), enough };
         let grown = self.count(&question);
         let gone = self.watch.free.map_or(enough, |before| before.with(free, u64::saturating_sub));
-        scarce.iter().copied().find(|what| {
-            let least = enough.of(*what);
-            grown.by.of(*what) >= least || (grown.hides_more && gone.of(*what) >= least)
-        })
+        let first = |taken: Amounts| {
+            scarce.iter().copied().find(|what| taken.of(*what) >= enough.of(*what))
+        };
+        match (first(grown.by), first(gone)) {
+            (Some(what), _) => Finding::Took(what),
+            (None, Some(what)) if grown.hides_more => Finding::MayHide(what),
+            (None, _) => Finding::Nothing,
+        }
     }
 
     /// Counts while the container stands still, where it can be held: what is moved meanwhile could
@@ -227,11 +256,15 @@ fn of_user(work: impl FnOnce() -> io::Result<Grown>) -> Grown {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Read;
+    use std::mem::MaybeUninit;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
 
     use coffer_sys::dir;
     use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::process::{PidfdFlags, pidfd_open};
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     use super::*;
     use crate::cgroup::Place;
@@ -241,7 +274,7 @@ mod tests {
     fn who_has_ended_by_himself_was_ended_for_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let container = dir::open(folder.path()).unwrap();
-        let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = rustix::process::Pid::from_child(&child);
         let init = pidfd_open(pid, PidfdFlags::empty()).unwrap();
         let all = Amounts { bytes: u64::MAX, inodes: u64::MAX };
@@ -252,9 +285,71 @@ mod tests {
         let (container, authority) = (container.as_fd(), Authority::Root);
         let ward = Ward { container, init: pid.as_raw_pid(), cgroup: &cgroup, authority };
         let mut guard = Guard::new(ward, watch);
-        assert!(guard.judge(Amounts::NONE, &[Scarce::Bytes]).is_some(), "it seems to hide all");
-        guard.look(&init);
-        assert_eq!(guard.ended(), None);
+        assert_eq!(
+            guard.find(Amounts::NONE, &[Scarce::Bytes]),
+            Finding::MayHide(Scarce::Bytes),
+            "it seems to hide all"
+        );
+        for _ in 0..2 {
+            guard.next = Instant::now();
+            guard.look(&init);
+            assert_eq!(guard.ended(), None);
+        }
+        child.wait().unwrap();
+    }
+
+    /// As an `exec` has them on their way while it begins.
+    #[test]
+    fn root_descriptors_on_their_way_are_held_against_it_when_they_stay() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let container = dir::open(folder.path()).unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut drain = theirs.try_clone().unwrap();
+        // Alone in a pid namespace, so that nobody else is counted.
+        let script = "echo; exec sleep infinity";
+        let line = ["--pid", "--fork", "--kill-child", "sh", "-c", script];
+        let mut child = Command::new("unshare")
+            .args(line)
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        let list = format!("/proc/{0}/task/{0}/children", child.id());
+        #[expect(clippy::disallowed_methods, reason = "the kernel's list of a child of this test")]
+        let pid: i32 = std::fs::read_to_string(list).unwrap().trim().parse().unwrap();
+        let init = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+        let all = Amounts { bytes: u64::MAX, inodes: u64::MAX };
+        let watch = Watch { reserve: Reserve(all), since: Timestamp::now(), free: Some(all) };
+        let cgroup = Place::default().open().unwrap();
+        let (container, authority) = (container.as_fd(), Authority::Root);
+        let mut guard = Guard::new(Ward { container, init: pid, cgroup: &cgroup, authority }, watch);
+        let mut look = || {
+            (guard.next, guard.counted) = (Instant::now(), None);
+            guard.look(&init);
+            guard.ended()
+        };
+        let send = || {
+            let mut space = [MaybeUninit::uninit(); 64];
+            let mut along = SendAncillaryBuffer::new(&mut space);
+            let fds = [container];
+            assert!(along.push(SendAncillaryMessage::ScmRights(&fds)));
+            let text = [io::IoSlice::new(b"x")];
+            sendmsg(&ours, &text, &mut along, SendFlags::empty()).unwrap();
+        };
+        assert_eq!(look(), None);
+        for _ in 0..2 {
+            send();
+            assert_eq!(look(), None, "they are on their way");
+            drain.read_exact(&mut [0]).unwrap();
+            assert_eq!(look(), None, "they have come");
+        }
+        send();
+        assert_eq!((look(), look()), (None, Some(Scarce::Bytes)), "they stay where they are");
+        child.kill().ok();
         child.wait().unwrap();
     }
 }

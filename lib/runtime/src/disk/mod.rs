@@ -9,7 +9,9 @@
 //! is not what takes the room. How much is told by when the kernel last changed a file: nobody
 //! inside can set that. It needs no count when the container starts, and none while there is room.
 //! The price: of a large old file that is written to, all counts. What cannot be counted (a file
-//! without a name that is mapped, or is on its way through a socket) is taken for all that is gone.
+//! without a name that is mapped, or is on its way through a socket) is taken for all that is gone,
+//! once it was seen at two looks that follow each other: an `exec` that begins has descriptors on
+//! their way, too.
 //!
 //! What was handed in is not counted: a volume is the caller's, and so is what is in it.
 

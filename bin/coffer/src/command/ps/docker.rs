@@ -7,25 +7,29 @@ use serde_json::{Value, json};
 
 use super::{Ps, status, word};
 use crate::failure::Failure;
-use crate::flags::Fields;
+use crate::flags::Columns;
 use crate::ui;
 
 /// The text for the containers of `list`, as `wanted` says.
-pub(super) fn text(ps: &Ps, list: &[Listed], wanted: Fields<'_>) -> Result<String, Failure> {
+pub(super) fn text(ps: &Ps, list: &[Listed], wanted: &Columns<'_>) -> Result<String, Failure> {
     let now = Timestamp::now();
     let mut rows: Vec<Value> = list.iter().map(|listed| fields(ps, listed, now)).collect();
-    if !matches!(wanted, Fields::Json) {
+    if !wanted.is_whole() {
         // What docker's templates can ask for beside the fields: `.Label "name"`.
         rows.iter_mut().zip(list).for_each(|(row, listed)| {
             row["Label"] = json!(listed.record.as_ref().map(|record| &record.labels));
         });
     }
-    let heading = json!({
+    wanted.render(&rows)
+}
+
+/// Docker's fields by their headings.
+pub(super) fn heading() -> Value {
+    json!({
         "ID": "CONTAINER ID", "Names": "NAMES", "Image": "IMAGE", "Command": "COMMAND",
         "CreatedAt": "CREATED AT", "RunningFor": "CREATED", "State": "STATE", "Status": "STATUS",
         "Ports": "PORTS", "Labels": "LABELS", "Label": {},
-    });
-    wanted.render(&rows, &heading)
+    })
 }
 
 fn fields(ps: &Ps, listed: &Listed, now: Timestamp) -> Value {

@@ -78,6 +78,7 @@ impl Command for Ps {
     }
 
     fn run(self, context: Context) -> Outcome {
+        let form = self.list.form(docker::heading())?;
         let root = context.data_root()?;
         let mut list = root.containers().list()?;
         if let Err(error) = root.settle_all(&mut list) {
@@ -86,14 +87,14 @@ impl Command for Ps {
         list.reverse();
         filter::cut(&self.filter, &mut list)?;
         self.choose(&mut list);
-        let text: String = match self.list.form() {
+        let text: String = match form {
             Form::Json => {
                 let containers = list.iter().map(Item::of).collect();
                 let listing = Listing { version: 1, containers };
                 return context.ui.json(&listing).map(|()| Exit::DONE);
             }
             Form::Ids => list.iter().map(|listed| self.id(listed) + "\n").collect(),
-            Form::Docker(fields) => docker::text(&self, &list, fields)?,
+            Form::Docker(columns) => docker::text(&self, &list, &columns)?,
             Form::Table => marked(&context.ui, &self.table(&list).render(), &list),
         };
         context.ui.data(text.as_bytes()).map(|()| Exit::DONE)

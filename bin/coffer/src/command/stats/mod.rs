@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, Fields, Format, Json};
+use crate::flags::{Common, Form, FormatFlags};
 use crate::ui::{self, Table};
 use crate::verb::Command;
 use usage::Usage;
@@ -44,12 +44,8 @@ pub(crate) struct Stats {
     /// Do not shorten ids
     #[arg(long)]
     no_trunc: bool,
-    /// table; json: docker's own fields, an object on each line; or a Go template of these fields,
-    /// such as {{.CPUPerc}}
-    #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with = "json")]
-    format: Format,
     #[command(flatten)]
-    json: Json,
+    format: FormatFlags,
     #[command(flatten)]
     common: Common,
 }
@@ -90,13 +86,14 @@ impl Command for Stats {
     }
 
     fn run(self, context: Context) -> Outcome {
+        let form = self.format.form(heading())?;
         let containers = context.containers()?;
         let mut before = self.look(&containers)?;
         loop {
             poll(&mut [], Some(&INTERVAL))?;
             let mut now = self.look(&containers)?;
             compare(&before, &mut now);
-            self.print(&context, &now)?;
+            self.print(&context, &form, &now)?;
             if self.no_stream || now.iter().all(|look| look.usage.is_none()) {
                 return Ok(Exit::DONE);
             }
@@ -122,29 +119,23 @@ impl Stats {
         self.containers.iter().map(of).collect()
     }
 
-    fn print(&self, context: &Context, looks: &[Look]) -> Result<(), Failure> {
-        let fields = match (self.json.json, &self.format) {
-            (true, _) => {
+    fn print(&self, context: &Context, form: &Form<'_>, looks: &[Look]) -> Result<(), Failure> {
+        match form {
+            Form::Json => {
                 let containers = looks.iter().map(Item::of).collect();
-                return context.ui.json(&Listing { version: 1, containers });
+                context.ui.json(&Listing { version: 1, containers })
             }
-            (false, Format::Json) => Fields::Json,
-            (false, Format::Template(template)) => Fields::Template(template),
-            (false, Format::TableOf(template)) => Fields::TableOf(template),
-            (false, Format::Table) => {
+            Form::Docker(columns) => {
+                let rows: Vec<Value> = looks.iter().map(|look| self.fields(look)).collect();
+                context.ui.data(columns.render(&rows)?.as_bytes())
+            }
+            Form::Ids | Form::Table => {
                 let table = self.table(looks).render();
                 let is_live = !self.no_stream && rustix::termios::isatty(rustix::stdio::stdout());
                 let clear = if is_live { CLEAR } else { "" };
-                return context.ui.data(format!("{clear}{table}").as_bytes());
+                context.ui.data(format!("{clear}{table}").as_bytes())
             }
-        };
-        let rows: Vec<Value> = looks.iter().map(|look| self.fields(look)).collect();
-        let heading = json!({
-            "Container": "CONTAINER", "ID": "CONTAINER ID", "Name": "NAME", "CPUPerc": "CPU %",
-            "MemUsage": "MEM USAGE / LIMIT", "MemPerc": "MEM %", "NetIO": "NET I/O",
-            "BlockIO": "BLOCK I/O", "PIDs": "PIDS",
-        });
-        context.ui.data(fields.render(&rows, &heading)?.as_bytes())
+        }
     }
 
     fn table(&self, looks: &[Look]) -> Table {
@@ -192,6 +183,15 @@ impl Stats {
     fn id<'a>(&self, look: &'a Look) -> &'a str {
         if self.no_trunc { &look.id } else { &look.short }
     }
+}
+
+/// Docker's fields by their headings.
+fn heading() -> Value {
+    json!({
+        "Container": "CONTAINER", "ID": "CONTAINER ID", "Name": "NAME", "CPUPerc": "CPU %",
+        "MemUsage": "MEM USAGE / LIMIT", "MemPerc": "MEM %", "NetIO": "NET I/O",
+        "BlockIO": "BLOCK I/O", "PIDs": "PIDS",
+    })
 }
 
 /// Says how much of a processor was used between two looks at the same container.

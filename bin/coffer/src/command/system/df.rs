@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Fields, Format, Json};
+use crate::flags::{Form, FormatFlags};
 use crate::lookup::{self, Needed};
 use crate::ui::{self, Table};
 
@@ -37,30 +37,31 @@ struct Row {
     reclaimable_bytes: u64,
 }
 
-pub(super) fn run(context: &Context, format: &Format, json: &Json) -> Outcome {
+pub(super) fn run(context: &Context, format: &FormatFlags) -> Outcome {
+    let form = format.form(heading())?;
     let store = context.store()?;
     let containers = context.containers()?;
     let needed = Needed::read(&store, &containers)?;
     let kinds =
         vec![images(&store, &needed)?, layers(&store, &needed)?, of_containers(&containers)?];
-    let fields = match (json.json, format) {
-        (true, _) => {
+    let text = match form {
+        Form::Json => {
             return context.ui.json(&Listing { version: 1, kinds }).map(|()| Exit::DONE);
         }
-        (false, Format::Table) => {
-            let text = table(&kinds).render();
-            return context.ui.data(text.as_bytes()).map(|()| Exit::DONE);
+        Form::Docker(columns) => {
+            columns.render(&kinds.iter().map(Row::fields).collect::<Vec<_>>())?
         }
-        (false, Format::Json) => Fields::Json,
-        (false, Format::Template(template)) => Fields::Template(template),
-        (false, Format::TableOf(template)) => Fields::TableOf(template),
+        Form::Ids | Form::Table => table(&kinds).render(),
     };
-    let heading = json!({
+    context.ui.data(text.as_bytes()).map(|()| Exit::DONE)
+}
+
+/// Docker's fields by their headings.
+fn heading() -> Value {
+    json!({
         "Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE",
         "Reclaimable": "RECLAIMABLE",
-    });
-    let rows: Vec<Value> = kinds.iter().map(Row::fields).collect();
-    context.ui.data(fields.render(&rows, &heading)?.as_bytes()).map(|()| Exit::DONE)
+    })
 }
 
 /// Blobs, and images by the digest that they were resolved to.

@@ -7,7 +7,7 @@ mod prune;
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Common, Format, Json};
+use crate::flags::{Common, FormatFlags, Json};
 use crate::verb::Command;
 
 /// Prune, check or describe what coffer keeps
@@ -54,12 +54,8 @@ enum What {
     /// Say how much is kept, and how much of it `prune --all --containers` would free
     #[command(disable_help_flag = true)]
     Df {
-        /// table; json: docker's own fields, an object on each line; or a Go template of these
-        /// fields, such as {{.Size}}
-        #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with = "json")]
-        format: Format,
         #[command(flatten)]
-        json: Json,
+        format: FormatFlags,
     },
     /// Describe the host and what is kept
     #[command(disable_help_flag = true)]
@@ -85,7 +81,7 @@ impl Command for System {
             What::Check { repair, json } => {
                 check::run(&context, repair, &json).map_err(Failure::cannot_tell)
             }
-            What::Df { format, json } => df::run(&context, &format, &json),
+            What::Df { format } => df::run(&context, &format),
             What::Info { json } => info::run(&context, &json),
         }
     }
