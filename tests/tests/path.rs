@@ -51,6 +51,16 @@ fn root_a_run_reads_no_configuration_and_makes_one_process() {
     assert!(!made.is_empty(), "strace saw no process made: {run:#?}");
     assert!(made.iter().all(|call| call.contains("CLONE_NEWPID")), "threads: {made:#?}");
     assert!(!run.iter().any(|call| call.contains("sa_family=AF_INET")), "the network: {run:#?}");
+    // Once for its files. The mount is made by path, below what is found to be the same folder.
+    let root = coffer.root().display().to_string();
+    let opened = |folder: &str, by_path: bool| {
+        let is_it = |call: &&String| {
+            call.contains(&format!("\"{folder}\", O_RDONLY")) && call.contains("O_PATH") == by_path
+        };
+        run.iter().filter(is_it).count()
+    };
+    assert_eq!((opened("/etc", false), opened("/etc", true)), (1, 0), "{run:#?}");
+    assert_eq!((opened(&root, false), opened(&root, true)), (1, 1), "{run:#?}");
 
     // The same eyes see what a pull does.
     let registry = Registry::start(Guard::Tls);

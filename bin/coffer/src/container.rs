@@ -73,7 +73,7 @@ impl<'a> Order<'a> {
         let path = self.context.root()?;
         let store = self.context.store_at(&path)?;
         let acquired = self.acquire(&store)?;
-        let root = root.insert(DataRoot::open(&path)?);
+        let root = root.insert(DataRoot::at(&path, store.root())?);
         let Acquired { admitted, image, stack } = acquired;
         let removal = if self.flags.process.rm { Removal::AtExit } else { Removal::Keep };
         let creation = Creation {

@@ -49,7 +49,6 @@ impl Context {
     pub(crate) fn data_root(&self) -> Result<DataRoot, Failure> {
         let path = self.root()?;
         // Opening the store makes what is not there yet.
-        drop(self.store_at(&path)?);
-        Ok(DataRoot::open(&path)?)
+        Ok(DataRoot::at(&path, self.store_at(&path)?.root())?)
     }
 }

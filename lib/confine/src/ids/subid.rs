@@ -3,7 +3,7 @@
 //! Source: man 5 subuid, man 5 subgid.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use coffer_sys::dir;
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const fn file(self) -> &'static str {
+    const fn file(self) -> &'static str {
         match self {
             Self::Users => "subuid",
             Self::Groups => "subgid",
@@ -112,11 +112,12 @@ fn number(field: &[u8]) -> Option<u32> {
 /// An [`IdsError`]: no sub-ids, or malformed ones.
 pub fn of_caller() -> Result<IdMap, IdsError> {
     let uid = HostUid::new(getuid().as_raw());
-    let passwd = read("passwd", "/etc/passwd")?;
+    let etc = Etc::open()?;
+    let passwd = etc.read("passwd", "/etc/passwd")?;
     let line = user::users(&passwd).filter_map(Result::ok).find(|line| line.uid == uid.number());
     let name = line.map(|line| line.name);
     let side = |kind: Kind, own: u32| {
-        let lent = parse(&read(kind.file(), kind.path())?, kind, name, uid)?;
+        let lent = parse(&etc.lending(kind)?, kind, name, uid)?;
         if lent.is_empty() {
             return Err(IdsError::NoSubIds { who: who(name, uid), path: kind.path() });
         }
@@ -145,13 +146,29 @@ fn ranges(own: u32, lent: &[Lent]) -> Vec<Range> {
     ranges
 }
 
-/// A file in `/etc`; one that is not there is empty, and so it is where there is no `/etc`.
-pub(super) fn read(file: &str, path: &'static str) -> Result<Vec<u8>, IdsError> {
-    let bytes = match dir::open(Path::new(ETC)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        etc => etc.and_then(|etc| dir::read(etc.as_fd(), file, FILE_LIMIT)),
-    };
-    bytes.map(Option::unwrap_or_default).map_err(|source| IdsError::Read { path, source })
+/// The host's `/etc`, where there is one.
+#[derive(Debug)]
+pub(super) struct Etc(Option<OwnedFd>);
+
+impl Etc {
+    pub(super) fn open() -> Result<Self, IdsError> {
+        match dir::open(Path::new(ETC)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
+            etc => etc.map(Some).map(Self).map_err(|source| IdsError::Read { path: ETC, source }),
+        }
+    }
+
+    /// What lends ids of this kind.
+    pub(super) fn lending(&self, kind: Kind) -> Result<Vec<u8>, IdsError> {
+        self.read(kind.file(), kind.path())
+    }
+
+    /// A file in it; one that is not there is empty.
+    fn read(&self, file: &str, path: &'static str) -> Result<Vec<u8>, IdsError> {
+        let Some(etc) = &self.0 else { return Ok(Vec::new()) };
+        let bytes = dir::read(etc.as_fd(), file, FILE_LIMIT);
+        bytes.map(Option::unwrap_or_default).map_err(|source| IdsError::Read { path, source })
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! could kill the processes and read the files of a container that has the same. Source: man 5
 //! subuid; containers-storage.conf(5), `auto-userns-user`.
 
-use super::subid::{self, Kind, Lent};
+use super::subid::{self, Etc, Kind, Lent};
 use super::{HostUid, IdsError};
 
 /// How many ids a range has.
@@ -38,8 +38,8 @@ impl Supply {
     /// # Errors
     /// See [`Self::parse`]; a file that is there and cannot be read.
     pub fn of_host() -> Result<Self, IdsError> {
-        let read = |kind: Kind| subid::read(kind.file(), kind.path());
-        Self::parse(&read(Kind::Users)?, &read(Kind::Groups)?)
+        let etc = Etc::open()?;
+        Self::parse(&etc.lending(Kind::Users)?, &etc.lending(Kind::Groups)?)
     }
 
     /// The same from the contents of the two files. Users and groups of a container have the same

@@ -59,11 +59,21 @@ impl DataRoot {
     /// # Errors
     /// [`ContainerError::Root`], and where the containers cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ContainerError> {
+        let dir = dir::open(path)
+            .map_err(|source| ContainerError::Root { path: path.to_owned(), source })?;
+        Self::at(path, dir.as_fd())
+    }
+
+    /// The same for who has it open, as `dir`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn at(path: &Path, dir: BorrowedFd<'_>) -> Result<Self, ContainerError> {
         let failed = |source| ContainerError::Root { path: path.to_owned(), source };
         if !path.is_absolute() {
             return Err(failed(io::ErrorKind::InvalidInput.into()));
         }
-        let dir = dir::open(path).map_err(failed)?;
+        let dir = dir.try_clone_to_owned().map_err(failed)?;
         let containers = Containers::open(dir.as_fd())?;
         let is_root = rustix::process::geteuid().is_root();
         let authority = if is_root { Authority::Root } else { Authority::User };
