@@ -38,7 +38,7 @@ const SAME: [(&str, &[&str]); 2] = [
     (
         "container",
         &[
-            "attach", "create", "exec", "kill", "logs", "pause", "rename", "restart", "run",
+            "attach", "cp", "create", "exec", "kill", "logs", "pause", "rename", "restart", "run",
             "start", "stats", "stop", "top", "unpause", "wait",
         ],
     ),
@@ -112,12 +112,10 @@ const MISSING: &[Missing] = &[
         "podman --runtime coffer-oci play kube …, or what it would open: coffer explain FILE"),
     lacks(&["completion"], "scripts that complete words in shells are not made yet", "coffer help, coffer VERB --help"),
     lacks(&["context"], "there is no daemon that could be somewhere else", "ssh HOST coffer …"),
-    lacks(&["cp"], "files are not carried in and out of containers yet",
-        "coffer exec NAME tar -c PATH | tar -x, tar -c FILE | coffer exec -i NAME tar -xC PATH, or a volume: -v DIR:/PATH"),
     lacks(&["diff"], "what a container has changed is not listed yet", "coffer run --read-only, and volumes for what changes"),
     lacks(&["events"], "there is no daemon that could tell", "coffer wait NAME, or coffer logs --follow NAME"),
     lacks(&["export"], "a container's files are not written to an archive yet",
-        "coffer exec NAME tar -c --one-file-system / >FILE"),
+        "coffer cp NAME:/ - >FILE"),
     lacks(&["import"], "an archive of files is no image", "coffer load takes images that `save` wrote"),
     lacks(&["manifest"], "", "coffer inspect IMAGE, or coffer pull --platform PLATFORM IMAGE"),
     lacks(&["network"], "a container's network is `none` or `host` so far", "coffer run --network host"),

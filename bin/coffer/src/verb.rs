@@ -65,6 +65,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::rm::Rm>            ("rm",      Containers, "Remove containers"),
     verb::<command::ps::Ps>            ("ps",      Containers, "List containers"),
     verb::<command::exec::Exec>        ("exec",    Containers, "Run a command in a running container"),
+    verb::<command::cp::Cp>            ("cp",      Containers, "Copy files into a container and out of it"),
     verb::<command::attach::AttachTo>  ("attach",  Containers, "Attach this terminal to a running container"),
     verb::<command::logs::Logs>        ("logs",    Containers, "Print what a container has written"),
     verb::<command::wait::Wait>        ("wait",    Containers, "Wait until containers end, and print how"),
@@ -213,6 +214,7 @@ mod tests {
         }
         check::<command::run::Run>();
         check::<command::exec::Exec>();
+        check::<command::cp::Cp>();
         check::<command::audit::Audit>();
         check::<command::logs::Logs>();
         check::<command::pull::Pull>();

@@ -18,7 +18,7 @@ use std::os::fd::BorrowedFd;
 use rustix::process::{getegid, geteuid};
 
 pub use error::IdsError;
-pub use inside::{InsideError, in_user_namespace};
+pub use inside::{Beside, InsideError, beside, in_user_namespace};
 pub use map::{ContainerGid, ContainerUid, HostGid, HostUid, IdMap, IdMapError, Range};
 pub(crate) use supply::is_usual;
 pub use supply::{SIZE, Supply};

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod container;
 pub mod criu;
 pub mod disk;
+pub mod files;
 pub mod gate;
 pub mod hosts;
 mod init;

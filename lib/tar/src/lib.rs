@@ -24,7 +24,7 @@ pub use pax::{Record, records};
 pub use reader::Reader;
 pub use sparse::Extent;
 pub use window::{Buffered, Window};
-pub use write::{END, header};
+pub use write::{END, header, header_of};
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,9 @@
-//! Headers for archives of our own, in which nothing depends on when, where and by whom they are
-//! written: owner 0, time 0.
+//! Headers for archives of our own.
 //!
 //! Sources: POSIX pax, "ustar Interchange Format"; "pax Extended Header".
 
-use crate::Kind;
 use crate::header::BLOCK;
+use crate::{Entry, Kind, Time};
 
 /// The widths of the fields `name` and `linkname`.
 const NAME: usize = 100;
@@ -12,28 +11,65 @@ const NAME: usize = 100;
 /// The largest size that eleven octal digits hold.
 const MAX_OCTAL: u64 = (1 << 33) - 1;
 
+/// The largest id that seven octal digits hold.
+const MAX_ID: u32 = (1 << 21) - 1;
+
+/// The header of a file, link or folder that does not depend on when, where and by whom it is
+/// written: owner 0, time 0. As [`header_of`].
+#[must_use]
+pub fn header(kind: Kind, path: &[u8], link: &[u8], size: u64) -> Vec<u8> {
+    let mode = if kind == Kind::Folder { 0o755 } else { 0o644 };
+    let (path, link) = (path.to_vec(), link.to_vec());
+    header_of(&Entry { path, kind, link, mode, size, ..Entry::default() })
+}
+
 /// The header of an entry whose `size` bytes of data follow it, filled up with zeros to a multiple
 /// of 512. What the fields cannot hold stands in an extended header in front.
 #[must_use]
-pub fn header(kind: Kind, path: &[u8], link: &[u8], size: u64) -> Vec<u8> {
+pub fn header_of(entry: &Entry) -> Vec<u8> {
+    let Entry { path, link, size, uid, gid, mtime, .. } = entry;
     let mut records = Vec::new();
-    if path.len() > NAME {
-        records.extend(record(b"path", path));
-    }
-    if link.len() > NAME {
-        records.extend(record(b"linkpath", link));
-    }
-    if size > MAX_OCTAL {
-        records.extend(record(b"size", size.to_string().as_bytes()));
+    let mut number = |key: &[u8], fits: bool, text: String| {
+        if !fits {
+            records.extend(record(key, text.as_bytes()));
+        }
+    };
+    number(b"size", *size <= MAX_OCTAL, size.to_string());
+    number(b"uid", *uid <= MAX_ID, uid.to_string());
+    number(b"gid", *gid <= MAX_ID, gid.to_string());
+    let is_whole = mtime.nanoseconds == 0;
+    let fits = u64::try_from(mtime.seconds).is_ok_and(|seconds| seconds <= MAX_OCTAL);
+    number(b"mtime", is_whole && fits, time(*mtime));
+    for (key, text) in [(&b"path"[..], path), (b"linkpath", link)] {
+        if text.len() > NAME {
+            records.extend(record(key, text));
+        }
     }
     let mut bytes = Vec::new();
     if !records.is_empty() {
-        bytes.extend(block(b'x', b"pax", b"", records.len() as u64));
+        let size = records.len() as u64;
+        bytes.extend(block(
+            b'x',
+            &Entry { path: b"pax".to_vec(), mode: 0o644, size, ..Entry::default() },
+        ));
         bytes.extend(&records);
         bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
     }
-    bytes.extend(block(flag(kind), path, link, size));
+    bytes.extend(block(flag(entry.kind), entry));
     bytes
+}
+
+/// Seconds since 1970 in decimal, with what follows the second. Source: POSIX pax, "mtime".
+fn time(time: Time) -> String {
+    // What follows counts upwards, and the sign is the whole number's.
+    match (time.seconds, i64::from(time.nanoseconds)) {
+        (seconds, 0) => seconds.to_string(),
+        (seconds, rest) if seconds < 0 => {
+            let whole = format!("{}.{:09}", -(seconds + 1), 1_000_000_000 - rest);
+            format!("-{whole}")
+        }
+        (seconds, rest) => format!("{seconds}.{rest:09}"),
+    }
 }
 
 /// The two blocks of zeros after the last entry.
@@ -51,18 +87,22 @@ fn flag(kind: Kind) -> u8 {
     }
 }
 
-fn block(flag: u8, path: &[u8], link: &[u8], size: u64) -> [u8; BLOCK] {
+fn block(flag: u8, entry: &Entry) -> [u8; BLOCK] {
+    let Entry { path, link, .. } = entry;
     let mut block = [0; BLOCK];
     put(&mut block, 0, &path[..path.len().min(NAME)]);
-    let mode: &[u8] = if flag == b'5' { b"0000755" } else { b"0000644" };
-    put(&mut block, 100, mode);
-    put(&mut block, 108, b"0000000");
-    put(&mut block, 116, b"0000000");
-    put(&mut block, 124, format!("{:011o}", size.min(MAX_OCTAL)).as_bytes());
-    put(&mut block, 136, b"00000000000");
+    put(&mut block, 100, format!("{:07o}", entry.mode & 0o7777).as_bytes());
+    put(&mut block, 108, format!("{:07o}", entry.uid.min(MAX_ID)).as_bytes());
+    put(&mut block, 116, format!("{:07o}", entry.gid.min(MAX_ID)).as_bytes());
+    put(&mut block, 124, format!("{:011o}", entry.size.min(MAX_OCTAL)).as_bytes());
+    let seconds = u64::try_from(entry.mtime.seconds).unwrap_or(0).min(MAX_OCTAL);
+    put(&mut block, 136, format!("{seconds:011o}").as_bytes());
     block[156] = flag;
     put(&mut block, 157, &link[..link.len().min(NAME)]);
     put(&mut block, 257, b"ustar\x0000");
+    let (major, minor) = entry.device;
+    put(&mut block, 329, format!("{:07o}", major.min(MAX_ID)).as_bytes());
+    put(&mut block, 337, format!("{:07o}", minor.min(MAX_ID)).as_bytes());
     // The checksum is of the block with spaces in its own place.
     put(&mut block, 148, b"        ");
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
@@ -87,7 +127,7 @@ fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Entry, Reader, records};
+    use crate::{Reader, records};
 
     fn read(bytes: &[u8]) -> Entry {
         let mut entry = Entry::default();
@@ -110,6 +150,20 @@ mod tests {
             proptest::prop_assert_eq!(&file.path, path.as_bytes());
             let symlink = read(&header(Kind::Symlink, path.as_bytes(), link.as_bytes(), 0));
             proptest::prop_assert_eq!((symlink.kind, symlink.link), (Kind::Symlink, link.into_bytes()));
+        }
+
+        #[test]
+        fn what_an_entry_has_is_read_back(
+            mode in 0_u32..0o10000, uid in 0..u32::MAX, gid in 0..u32::MAX,
+            seconds in -9_000_000_000_i64..20_000_000_000, nanoseconds in 0_u32..1_000_000_000,
+            device in (0_u32..4096, 0_u32..1 << 20),
+        ) {
+            for nanoseconds in [0, nanoseconds] {
+                let (path, kind) = (b"d".to_vec(), Kind::CharDevice);
+                let mtime = Time { seconds, nanoseconds };
+                let entry = Entry { path, kind, mode, uid, gid, mtime, device, ..Entry::default() };
+                proptest::prop_assert_eq!(read(&header_of(&entry)), entry);
+            }
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod audit;
+pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod exec;

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
 use coffer_sys::userns;
@@ -58,27 +59,69 @@ where
     T: Serialize + DeserializeOwned,
     E: Error,
 {
+    beside(Some(map), work)?.finish()
+}
+
+/// Work that goes on in a child, while its caller does something else: see [`beside`].
+#[derive(Debug)]
+#[must_use = "a child has to be waited for"]
+pub struct Beside<T> {
+    pid: Pid,
+    answer: OwnedFd,
+    gives: PhantomData<fn() -> T>,
+}
+
+/// The same as [`in_user_namespace`], without waiting for the answer. Without a map the child stays
+/// in the caller's user namespace.
+///
+/// # Errors
+/// As there.
+pub fn beside<T, E>(
+    map: Option<&IdMap>,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<Beside<T>, InsideError>
+where
+    T: Serialize + DeserializeOwned,
+    E: Error,
+{
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|e| InsideError::Start(e.into()));
     let ((ready, is_ready), (go, give_go), (answer, give_answer)) = (pipe()?, pipe()?, pipe()?);
     let caller = getpid();
+    let place = if map.is_some() { Place::Namespace } else { Place::Callers };
     // Each process takes its own half out and closes the other's: fork has doubled both.
     let mut parents = Some(Parent { ready, give_go, answer });
     let mut childs = Some((Child { is_ready, go, give_answer }, work));
     let forked = userns::fork(|| {
         drop(parents.take());
-        childs.take().map_or(1, |(child, work)| child.run(caller, work))
+        childs.take().map_or(1, |(child, work)| child.run(caller, place, work))
     });
     let pid = forked.map_err(InsideError::Start)?;
     drop(childs.take());
-    let answered = parents.take().map_or(Ok(Vec::new()), |parent| parent.manage(pid, map));
-    let status = wait(pid)?;
-    let bytes = answered?;
-    let died = || InsideError::Died(describe(status));
-    let answer = serde_json::from_slice::<Result<T, Said>>(&bytes).map_err(|_| died())?;
-    answer.map_err(|said| match said {
-        Said::Refused(errno) => InsideError::Refused(Errno::from_raw_os_error(errno)),
-        Said::Failed(text) => InsideError::Failed(text),
-    })
+    let Some(parent) = parents.take() else { return Err(InsideError::Died("no pipes".into())) };
+    match parent.manage(pid, map) {
+        Ok(answer) => Ok(Beside { pid, answer, gives: PhantomData }),
+        // Its pipes are closed, so that it ends.
+        Err(error) => wait(pid).and(Err(error)),
+    }
+}
+
+impl<T: DeserializeOwned> Beside<T> {
+    /// Waits for its end, and gives its answer.
+    ///
+    /// # Errors
+    /// As [`in_user_namespace`].
+    pub fn finish(self) -> Result<T, InsideError> {
+        let mut bytes = Vec::new();
+        let read = File::from(self.answer).take(ANSWER_LIMIT).read_to_end(&mut bytes);
+        let status = wait(self.pid)?;
+        read.map_err(InsideError::Start)?;
+        let died = || InsideError::Died(describe(status));
+        let answer = serde_json::from_slice::<Result<T, Said>>(&bytes).map_err(|_| died())?;
+        answer.map_err(|said| match said {
+            Said::Refused(errno) => InsideError::Refused(Errno::from_raw_os_error(errno)),
+            Said::Failed(text) => InsideError::Failed(text),
+        })
+    }
 }
 
 /// Why the child gives no answer.
@@ -115,18 +158,25 @@ struct Parent {
 }
 
 impl Parent {
-    /// Waits until the child is in its namespace, maps its ids, lets it go, reads its answer.
-    fn manage(self, pid: Pid, map: &IdMap) -> Result<Vec<u8>, InsideError> {
+    /// Waits until the child is in its namespace, maps its ids, lets it go, gives where its answer
+    /// will come.
+    fn manage(self, pid: Pid, map: Option<&IdMap>) -> Result<OwnedFd, InsideError> {
         if is_told(&self.ready).map_err(InsideError::Start)? {
             // When the map fails, the pipe closes and the child ends without having begun.
-            write(pid, map).map_err(InsideError::Ids)?;
+            map.map_or(Ok(()), |map| write(pid, map)).map_err(InsideError::Ids)?;
             File::from(self.give_go).write_all(b"g").map_err(InsideError::Start)?;
         }
-        let mut bytes = Vec::new();
-        let answer = File::from(self.answer);
-        answer.take(ANSWER_LIMIT).read_to_end(&mut bytes).map_err(InsideError::Start)?;
-        Ok(bytes)
+        Ok(self.answer)
     }
+}
+
+/// Where a child works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a user namespace of its own.
+    Namespace,
+    /// Where its caller is.
+    Callers,
 }
 
 /// The child's ends of the pipes.
@@ -138,12 +188,13 @@ struct Child {
 
 impl Child {
     /// Does the work, answers, and gives the status to end with.
-    fn run<T, E>(self, caller: Pid, work: impl FnOnce() -> Result<T, E>) -> i32
+    fn run<T, E>(self, caller: Pid, place: Place, work: impl FnOnce() -> Result<T, E>) -> i32
     where
         T: Serialize,
         E: Error,
     {
-        let answer = self.begin(caller).and_then(|()| work().map_err(|e| Said::Failed(chain(&e))));
+        let answer =
+            self.begin(caller, place).and_then(|()| work().map_err(|e| Said::Failed(chain(&e))));
         let written = serde_json::to_vec(&answer)
             .map_err(io::Error::from)
             .and_then(|bytes| File::from(self.give_answer).write_all(&bytes));
@@ -151,31 +202,37 @@ impl Child {
     }
 
     /// A new namespace, then root of it, bound to the caller's life.
-    fn begin(&self, caller: Pid) -> Result<(), Said> {
-        userns::enter_new().map_err(|error| match error.raw_os_error() {
-            Some(errno) => Said::Refused(errno),
-            None => error.into(),
-        })?;
-        Ok(self.become_root(caller)?)
-    }
-
-    fn become_root(&self, caller: Pid) -> io::Result<()> {
-        rustix::io::write(&self.is_ready, b"r")?;
+    fn begin(&self, caller: Pid, place: Place) -> Result<(), Said> {
+        if place == Place::Namespace {
+            userns::enter_new().map_err(|error| match error.raw_os_error() {
+                Some(errno) => Said::Refused(errno),
+                None => error.into(),
+            })?;
+        }
+        rustix::io::write(&self.is_ready, b"r").map_err(io::Error::from)?;
         if !is_told(&self.go)? {
-            return Err(io::Error::other("no ids were mapped"));
+            return Err(io::Error::other("no ids were mapped").into());
         }
-        // Where setgroups is denied (no sub-ids) the caller's groups stay, and appear as nobody's.
-        match set_thread_groups(&[]) {
-            Ok(()) | Err(Errno::PERM) => {}
-            Err(errno) => return Err(errno.into()),
+        if place == Place::Namespace {
+            become_root()?;
         }
-        set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
-        set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
         // After the change of ids, which would undo it.
-        set_parent_process_death_signal(Some(Signal::KILL))?;
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
         let orphan = getppid() != Some(caller);
-        if orphan { Err(io::Error::other("the caller has ended")) } else { Ok(()) }
+        if orphan { Err(io::Error::other("the caller has ended").into()) } else { Ok(()) }
     }
+}
+
+/// Root of the user namespace that this process has made.
+fn become_root() -> io::Result<()> {
+    // Where setgroups is denied (no sub-ids) the caller's groups stay, and appear as nobody's.
+    match set_thread_groups(&[]) {
+        Ok(()) | Err(Errno::PERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    Ok(())
 }
 
 /// Waits for one byte. No byte means that the other side has ended or given up.

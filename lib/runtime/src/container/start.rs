@@ -106,7 +106,8 @@ fn record_running(ready: &mut Ready<'_>, pid: Pid) -> Result<(), ContainerError>
     Ok(saved?)
 }
 
-fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
+/// How a container is started.
+pub(super) fn plan(ready: &Ready<'_>) -> Result<Plan, ContainerError> {
     let Ready { root, record, config, .. } = ready;
     let present = Present::find(root, &config.confinement)?;
     let memory = present.as_ref().and_then(|present| present.memory.as_ref());

@@ -326,7 +326,8 @@ mod tests {
         let watch = Watch { reserve: Reserve(all), since: Timestamp::now(), free: Some(all) };
         let cgroup = Place::default().open().unwrap();
         let (container, authority) = (container.as_fd(), Authority::Root);
-        let mut guard = Guard::new(Ward { container, init: pid, cgroup: &cgroup, authority }, watch);
+        let mut guard =
+            Guard::new(Ward { container, init: pid, cgroup: &cgroup, authority }, watch);
         let mut look = || {
             (guard.next, guard.counted) = (Instant::now(), None);
             guard.look(&init);

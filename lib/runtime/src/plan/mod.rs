@@ -303,6 +303,17 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The same up to where all mounts are made and the host's are left behind: the process waits
+    /// there for ever, and executes nothing.
+    pub(crate) fn up_to_its_root(mut self) -> Self {
+        let is_it = |step: &Step| matches!(step, Step::Pivot | Step::MoveRoot);
+        if let Some(at) = self.steps.iter().position(is_it) {
+            self.steps.truncate(at + 1);
+            self.steps.push(Step::Gate);
+        }
+        self
+    }
+
     /// The number of the step that makes the process that goes on, where the first one does not.
     pub(crate) fn split_step(&self) -> Option<usize> {
         self.steps.iter().position(|step| matches!(step, Step::Split | Step::SplitInto(_)))
