@@ -228,8 +228,8 @@ fn each_flag_and_verb_of_dockers_is_known_or_refused_by_its_name() {
     let coffer = Coffer::default();
     let verbs = [
         "run", "create", "start", "stop", "restart", "kill", "pause", "unpause", "rename", "rm",
-        "ps", "exec", "attach", "logs", "wait", "top", "inspect", "pull", "push", "images", "rmi",
-        "tag", "save", "load", "login", "logout",
+        "ps", "exec", "cp", "attach", "logs", "wait", "top", "inspect", "pull", "push", "images",
+        "rmi", "tag", "save", "load", "login", "logout",
     ];
     let (mut unknown, mut count) = (Vec::new(), 0);
     for verb in verbs {

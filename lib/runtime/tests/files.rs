@@ -1,7 +1,7 @@
 //! Archives and trees that lead somewhere else: `coffer cp` follows none of them.
 
 #![expect(clippy::disallowed_methods, reason = "folders that the tests made")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails as the test does")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     fn named(path: &str, name: Option<&str>, is_folder: bool) -> Named {
-        Named { path: path.into(), name: name.map(Into::into), is_folder }
+        Named { path: path.into(), name: name.map(|name| name.as_bytes().to_vec()), is_folder }
     }
 
     #[test]

@@ -275,7 +275,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let container = dir::open(folder.path()).unwrap();
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let pid = rustix::process::Pid::from_child(&child);
+        let pid = Pid::from_child(&child);
         let init = pidfd_open(pid, PidfdFlags::empty()).unwrap();
         let all = Amounts { bytes: u64::MAX, inodes: u64::MAX };
         drop(child.stdin.take());
@@ -313,7 +313,7 @@ mod tests {
         let line = ["--pid", "--fork", "--kill-child", "sh", "-c", script];
         let mut child = Command::new("unshare")
             .args(line)
-            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
