@@ -3,10 +3,10 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_confine::ids::{ContainerGid, ContainerUid};
-use coffer_sys::mount::Reach;
+use coffer_sys::mount::{Change, Reach, set_attributes};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::process::{Pid, Rlimit, getrlimit, prlimit};
 use rustix::thread::UnshareFlags;
 
@@ -68,7 +68,10 @@ fn make_mount(
         Handed::Made(mount) => Ok(rustix::io::fcntl_dupfd_cloexec(mount, 3)?),
         Handed::Device(path) => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-            Ok(open_tree(CWD, *path, flags)?)
+            let mount = open_tree(CWD, *path, flags)?;
+            // What is mounted on it inside must not travel to the host's.
+            set_attributes(&mount, Change::set(MountAttrFlags::empty(), Reach::One))?;
+            Ok(mount)
         }
         Handed::Bind { source, look, mapped_by, .. } => {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
