@@ -98,15 +98,26 @@ pub fn read(dir: BorrowedFd<'_>, name: &str, limit: u64) -> io::Result<Option<Ve
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
-    let stat = rfs::fstat(&fd)?;
+    read_open(fd, limit).map(Some).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => io::Error::new(error.kind(), format!("{name} is {error}")),
+        _ => error,
+    })
+}
+
+/// Reads a file that was opened without waiting for anybody (`O_NONBLOCK`).
+///
+/// # Errors
+/// `InvalidData` where it is longer than `limit` bytes or no ordinary file.
+pub fn read_open(file: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
+    let stat = rfs::fstat(&file)?;
     let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > limit {
-        let why = format!("{name} is no ordinary file of at most {limit} bytes");
+        let why = format!("no ordinary file of at most {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    File::from(fd).take(limit).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    File::from(file).take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A file of one page is written by one step of the kernel's: no signal ends it in the middle.

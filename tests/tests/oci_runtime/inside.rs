@@ -51,3 +51,31 @@ fn root_who_joins_and_who_is_joined_look_into_each_other() {
         assert_eq!(runtime.leftovers(), [""; 0]);
     }
 }
+
+#[test]
+fn root_home_is_the_users_where_nobody_says_another() {
+    if !program::root() {
+        return;
+    }
+    let passwd = "root:x:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/bin/sh\n";
+    for runtime in Runtime::beside_newest() {
+        let bundle = runtime.bundle("", |config| {
+            config["process"]["args"] = json!(["sleep", "1000"]);
+            config["process"]["user"] = json!({"uid": 33, "gid": 33});
+            config["process"]["env"] = json!(["PATH=/bin", "HOME=", "TWICE=1", "TWICE=2"]);
+        });
+        std::fs::write(bundle.join("rootfs/etc/passwd"), passwd).unwrap();
+        runtime.must(&["run", "--detach", "-b", &bundle.to_string_lossy(), "at-home"]);
+        let environment = ["sh", "-c", "cat /proc/1/environ"];
+        let first = runtime.must(&[&["exec", "at-home"], &environment[..]].concat());
+        let entries: Vec<&str> = first.split_terminator('\0').collect();
+        assert_eq!(entries, ["PATH=/bin", "TWICE=2", "HOME=/var/www"], "{:?}", runtime.kind());
+        for (user, home) in [("0", "/root"), ("33", "/var/www"), ("7", "/")] {
+            let said = runtime.must(&["exec", "--user", user, "at-home", "sh", "-c", "echo $HOME"]);
+            assert_eq!(said.trim(), home, "{:?}: {user}", runtime.kind());
+        }
+        let said = runtime.must(&["exec", "-e", "HOME=/own", "at-home", "sh", "-c", "echo $HOME"]);
+        assert_eq!(said, "/own\n", "{:?}", runtime.kind());
+        assert_eq!(runtime.leftovers(), [""; 0]);
+    }
+}

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rustix::process::Pid;
 
 use super::hooks::{self, HookState};
+use super::user_home::home_of;
 use super::{
     Bundle, BundleError, BundleId, Folder, Home, HookError, Locked, Running, Saved, State, Status,
 };
@@ -124,7 +125,9 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
         authority: wanted.authority.unwrap_or_else(authority),
     })?;
     let view = CgroupView::of_bundle(&cgroup, host_groups);
-    let plan = plan(wanted, &confinement, &host, RootFs::Folder(rootfs.clone()), view)?;
+    let home = home_of(&process, &rootfs);
+    let root = RootFs::Folder(rootfs.clone());
+    let plan = plan(wanted, &confinement, &host, root, view, home.as_deref())?;
     let rdt = linux
         .intel_rdt
         .as_ref()
@@ -154,6 +157,7 @@ fn plan(
     host: &Host,
     root: RootFs,
     cgroups: CgroupView,
+    home: Option<&str>,
 ) -> Result<Plan, BundleError> {
     let authority = authority();
     let init = crate::spec::Init::Program;
@@ -163,6 +167,7 @@ fn plan(
         root_change: wanted.root_change,
         keyring: wanted.keyring,
         preserved: wanted.preserved,
+        home,
     });
     let spec = &wanted.bundle.spec;
     let given = plan::Given::default();

@@ -7,6 +7,7 @@ use coffer_oci::runtime::Process;
 use rustix::process::Pid;
 
 use super::create::authority;
+use super::user_home::home_of;
 use super::{BundleError, Folder, Saved, State, Status};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
 use crate::plan::{self, JoinInputs, Joined, Plan, RootChange};
@@ -58,14 +59,17 @@ pub fn exec(folder: &Folder, saved: Saved, wanted: &Exec<'_>) -> Result<Executed
     let init = folder.init(&state)?.ok_or_else(gone)?;
     let host = Host::read();
     let OfBundle { confinement, warnings } = saved.confinement.of_process(wanted.process, &host)?;
+    let pid = Pid::from_raw(state.init.pid).ok_or_else(gone)?;
+    let root = format!("/proc/{}/root", pid.as_raw_pid());
+    let home = home_of(wanted.process, root.as_ref());
     let bundle = plan::Bundle {
         id: folder.id().as_str(),
         folder: &state.bundle,
         root_change: RootChange::Pivot,
         keyring: saved.keyring,
         preserved: wanted.preserved,
+        home: home.as_deref(),
     };
-    let pid = Pid::from_raw(state.init.pid).ok_or_else(gone)?;
     let joined = Joined {
         bundle,
         annotations: &state.annotations,

@@ -38,6 +38,7 @@ mod restore;
 mod running;
 mod saved;
 mod start;
+mod user_home;
 
 pub use crate::plan::{Keyring, RootChange};
 pub use checkpoint::{After, Checkpoint, checkpoint};

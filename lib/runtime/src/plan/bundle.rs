@@ -26,6 +26,8 @@ pub struct Bundle<'a> {
     pub keyring: Keyring,
     /// How many descriptors after the standard three stay open.
     pub preserved: u32,
+    /// The `HOME` of a process whose environment has none, or an empty one.
+    pub home: Option<&'a str>,
 }
 
 /// How the host's root is left.

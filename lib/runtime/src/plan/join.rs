@@ -94,7 +94,8 @@ impl Plan {
         };
         let preserved = bundle.map_or(0, |joined| joined.bundle.preserved);
         plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved })?;
-        plan.program_steps(process, Init::Program)?;
+        let bundle = bundle.as_ref().map(|joined| &joined.bundle);
+        plan.program_steps(process, bundle, Init::Program)?;
         Ok(plan)
     }
 

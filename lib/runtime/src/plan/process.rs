@@ -1,5 +1,6 @@
 //! The process of a specification as steps: what it sees, what it may do, what it is.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 
 use coffer_confine::confinement::{Confinement, Host, NewPrivileges, SetBy};
@@ -155,11 +156,16 @@ impl Plan {
         if let Some(bundle) = bundle {
             self.start_steps(spec, bundle)?;
         }
-        self.program_steps(process, init)
+        self.program_steps(process, bundle, init)
     }
 
     /// The filter, and the program behind it.
-    pub(super) fn program_steps(&mut self, process: &Process, init: Init) -> Result<(), PlanError> {
+    pub(super) fn program_steps(
+        &mut self,
+        process: &Process,
+        bundle: Option<&Bundle<'_>>,
+        init: Init,
+    ) -> Result<(), PlanError> {
         if let Some(limit) = self.few_files.take() {
             self.steps.push(Step::Limit(Resource::Nofile, limit));
         }
@@ -175,7 +181,7 @@ impl Plan {
             let label = self.init_label.take();
             self.steps.push(Step::Init(label));
         }
-        self.steps.push(Step::Execute(execute(process)?));
+        self.steps.push(Step::Execute(execute(process, bundle)?));
         Ok(())
     }
 
@@ -221,18 +227,36 @@ fn own_binary_is_exposed(ids: Option<&IdMap>) -> Result<bool, PlanError> {
 }
 
 /// The program, with every file that it could be.
-fn execute(process: &Process) -> Result<Execute, PlanError> {
+fn execute(process: &Process, bundle: Option<&Bundle<'_>>) -> Result<Execute, PlanError> {
     let program = process.args.first().filter(|name| !name.is_empty());
     let program = program.ok_or(PlanError::NoProgram)?;
     let list = |subject: &'static str, words: &[String]| -> Result<Vec<CString>, PlanError> {
         words.iter().map(|word| text(subject, word)).collect()
     };
-    let candidates = candidates(program, &process.env);
+    let env = match bundle {
+        Some(bundle) => &environment(&process.env, bundle.home),
+        None => &process.env,
+    };
     Ok(Execute {
-        candidates: list("the program", &candidates)?,
+        candidates: list("the program", &candidates(program, env))?,
         argv: Strings::new(list("an argument", &process.args)?),
-        envp: Strings::new(list("the environment", &process.env)?),
+        envp: Strings::new(list("the environment", env)?),
     })
+}
+
+/// A bundle's environment: of each name the last entry, and `HOME` where there is none or an empty
+/// one. Source: runc's libcontainer/env.go, `prepareEnv`.
+fn environment(env: &[String], home: Option<&str>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let backwards = env.iter().rev();
+    let last = backwards.filter(|entry| seen.insert(entry.split('=').next()));
+    let mut kept: Vec<String> = last.cloned().collect();
+    kept.reverse();
+    if let Some(home) = home {
+        kept.retain(|entry| entry != "HOME=");
+        kept.push(format!("HOME={home}"));
+    }
+    kept
 }
 
 /// The files that `program` could be. Source: man 3 exec, "Special semantics for execlp".
@@ -251,6 +275,13 @@ fn candidates(program: &str, env: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_entry_of_each_name_counts_and_home_is_there() {
+        let env = ["A=1", "HOME=", "B=x=y", "A=2"].map(str::to_owned);
+        assert_eq!(environment(&env, Some("/home")), ["B=x=y", "A=2", "HOME=/home"]);
+        assert_eq!(environment(&env, None), ["HOME=", "B=x=y", "A=2"]);
+    }
 
     #[test]
     fn programs_are_looked_for_along_the_path() {

@@ -156,6 +156,7 @@ impl TestBundle {
             root_change: self.root_change,
             keyring: self.keyring,
             preserved: self.preserved,
+            home: None,
         }
     }
 

@@ -46,7 +46,8 @@ pub(crate) fn decide(folder: &Path) -> Result<Decided, String> {
         Resctrl::host().map_err(words)?;
     }
     let (id, folder, keyring) = ("decided", &*bundle.path, Keyring::Own);
-    let bundle = plan::Bundle { id, folder, root_change: RootChange::Pivot, keyring, preserved: 0 };
+    let root_change = RootChange::Pivot;
+    let bundle = plan::Bundle { id, folder, root_change, keyring, preserved: 0, home: None };
     let plan = Plan::new(Inputs {
         spec,
         confinement: &confinement,
