@@ -14,15 +14,6 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// All of it, for a program that gets the same: `NAME=VALUE` each.
-pub(crate) fn all() -> impl Iterator<Item = OsString> {
-    env::vars_os().map(|(mut name, value)| {
-        name.push("=");
-        name.push(value);
-        name
-    })
-}
-
 /// The program of this name on the PATH. Source: man 3 execvp.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = variable("PATH")?;

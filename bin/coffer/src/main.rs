@@ -53,8 +53,8 @@ fn main() {
 /// The program, from what it is called with to its exit status.
 fn program(words: Vec<OsString>) -> u8 {
     let mut args = words.into_iter();
-    if let Some(name) = args.next().filter(|name| oci::is_called(name)) {
-        return oci::main(&name, args);
+    if args.next().as_ref().is_some_and(oci::is_called) {
+        return oci::main(args);
     }
     let ui = Ui::new(Detail::Automatic, environment::colour());
     match start(&ui, args.collect()) {

@@ -44,17 +44,6 @@ pub fn execve(program: &CStr, argv: &Strings, envp: &Strings) -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
-/// Executes the file that `program` stands for. Comes back only where that fails. Source:
-/// man 2 execveat, `AT_EMPTY_PATH`.
-pub fn execute_file(program: BorrowedFd<'_>, argv: &Strings, envp: &Strings) -> Errno {
-    let (argv, envp) = (argv.pointers.as_ptr(), envp.pointers.as_ptr());
-    let (fd, flags) = (program.as_raw_fd(), libc::AT_EMPTY_PATH);
-    // SAFETY: as for `execve`; the path is an empty C string, and the descriptor is borrowed for
-    // the time of the call.
-    unsafe { libc::syscall(libc::SYS_execveat, fd, c"".as_ptr(), argv, envp, flags) };
-    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
-}
-
 /// Marks every descriptor from `first` on as close-on-exec.
 ///
 /// # Errors

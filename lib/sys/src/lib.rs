@@ -29,6 +29,7 @@ pub mod owner;
 pub mod pidfd;
 pub mod process;
 pub mod seccomp;
+mod segment;
 pub mod signal;
 pub mod signalfd;
 pub mod spawn;

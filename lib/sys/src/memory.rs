@@ -1,17 +1,24 @@
 //! The memory of this process.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
+
+use crate::segment::segments;
 
 /// Gives back what a process does not need while it waits: freed memory, and its own program's
 /// pages, which come back from the file when they are used again. For a process that stays long
 /// after it has done something large.
 ///
-/// Source: man 3 `malloc_trim`, man 3 `dl_iterate_phdr`, man 2 madvise.
+/// Source: man 3 `malloc_trim`, man 2 madvise.
 pub fn settle() {
     trim();
-    // SAFETY: `forget` has the type that the call wants, and is called before it returns, with
-    // headers that live as long as the program.
-    unsafe { libc::dl_iterate_phdr(Some(forget), std::ptr::null_mut()) };
+    for segment in segments().iter().filter(|segment| !segment.writable) {
+        let (start, size) = (segment.start as *mut c_void, segment.size);
+        // SAFETY: a segment that cannot be written has not been changed since it was mapped from
+        // the program's file (there are no text relocations in a position-independent program, and
+        // what relocation touches lies in a writable segment), so that the file gives its pages
+        // back as they were. Advice that the kernel does not take changes nothing.
+        unsafe { libc::madvise(start, size, libc::MADV_DONTNEED) };
+    }
 }
 
 #[cfg(target_env = "gnu")]
@@ -23,35 +30,6 @@ fn trim() {
 #[cfg(target_env = "musl")]
 fn trim() {
     crate::heap::HEAP.trim();
-}
-
-/// Forgets the pages of those segments of an object that nobody can write.
-unsafe extern "C" fn forget(
-    object: *mut libc::dl_phdr_info,
-    _size: usize,
-    _data: *mut c_void,
-) -> c_int {
-    // SAFETY: the C library hands a valid object over.
-    let object = unsafe { &*object };
-    // SAFETY: it says how many headers there are, and they are part of the program.
-    let headers =
-        unsafe { std::slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)) };
-    let page = rustix::param::page_size();
-    let read_only = |header: &&libc::Elf64_Phdr| {
-        header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0
-    };
-    for header in headers.iter().filter(read_only) {
-        let Ok(offset) = usize::try_from(object.dlpi_addr + header.p_vaddr) else { continue };
-        let Ok(size) = usize::try_from(header.p_memsz) else { continue };
-        let start = offset & !(page - 1);
-        let size = offset + size - start;
-        // SAFETY: a segment that cannot be written has not been changed since it was mapped from
-        // the program's file (there are no text relocations in a position-independent program, and
-        // what relocation touches lies in a writable segment), so that the file gives its pages
-        // back as they were. Advice that the kernel does not take changes nothing.
-        unsafe { libc::madvise(start as *mut c_void, size, libc::MADV_DONTNEED) };
-    }
-    0
 }
 
 #[cfg(test)]

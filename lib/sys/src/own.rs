@@ -1,105 +1,208 @@
 //! The running program's own file, out of reach of those who look it up (CVE-2019-5736).
 //!
 //! `/proc/PID/exe` stands for the file *on the mount that it was executed from*, so the attributes
-//! of that mount hold for whoever opens or executes the link. The program runs a second time, from
-//! a mount of its file that nobody else has, on which nothing can be written and, once it runs,
-//! nothing can be executed. The mount's number and the program's name are what the second run is
-//! called by: `7/coffer-oci`. Sources: man 2 open_tree, man 2 mount_setattr, man 2 execveat.
+//! of that mount hold for whoever opens or executes the link. A process can have its memory mapped
+//! from another mount of the same file, one that nobody else has, and say that this is where it was
+//! executed from: nothing can be written there then, and nothing executed. Its children are there
+//! too, until they execute something else. Sources: man 2 open_tree, man 2 mount_setattr, man 2
+//! pr_set_mm, `replace_mm_exe_file` in linux/kernel/fork.c.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{c_ulong, c_void};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
 
-use rustix::fs::{CWD, StatVfsMountFlags};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
-use crate::exec::{Strings, execute_file};
 use crate::mount::{Change, Reach, set_attributes};
+use crate::segment::{Segment, segments};
 
-/// Which run of the program this is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Run {
-    /// As the caller has started it.
-    First,
-    /// From its own mount; with the name that [`run_again`] was given.
-    Second(String),
-}
-
-/// Finds out by the name that the program is called by. In the second run the mount is shut: from
-/// here on nobody can execute the program by it, or change it, for its descriptor is closed.
+/// Moves the process, which must have one thread, to a mount of its program's file on which nothing
+/// can be written or executed.
 ///
 /// # Errors
-/// `EBADF` where the name begins with a number that is no descriptor from outside, `EINVAL` where
-/// that is no mount which this program runs from and nobody can write.
-pub fn settle(name: &OsStr) -> io::Result<Run> {
-    let Some((number, name)) = name.to_str().and_then(|name| name.split_once('/')) else {
-        return Ok(Run::First);
-    };
-    let Ok(number) = number.parse() else { return Ok(Run::First) };
-    let mount = inherited(number)?;
-    set_attributes(&mount, Change::set(MountAttrFlags::MOUNT_ATTR_NOEXEC, Reach::One))?;
-    // Kernels before 6.14 name the process by the number of the descriptor that was executed.
-    rustix::thread::set_name(&CString::new(name)?)?;
-    Ok(Run::Second(name.to_owned()))
-}
-
-/// Runs the program a second time, called by `name`, with these words and this environment
-/// (`NAME=VALUE` each). Comes back where no such mount can be made: without the right to mount, in
-/// another mount namespace than the program was executed from, before Linux 5.12.
-pub fn run_again(name: &str, words: &[String], environment: impl Iterator<Item = OsString>) {
-    let Ok(mount) = own_mount() else { return };
-    let name = format!("{}/{name}", mount.as_raw_fd());
-    let argv = std::iter::once(&name).chain(words).map(|word| CString::new(&**word));
-    let envp = environment.map(|variable| CString::new(variable.into_vec()));
-    if let (Ok(argv), Ok(envp)) = (argv.collect(), envp.collect())
-        && fcntl_setfd(&mount, FdFlags::empty()).is_ok()
-    {
-        execute_file(mount.as_fd(), &Strings::new(argv), &Strings::new(envp));
+/// `EBUSY` with more than one thread. `EPERM` without `CAP_SYS_ADMIN`, `EINVAL` in another mount
+/// namespace than the program was executed in, before Linux 5.12, or in a kernel without
+/// `CONFIG_CHECKPOINT_RESTORE`. The process goes on as before then.
+pub fn shelter() -> io::Result<()> {
+    // The task folder has a link for each thread, beside its own two.
+    if rustix::fs::stat(c"/proc/self/task")?.st_nlink != 3 {
+        return Err(Errno::BUSY.into());
     }
-}
-
-/// A mount of the running program's file alone, which is attached nowhere and cannot be written.
-fn own_mount() -> io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let mount = open_tree(CWD, c"/proc/self/exe", flags)?;
     set_attributes(&mount, Change::set(MountAttrFlags::MOUNT_ATTR_RDONLY, Reach::One))?;
-    Ok(mount)
-}
-
-/// The mount that [`run_again`] handed over by this number.
-fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    let mount = crate::inherited::take(number)?;
-    let [there, here] =
-        [rustix::fs::fstat(&mount)?, rustix::fs::stat(c"/proc/self/exe")?].map(identity);
-    let is_read_only = rustix::fs::fstatvfs(&mount)?.f_flag.contains(StatVfsMountFlags::RDONLY);
-    if there != here || !is_read_only {
-        return Err(Errno::INVAL.into());
+    let file = open_again(mount.as_fd())?;
+    let (written, constant): (Vec<_>, Vec<_>) = segments().into_iter().partition(|s| s.writable);
+    constant.iter().try_for_each(|segment| map_anew(segment, file.as_fd()))?;
+    let layout = Layout::read()?;
+    match layout.tell(file.as_fd()) {
+        // Something of the file is still mapped: all but what has been copied already.
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            written.iter().try_for_each(copy)?;
+            layout.tell(file.as_fd())?;
+        }
+        told => told?,
     }
-    Ok(mount)
+    // The kernel takes no file that cannot be executed, so this comes last.
+    set_attributes(&mount, Change::set(MountAttrFlags::MOUNT_ATTR_NOEXEC, Reach::One))
 }
 
-fn identity(stat: rustix::fs::Stat) -> (u64, u64) {
-    (stat.st_dev, stat.st_ino)
+/// The file of a mount of one file, opened on that mount.
+fn open_again(mount: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+    Ok(rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Maps a segment from `file`, which has the same bytes.
+fn map_anew(segment: &Segment, file: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    let place = segment.start as *mut c_void;
+    let executable = if segment.executable { ProtFlags::EXEC } else { ProtFlags::empty() };
+    let (prot, flags) = (ProtFlags::READ | executable, MapFlags::PRIVATE | MapFlags::FIXED);
+    // SAFETY: the pages are exchanged, in one step, for others with the same bytes: those of the
+    // file that they were mapped from, which nobody can write while it is executed, and which
+    // relocation does not touch in a position-independent program.
+    unsafe { rustix::mm::mmap(place, segment.size, prot, flags, file, segment.offset) }.map(drop)
+}
+
+/// Puts memory with the same bytes, of no file, in a segment's place.
+fn copy(segment: &Segment) -> rustix::io::Result<()> {
+    let place = segment.start as *mut c_void;
+    let (size, prot) = (segment.size, ProtFlags::READ | ProtFlags::WRITE);
+    let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+    // SAFETY: new memory, where there is none.
+    let copy = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), size, prot, flags) }?;
+    // SAFETY: both are of that size and apart. Nobody writes the segment until the copy is in its
+    // place: there is no other thread, and the next call writes to no static memory.
+    unsafe { ptr::copy_nonoverlapping(place.cast::<u8>(), copy.cast(), size) };
+    // SAFETY: the pages are exchanged, in one step, for others with the same bytes.
+    unsafe { rustix::mm::mremap_fixed(copy, size, size, MremapFlags::MAYMOVE, place) }?;
+    // SAFETY: the compiler has put there what nobody writes after relocation.
+    unsafe { rustix::mm::mprotect(place, segment.sealed, MprotectFlags::READ) }
+}
+
+/// `struct prctl_mm_map`: what the kernel keeps of a process's memory. Source: linux/prctl.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Layout {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    /// Where a new auxiliary vector is, and its size: none.
+    auxv: u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
+impl Layout {
+    /// That of this process. Source: man 5 proc_pid_stat.
+    fn read() -> io::Result<Self> {
+        let stat = rustix::fs::openat(CWD, c"/proc/self/stat", OFlags::CLOEXEC, Mode::empty())?;
+        // Twice what it can be; the kernel gives all of it at once.
+        let mut buffer = [0; 2048];
+        let length = rustix::io::read(&stat, &mut buffer)?;
+        let stat = buffer.get(..length).unwrap_or_default();
+        let fields = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+        let fields: Vec<u64> = fields
+            .split(|byte| byte.is_ascii_whitespace())
+            .map(|field| str::from_utf8(field).ok().and_then(|f| f.parse().ok()).unwrap_or(0))
+            .collect();
+        // Behind the parenthesis there is a space, and then the third field.
+        let field = |number: usize| fields.get(number - 2).copied().unwrap_or(0);
+        // SAFETY: the call takes a number, and with 0 it changes nothing.
+        let brk = unsafe { libc::syscall(libc::SYS_brk, 0) };
+        Ok(Self {
+            start_code: field(26),
+            end_code: field(27),
+            start_stack: field(28),
+            start_data: field(45),
+            end_data: field(46),
+            start_brk: field(47),
+            brk: brk.cast_unsigned(),
+            arg_start: field(48),
+            arg_end: field(49),
+            env_start: field(50),
+            env_end: field(51),
+            ..Self::default()
+        })
+    }
+
+    /// Has the kernel take `file` for the one that was executed, and all else as it is.
+    fn tell(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        let told = Self { exe_fd: file.as_raw_fd().cast_unsigned(), ..*self };
+        let (map, size) = (&raw const told, size_of::<Self>() as c_ulong);
+        let none: c_ulong = 0;
+        // SAFETY: the call reads a struct of that size, and a descriptor that is open. What it
+        // changes is what it tells others of the process.
+        let told = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, map, size, none) };
+        if told == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use rustix::fs::StatVfsMountFlags;
+    use rustix::process::{WaitOptions, waitpid};
+
     use super::*;
 
+    static WRITTEN: AtomicU32 = AtomicU32::new(7);
+
+    /// What became of it, as the number of the first thing that is not as it should be. In a
+    /// process of its own, which has one thread.
+    fn sheltered() -> i32 {
+        WRITTEN.store(8, Ordering::Relaxed);
+        match shelter() {
+            Ok(()) => {}
+            Err(error) => return error.raw_os_error().unwrap_or(1),
+        }
+        let exe = c"/proc/self/exe";
+        let Ok(mount) = rustix::fs::statvfs(exe) else { return 101 };
+        let shut = StatVfsMountFlags::RDONLY | StatVfsMountFlags::NOEXEC;
+        let (argv, envp) = (crate::exec::Strings::new(vec![]), crate::exec::Strings::new(vec![]));
+        let executed = crate::exec::execve(exe, &argv, &envp);
+        let again = shelter();
+        let facts = [
+            mount.f_flag.contains(shut),
+            executed == Errno::ACCESS,
+            WRITTEN.fetch_add(1, Ordering::Relaxed) == 8,
+            WRITTEN.load(Ordering::Relaxed) == 9,
+            // The file cannot be executed there, so that the kernel does not take it.
+            again.is_err(),
+        ];
+        facts.iter().position(|fact| !fact).map_or(0, |place| 102 + place as i32)
+    }
+
     #[test]
-    fn what_is_not_handed_over_is_not_taken() {
-        let file = std::mem::ManuallyDrop::new(rustix::fs::open(
-            c"/dev/null",
-            rustix::fs::OFlags::RDONLY,
-            rustix::fs::Mode::empty(),
-        ));
-        let number = file.as_ref().unwrap().as_raw_fd();
-        let settled = |name: String| settle(OsStr::new(&name)).map_err(|e| e.raw_os_error());
-        assert_eq!(settled(format!("{number}/coffer-oci")), Err(Some(libc::EINVAL)));
-        assert_eq!(settled("1/coffer-oci".to_owned()), Err(Some(libc::EBADF)));
-        assert_eq!(settled("/usr/bin/coffer-oci".to_owned()), Ok(Run::First));
-        assert_eq!(settled("coffer-oci".to_owned()), Ok(Run::First));
+    fn root_the_program_is_out_of_reach_and_goes_on() {
+        let child = crate::userns::fork(sheltered).unwrap();
+        let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
+        match (status.exit_status(), rustix::process::geteuid().is_root()) {
+            (Some(libc::EPERM), false) | (Some(0), _) => {}
+            (status, _) => panic!("{status:?}"),
+        }
+    }
+
+    #[test]
+    fn who_has_threads_stays() {
+        let (send, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || wait.recv());
+        let busy = shelter().map_err(|error| error.raw_os_error());
+        drop(send);
+        assert!(thread.join().unwrap().is_err());
+        assert_eq!(busy, Err(Some(libc::EBUSY)));
     }
 }

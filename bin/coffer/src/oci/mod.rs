@@ -29,15 +29,12 @@ mod update;
 mod usage;
 mod version;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 
-use coffer_sys::own::{self, Run};
 use failure::Failure;
 use globals::Globals;
 use grammar::{Grammar, Words};
-
-use crate::environment;
 
 /// The name under which the binary is the runtime.
 pub(crate) const NAME: &str = "coffer-oci";
@@ -52,58 +49,40 @@ type Outcome = Result<u8, Failure>;
 struct Verb {
     name: &'static str,
     grammar: Grammar,
-    child: Child,
     run: fn(&Globals, &Words) -> Outcome,
-}
-
-/// What a verb makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Child {
-    /// A process inside of a container, which is this program until it executes another.
-    Inside,
-    /// None.
-    None,
 }
 
 /// All verbs, the most frequent first.
 const VERBS: &[Verb] = &[
-    Verb { name: "state", grammar: state::GRAMMAR, child: Child::None, run: state::run },
-    Verb { name: "create", grammar: create::GRAMMAR, child: Child::Inside, run: create::run },
-    Verb { name: "start", grammar: start::GRAMMAR, child: Child::None, run: start::run },
-    Verb { name: "kill", grammar: kill::GRAMMAR, child: Child::None, run: kill::run },
-    Verb { name: "delete", grammar: delete::GRAMMAR, child: Child::None, run: delete::run },
-    Verb { name: "run", grammar: run::GRAMMAR, child: Child::Inside, run: run::run },
-    Verb { name: "exec", grammar: exec::GRAMMAR, child: Child::Inside, run: exec::run },
-    Verb { name: "list", grammar: list::GRAMMAR, child: Child::None, run: list::run },
-    Verb { name: "ps", grammar: ps::GRAMMAR, child: Child::None, run: ps::run },
-    Verb { name: "pause", grammar: pause::GRAMMAR, child: Child::None, run: pause::pause },
-    Verb { name: "resume", grammar: pause::GRAMMAR, child: Child::None, run: pause::resume },
-    Verb { name: "update", grammar: update::GRAMMAR, child: Child::None, run: update::run },
-    Verb { name: "events", grammar: events::GRAMMAR, child: Child::None, run: events::run },
-    Verb {
-        name: "checkpoint",
-        grammar: checkpoint::GRAMMAR,
-        child: Child::None,
-        run: checkpoint::run,
-    },
-    Verb { name: "restore", grammar: restore::GRAMMAR, child: Child::None, run: restore::run },
-    Verb { name: "features", grammar: features::GRAMMAR, child: Child::None, run: features::run },
-    Verb { name: "spec", grammar: spec::GRAMMAR, child: Child::None, run: spec::run },
+    Verb { name: "state", grammar: state::GRAMMAR, run: state::run },
+    Verb { name: "create", grammar: create::GRAMMAR, run: create::run },
+    Verb { name: "start", grammar: start::GRAMMAR, run: start::run },
+    Verb { name: "kill", grammar: kill::GRAMMAR, run: kill::run },
+    Verb { name: "delete", grammar: delete::GRAMMAR, run: delete::run },
+    Verb { name: "run", grammar: run::GRAMMAR, run: run::run },
+    Verb { name: "exec", grammar: exec::GRAMMAR, run: exec::run },
+    Verb { name: "list", grammar: list::GRAMMAR, run: list::run },
+    Verb { name: "ps", grammar: ps::GRAMMAR, run: ps::run },
+    Verb { name: "pause", grammar: pause::GRAMMAR, run: pause::pause },
+    Verb { name: "resume", grammar: pause::GRAMMAR, run: pause::resume },
+    Verb { name: "update", grammar: update::GRAMMAR, run: update::run },
+    Verb { name: "events", grammar: events::GRAMMAR, run: events::run },
+    Verb { name: "checkpoint", grammar: checkpoint::GRAMMAR, run: checkpoint::run },
+    Verb { name: "restore", grammar: restore::GRAMMAR, run: restore::run },
+    Verb { name: "features", grammar: features::GRAMMAR, run: features::run },
+    Verb { name: "spec", grammar: spec::GRAMMAR, run: spec::run },
 ];
 
 /// Whether the binary was called by [`NAME`].
-pub(crate) fn is_called(program: &OsStr) -> bool {
+pub(crate) fn is_called(program: &OsString) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == NAME)
 }
 
-/// Runs the verb that `args` name, called by `name`. Gives the exit status.
-pub(crate) fn main(name: &OsStr, args: impl Iterator<Item = OsString>) -> u8 {
-    let called = own::settle(name).map_err(Failure::from);
-    let called = called.and_then(|run| Ok((run, words(args)?)));
-    let parsed = called.and_then(|called| Ok((Globals::parse(&called.1)?, called)));
-    let (globals, outcome) = match parsed {
-        Ok(((globals, rest), (run, words))) => {
-            let outcome = enter(&globals, &rest, || shield(&run, &words));
+/// Runs the verb that `args` name, without the program's own name. Gives the exit status.
+pub(crate) fn main(args: impl Iterator<Item = OsString>) -> u8 {
+    let (globals, outcome) = match words(args).and_then(|words| Globals::parse(&words)) {
+        Ok((globals, rest)) => {
+            let outcome = enter(&globals, &rest);
             (globals, outcome)
         }
         Err(failure) => (Globals::default(), Err(failure)),
@@ -117,16 +96,6 @@ pub(crate) fn main(name: &OsStr, args: impl Iterator<Item = OsString>) -> u8 {
     }
 }
 
-/// Puts the binary out of reach of a container in which a process will be it for a moment: where
-/// there is no user namespace, others in there have the ids that own it. Where that cannot be done,
-/// the process gets a Landlock domain instead (`Step::ExecuteInside`), with which it can neither
-/// mount nor look into others: what privileged containers and debuggers do.
-fn shield(run: &Run, words: &[String]) {
-    if *run == Run::First {
-        own::run_again(NAME, words, environment::all());
-    }
-}
-
 fn words(args: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failure> {
     let word = |word: OsString| {
         word.into_string().map_err(|word| Failure::new(format!("{word:?} is not UTF-8")))
@@ -134,8 +103,7 @@ fn words(args: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failure> {
     args.map(word).collect()
 }
 
-/// Runs the verb that `rest` begins with; `shield` puts the binary out of a container's reach.
-fn enter(globals: &Globals, rest: &[String], shield: impl FnOnce()) -> Outcome {
+fn enter(globals: &Globals, rest: &[String]) -> Outcome {
     if globals.version {
         return version::print_version();
     }
@@ -151,9 +119,6 @@ fn enter(globals: &Globals, rest: &[String], shield: impl FnOnce()) -> Outcome {
         return version::options(verb);
     }
     let words = verb.grammar.parse(verb.name, rest)?;
-    if verb.child == Child::Inside {
-        shield();
-    }
     let (subject, root) = (create::operand(&words), globals.root.display());
     log::debug(globals, &format!("{name} {subject:?}: states are in {root}"));
     let outcome = (verb.run)(globals, &words);

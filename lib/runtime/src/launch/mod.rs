@@ -36,7 +36,7 @@ pub(crate) use report::{Fault, MAX_FDS, pair, receive_fds, send_fds};
 
 use crate::cgroup::Entry;
 use crate::plan::Plan;
-use child::Child;
+use child::{Child, Inherited};
 use few::FewMounts;
 use report::{Message, Reports};
 
@@ -131,7 +131,10 @@ pub fn launch_with(
         Entry::Tasks(tasks) => (None, tasks.as_slice()),
     };
     let ignored = coffer_sys::signal::ignored().map_err(LaunchError::Signals)?;
-    let child = Child::new(plan, theirs.as_fd(), stdio, gate, tasks, ignored);
+    // Where it cannot move away the child keeps to what is inside: see `Step::ExecuteInside`.
+    let sheltered = plan.hides_binary() && coffer_sys::own::shelter().is_ok();
+    let inherited = Inherited { ignored, sheltered };
+    let child = Child::new(plan, theirs.as_fd(), stdio, gate, tasks, inherited);
     let how = Clone3 { namespaces: plan.namespaces, cgroup, parent: Parent::Caller };
     // The parent's end must not stay open in the child: it would never see the parent go.
     let ours = &report;

@@ -319,6 +319,11 @@ impl Plan {
         self.steps.iter().position(|step| matches!(step, Step::Split | Step::SplitInto(_)))
     }
 
+    /// Whether coffer's own binary is to be kept out of reach.
+    pub(crate) fn hides_binary(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::ExecuteInside))
+    }
+
     /// A plan with namespaces and ids, and no step.
     fn empty(confinement: &Confinement, authority: Authority) -> Result<Self, PlanError> {
         let ids = confinement.ids.clone();

@@ -221,7 +221,7 @@ fn own_binary_is_exposed(ids: Option<&IdMap>) -> Result<bool, PlanError> {
     if !by_anyone && !ids.is_none_or(by_owner) {
         return Ok(false);
     }
-    // Run from a mount that nobody can write: see `coffer_sys::own`.
+    // Run from a mount that cannot be written, or moved to one before.
     let mount = rustix::fs::statvfs(c"/proc/self/exe").map_err(PlanError::OwnBinary)?;
     Ok(!mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

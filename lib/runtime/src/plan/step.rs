@@ -141,8 +141,9 @@ pub(crate) enum Step {
     Undumpable,
     /// Executing a file never gives more rights.
     NoNewPrivileges,
-    /// Nothing outside the container's root can be executed: coffer's own binary, which the
-    /// process still is, must not become the container's program (CVE-2019-5736).
+    /// Coffer's own binary, which the process still is, must not become the container's program or
+    /// be written by it (CVE-2019-5736): unless the parent has moved away from it, nothing outside
+    /// the container's root can be executed.
     ExecuteInside,
     /// Puts a part of the Landlock policy in place, or all of it in force.
     Landlock(Landlocked),

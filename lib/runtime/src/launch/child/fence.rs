@@ -59,6 +59,7 @@ impl Child<'_> {
             }
             Step::Undumpable => Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?),
             Step::NoNewPrivileges => Ok(thread::set_no_new_privs(true)?),
+            Step::ExecuteInside if self.inherited.sheltered => Ok(()),
             Step::ExecuteInside => Ok(coffer_sys::landlock::execute_only_beneath(self.root()?)?),
             Step::Landlock(step) => self.landlock(step),
             Step::Seccomp => match &self.plan.seccomp {
@@ -68,7 +69,7 @@ impl Child<'_> {
             Step::SeccompNotify(notify) => self.load_and_tell(notify),
             Step::Affinity(cpus) => Ok(thread::sched_setaffinity(None, cpus)?),
             Step::Init(label) => self.split_init(label.as_deref()),
-            Step::Execute(execute) => Err(run_program(execute, self.ignored)),
+            Step::Execute(execute) => Err(run_program(execute, self.inherited.ignored)),
             _ => Err(Errno::INVAL.into()),
         }
     }

@@ -33,7 +33,7 @@ impl Child<'_> {
         let how =
             Clone3 { namespaces: UnshareFlags::empty(), cgroup: None, parent: Parent::Caller };
         let Some(cloned) = spawn::branch(how)? else {
-            become_hook(hook, [&input, &output], self.ignored)
+            become_hook(hook, [&input, &output], self.inherited.ignored)
         };
         wait(cloned, hook.timeout)
     }

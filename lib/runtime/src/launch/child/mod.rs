@@ -31,6 +31,15 @@ use held::Held;
 /// How many descriptors are left open at the most.
 const MOST_LEFT: usize = 200;
 
+/// What a child has from its parent's process.
+#[derive(Clone, Copy)]
+pub(crate) struct Inherited {
+    /// The signals that the caller ignores.
+    pub(crate) ignored: SignalSet,
+    /// Whether coffer's own binary is out of reach.
+    pub(crate) sheltered: bool,
+}
+
 /// The child: its plan, its way to the parent, and what it has opened so far.
 pub(crate) struct Child<'a> {
     /// What to do.
@@ -45,8 +54,8 @@ pub(crate) struct Child<'a> {
     pub(crate) tasks: &'a [OwnedFd],
     /// Mounts from the parent, with room for as many as the plan wants.
     pub(crate) handed: Vec<Option<OwnedFd>>,
-    /// The signals that the caller ignores.
-    pub(crate) ignored: SignalSet,
+    /// What its process has from the parent's.
+    pub(crate) inherited: Inherited,
     root: Option<OwnedFd>,
     /// Our own mounts of the kernel's file systems.
     held: Held<'a>,
@@ -77,7 +86,7 @@ impl<'a> Child<'a> {
         stdio: Option<[BorrowedFd<'a>; 3]>,
         gate: Option<BorrowedFd<'a>>,
         tasks: &'a [OwnedFd],
-        ignored: SignalSet,
+        inherited: Inherited,
     ) -> Self {
         let handed = Vec::with_capacity(plan.handed.len());
         let held = Held::with_room_for(plan.steps.len());
@@ -90,7 +99,7 @@ impl<'a> Child<'a> {
             gate,
             tasks,
             handed,
-            ignored,
+            inherited,
             root,
             held,
             room: MOST_LEFT,
