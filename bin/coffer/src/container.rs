@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use coffer_oci::ImageName;
 use coffer_runtime::container::{Creation, DataRoot, Ready, create};
 use coffer_runtime::monitor::{Attach, Attached, Console, Screen, Stdin};
-use coffer_runtime::spec::{MissingSource, MountRequest, Network, Request, Terminal};
+use coffer_runtime::spec::{Making, MissingSource, MountRequest, Network, Request, Terminal};
 use coffer_runtime::state::Removal;
 use coffer_store::Store;
 
@@ -60,6 +60,7 @@ impl<'a> Order<'a> {
         &mut self,
         root: &'r mut Option<DataRoot>,
     ) -> Result<Ready<'r>, Failure> {
+        self.request.volumes = Making::Leave;
         for mount in &mut self.request.mounts {
             if let MountRequest::Bind(bind) = mount {
                 bind.missing = MissingSource::Refuse;

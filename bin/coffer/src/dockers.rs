@@ -125,7 +125,7 @@ const MISSING: &[Missing] = &[
         "look at the registry's page, then: coffer pull NAME"),
     lacks(&["trust"], "who made an image is not looked at yet", "name it by digest: coffer pull NAME@sha256:…"),
     lacks(&["update"], "limits are set when a container is made", "coffer rm NAME, then coffer run with other limits"),
-    lacks(&["volume"], "volumes are folders of the host, and have no names of their own", "coffer run -v DIR:/PATH"),
+    lacks(&["volume update"], "it is for volumes of a swarm", "coffer volume ls"),
     lacks(&["container prune"], "stopped containers go with what else nothing names",
         "coffer system prune --containers"),
     lacks(&["system events"], "there is no daemon that could tell", "coffer wait NAME, or coffer logs --follow NAME"),

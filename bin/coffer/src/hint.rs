@@ -8,6 +8,7 @@ use coffer_intake::{AdmitError, PullError, PushError};
 use coffer_policy::Refusal;
 use coffer_registry::Error as RegistryError;
 use coffer_runtime::container::ContainerError;
+use coffer_runtime::volume::VolumeError;
 use coffer_store::StoreError;
 
 use crate::exit::Exit;
@@ -52,6 +53,7 @@ fn help(error: &(dyn Error + 'static)) -> Option<String> {
             .or_else(|| error.downcast_ref::<ContainerError>().map(ContainerError::help))
             .or_else(|| error.downcast_ref::<RegistryError>().map(RegistryError::help))
             .or_else(|| error.downcast_ref::<InsideError>().map(InsideError::help))
+            .or_else(|| error.downcast_ref::<VolumeError>().map(VolumeError::help))
             .or_else(|| error.downcast_ref::<StoreError>().map(StoreError::help))
     };
     ask(error).flatten()

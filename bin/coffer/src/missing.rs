@@ -116,8 +116,8 @@ const TABLE: &[Missing] = &[
     Missing {
         verbs: RUN,
         flags: &["--volumes-from", "--volume-driver"],
-        why: "volumes are folders of the host",
-        help: "-v DIR:/PATH",
+        why: "volumes are folders of the data root or of the host, and each is named",
+        help: "-v NAME:/PATH, or -v DIR:/PATH",
     },
     Missing {
         verbs: RUN,

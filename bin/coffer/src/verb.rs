@@ -86,6 +86,7 @@ pub(crate) static VERBS: &[Verb] = &[
     verb::<command::demo::Demo>        ("demo",    Coffer,     "Show the whole path, without a registry or a network"),
     verb::<command::audit::Audit>      ("audit",   Coffer,     "Try what a container can reach, judged from the host's side"),
     verb::<command::seccomp::Seccomp>  ("seccomp", Coffer,     "Compare system call filters, and look for what newer kernels have undone"),
+    verb::<command::volume::Volumes>   ("volume",  Coffer,     "Make, list and remove volumes"),
     verb::<command::system::System>    ("system",  Coffer,     "Prune, check or describe what coffer keeps"),
     verb::<command::version::Version>  ("version", Coffer,     "Print the version"),
     verb::<command::help::Help>        ("help",    Coffer,     "Print help for a verb"),
@@ -145,7 +146,7 @@ pub(crate) fn call(args: Vec<OsString>) -> Result<Call, Failure> {
                     None => (find(&word)?, rest),
                 };
                 // What `system info` is asked stands behind its second word.
-                let at = usize::from(verb.name == "system").min(rest.len());
+                let at = usize::from(matches!(verb.name, "system" | "volume")).min(rest.len());
                 before.splice(0..0, rest.get(..at).unwrap_or_default().iter().cloned());
                 before.extend(rest.into_iter().skip(at));
                 return Ok(Call::Verb(verb, before));
@@ -220,5 +221,6 @@ mod tests {
         check::<command::pull::Pull>();
         check::<command::seccomp::Seccomp>();
         check::<command::system::System>();
+        check::<command::volume::Volumes>();
     }
 }

@@ -19,3 +19,4 @@ pub mod signal;
 mod soon;
 pub mod spec;
 pub mod state;
+pub mod volume;

@@ -1,6 +1,6 @@
 //! `coffer rm`.
 
-use coffer_runtime::container::{Container, ContainerError, DataRoot, Force, Settled};
+use coffer_runtime::container::{Anonymous, Container, ContainerError, DataRoot, Force, Settled};
 
 use crate::context::Context;
 use crate::each::{is_missing, try_each};
@@ -18,7 +18,7 @@ pub(crate) struct Rm {
     /// Kill those that run; say nothing of what is not there
     #[arg(short, long)]
     force: bool,
-    /// Docker's flag for anonymous volumes, which coffer does not have
+    /// Remove their volumes that have no name of their own, too
     #[arg(short, long)]
     volumes: bool,
     #[command(flatten)]
@@ -33,7 +33,8 @@ impl Command for Rm {
     fn run(self, context: Context) -> Outcome {
         let root = context.data_root()?;
         let force = if self.force { Force::Kill } else { Force::No };
-        try_each(&context, &self.containers, |name| match remove(&root, name, force) {
+        let volumes = if self.volumes { Anonymous::Remove } else { Anonymous::Keep };
+        try_each(&context, &self.containers, |name| match remove(&root, name, force, volumes) {
             Err(error) if self.force && is_missing(&error) => Ok(()),
             removed => {
                 removed?;
@@ -44,10 +45,15 @@ impl Command for Rm {
 }
 
 /// Removes a container, or what was left of one.
-fn remove(root: &DataRoot, name: &str, force: Force) -> Result<(), ContainerError> {
+fn remove(
+    root: &DataRoot,
+    name: &str,
+    force: Force,
+    volumes: Anonymous,
+) -> Result<(), ContainerError> {
     let folder = root.containers().find(name)?;
     match root.settle(&folder)? {
         Settled::Removed => Ok(()),
-        _ => Container::find(root, name)?.remove(force),
+        _ => Container::find(root, name)?.remove(force, volumes),
     }
 }

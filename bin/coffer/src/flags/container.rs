@@ -115,10 +115,11 @@ pub(crate) struct ProcessFlags {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct FileFlags {
-    /// Share a folder of the host; always nosuid and nodev
-    #[arg(short, long, value_name = "DIR:PATH[:ro]", value_parser = volume)]
+    /// Share a folder of the host, or a volume by its name; always nosuid and nodev
+    #[arg(short, long, value_name = "DIR|NAME:PATH[:ro]", value_parser = volume)]
     pub(crate) volume: Vec<MountRequest>,
-    /// Mount a folder or memory, as type=bind,source=DIR,target=PATH or type=tmpfs,target=PATH
+    /// Mount a folder, a volume or memory, as type=bind,source=DIR,target=PATH,
+    /// type=volume,source=NAME,target=PATH or type=tmpfs,target=PATH
     #[arg(long, value_name = "OPTIONS", value_parser = mount)]
     pub(crate) mount: Vec<MountRequest>,
     /// Mount memory

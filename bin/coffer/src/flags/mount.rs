@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use coffer_confine::ids::{ContainerGid, ContainerUid};
 use coffer_runtime::spec::{
-    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
+    Access, BindMount, Copy, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
+    VolumeMount,
 };
+use coffer_runtime::volume::{VolumeName, VolumeNameError};
 
 use super::container::FileFlags;
 use super::limit::Room;
@@ -15,11 +17,11 @@ use crate::failure::Failure;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MountError {
     /// `-v`.
-    #[error("a volume looks like /host/dir:/path, with :ro behind it for read-only")]
+    #[error("a volume looks like NAME:/path or /host/dir:/path, with :ro behind it for read-only")]
     Volume,
-    /// The name of a volume where a folder is wanted.
-    #[error("{0:?} is not a path: named volumes are not supported, folders are (./{0})")]
-    Named(String),
+    /// What is neither a path nor a name.
+    #[error("{0}; a folder of the host begins with / or ./")]
+    Named(VolumeNameError),
     /// The place is not absolute.
     #[error("the place in the container has to be absolute and without \"..\"; {0:?} is not")]
     Relative(String),
@@ -36,24 +38,29 @@ pub(crate) enum MountError {
     #[error("{0} and {1} contradict each other: leave one of them out")]
     Contradiction(String, String),
     /// A kind of mount.
-    #[error("mounts of type {0:?} are not supported; bind (a folder of the host) and tmpfs are")]
+    #[error(
+        "mounts of type {0:?} are not supported; bind (a folder of the host), volume and tmpfs are"
+    )]
     Kind(String),
 }
 
-const VOLUME_OPTIONS: &str = "ro, rw, z, Z, nosuid, nodev, bind, rbind, private, rprivate";
-const MOUNT_OPTIONS: &str = "type, source, target, readonly, bind-recursive, bind-propagation=rprivate, tmpfs-size, tmpfs-mode";
+const VOLUME_OPTIONS: &str = "ro, rw, nocopy, z, Z, nosuid, nodev, bind, rbind, private, rprivate";
+const MOUNT_OPTIONS: &str = "type, source, target, readonly, volume-nocopy, bind-recursive, bind-propagation=rprivate, tmpfs-size, tmpfs-mode";
 const TMPFS_OPTIONS: &str = "size, mode, uid, gid, ro, rw, nosuid, nodev, noexec, exec";
 
-/// `-v SOURCE:TARGET[:OPTIONS]`. Without a source the volume would be anonymous.
+/// `-v [SOURCE:]TARGET[:OPTIONS]`, where the source is a path, or the name of a volume; without one the
+/// volume has no name.
 pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts[..] {
+        [target] => return nameless(target),
         [source, target] => (source, target, ""),
         [source, target, options] => (source, target, options),
         _ => return Err(MountError::Volume),
     };
     if !source.starts_with(['/', '.']) {
-        return Err(MountError::Named(source.to_owned()));
+        let name = source.parse().map_err(MountError::Named)?;
+        return named(name, absolute(target)?, options);
     }
     let (mut access, mut recursion) = (Access::ReadWrite, Recursion::Recursive);
     let mut sharers = Sharers::AsLabelled;
@@ -76,6 +83,35 @@ pub(crate) fn volume(text: &str) -> Result<MountRequest, MountError> {
     Ok(MountRequest::Bind(BindMount { source, target, access, recursion, sharers, missing }))
 }
 
+fn nameless(target: &str) -> Result<MountRequest, MountError> {
+    if !target.starts_with('/') {
+        return Err(MountError::Volume);
+    }
+    Ok(MountRequest::Volume(of_volume(None, absolute(target)?)))
+}
+
+/// As docker labels it for SELinux: one with a name is for every container.
+fn of_volume(name: Option<VolumeName>, target: String) -> VolumeMount {
+    let sharers = if name.is_some() { Sharers::Containers } else { Sharers::None };
+    VolumeMount { name, target, access: Access::ReadWrite, sharers, copy: Copy::OfImage }
+}
+
+fn named(name: VolumeName, target: String, options: &str) -> Result<MountRequest, MountError> {
+    let mut volume = of_volume(Some(name), target);
+    for option in words(options, &[&["ro", "rw"], &["z", "Z"]])? {
+        match option {
+            "ro" => volume.access = Access::ReadOnly,
+            "nocopy" => volume.copy = Copy::Nothing,
+            "z" => volume.sharers = Sharers::Containers,
+            "Z" => volume.sharers = Sharers::None,
+            "rw" | "nosuid" | "nodev" | "private" | "rprivate" | "cached" | "delegated"
+            | "consistent" => {}
+            other => return Err(MountError::Option(other.to_owned(), VOLUME_OPTIONS)),
+        }
+    }
+    Ok(MountRequest::Volume(volume))
+}
+
 /// `--mount type=bind,source=…,target=…[,readonly]` or `type=tmpfs,target=…`.
 pub(crate) fn mount(text: &str) -> Result<MountRequest, MountError> {
     let mut parts = Parts { kind: "volume".to_owned(), ..Parts::default() };
@@ -89,12 +125,14 @@ pub(crate) fn mount(text: &str) -> Result<MountRequest, MountError> {
         let bad = || MountError::Option(option.to_owned(), MOUNT_OPTIONS);
         match (name, value) {
             ("type", kind) => parts.kind = kind.to_owned(),
-            ("source" | "src", path) => parts.source = Some(host_path(path)?),
+            ("source" | "src", path) => parts.source = Some(path.to_owned()),
             ("target" | "dst" | "destination", path) => parts.target = Some(absolute(path)?),
             ("readonly" | "ro", "" | "true" | "1") => parts.access = Access::ReadOnly,
             ("readonly" | "ro", "false" | "0") | ("bind-recursive", "enabled") => {}
             ("bind-propagation", "private" | "rprivate") => {}
             ("consistency", "default" | "cached" | "delegated" | "consistent") => {}
+            ("volume-nocopy", "" | "true" | "1") => parts.copy = Some(Copy::Nothing),
+            ("volume-nocopy", "false" | "0") => parts.copy = Some(Copy::OfImage),
             ("bind-recursive", "disabled") => parts.recursion = Recursion::Single,
             ("tmpfs-size", size) => parts.size = Some(size.parse().map_err(|_| bad())?),
             ("tmpfs-mode", bits) => parts.mode = Some(mode(bits).ok_or_else(bad)?),
@@ -132,10 +170,11 @@ fn words<'a>(text: &'a str, groups: &[&[&str]]) -> Result<Vec<&'a str>, MountErr
 #[derive(Default)]
 struct Parts {
     kind: String,
-    source: Option<PathBuf>,
+    source: Option<String>,
     target: Option<String>,
     access: Access,
     recursion: Recursion,
+    copy: Option<Copy>,
     size: Option<Room>,
     mode: Option<u32>,
 }
@@ -147,8 +186,12 @@ impl Parts {
         let wrong = |option: &str, there| Err(MountError::Option(option.to_owned(), there));
         match (self.kind.as_str(), self.source) {
             ("bind", _) if has_tmpfs => wrong("tmpfs-…", "source, target, readonly"),
+            ("bind" | "tmpfs", _) if self.copy.is_some() => {
+                wrong("volume-nocopy", "source, target, readonly")
+            }
             ("bind", None) => Err(MountError::Missing("source")),
             ("bind", Some(source)) => {
+                let source = host_path(&source)?;
                 let (access, recursion) = (self.access, self.recursion);
                 let (sharers, missing) = (Sharers::AsLabelled, MissingSource::Refuse);
                 Ok(MountRequest::Bind(BindMount {
@@ -159,6 +202,17 @@ impl Parts {
                     sharers,
                     missing,
                 }))
+            }
+            ("volume", _) if has_tmpfs => wrong("tmpfs-…", "source, target, readonly"),
+            ("volume", _) if self.recursion == Recursion::Single => {
+                wrong("bind-recursive", "source, target, readonly, volume-nocopy")
+            }
+            ("volume", source) => {
+                let name = source.filter(|name| !name.is_empty());
+                let name = name.map(|name| name.parse()).transpose().map_err(MountError::Named)?;
+                let (access, copy) = (self.access, self.copy.unwrap_or_default());
+                let volume = of_volume(name, target);
+                Ok(MountRequest::Volume(VolumeMount { access, copy, ..volume }))
             }
             ("tmpfs", Some(_)) => wrong("source", "target, tmpfs-size, tmpfs-mode"),
             ("tmpfs", None) => {
@@ -254,8 +308,8 @@ mod tests {
         assert!(flag.source.is_absolute() && flag.source.ends_with("data"));
         assert_eq!((flag.target.as_str(), flag.access), ("/data", Access::ReadOnly));
         assert_eq!(flag.missing, MissingSource::MakeFolder);
-        assert_eq!(volume("/data"), Err(MountError::Volume));
-        assert_eq!(volume("data:/data"), Err(MountError::Named("data".to_owned())));
+        assert_eq!(volume("data"), Err(MountError::Volume));
+        assert_eq!(volume("a:b:c:d"), Err(MountError::Volume));
         assert_eq!(volume("/a:b"), Err(MountError::Relative("b".to_owned())));
         assert!(matches!(volume("/a:/../b"), Err(MountError::Relative(_))));
         assert!(matches!(volume("/a:/b:suid"), Err(MountError::Option(..))));
@@ -285,13 +339,43 @@ mod tests {
         assert_eq!((flag.size, flag.mode), (Some(1 << 20), Some(0o1777)));
         assert_eq!(mount("type=bind,target=/b"), Err(MountError::Missing("source")));
         assert_eq!(mount("type=bind,source=/b"), Err(MountError::Missing("target")));
-        assert_eq!(mount("target=/b"), Err(MountError::Kind("volume".to_owned())));
+        assert_eq!(mount("type=npipe,target=/b"), Err(MountError::Kind("npipe".to_owned())));
         assert!(mount("type=bind,source=/a,target=/b,suid").is_err());
         for twice in ["readonly,ro=false", "source=/c", "dst=/c"] {
             let twice = mount(&format!("type=bind,source=/a,target=/b,ro,{twice}"));
             assert!(matches!(twice, Err(MountError::Contradiction(..))), "{twice:?}");
         }
         assert!(mount("type=bind,source=/a,target=/b,tmpfs-size=1").is_err());
+    }
+
+    #[test]
+    fn volumes_with_names_and_without() {
+        let of = |request: MountRequest| {
+            let MountRequest::Volume(volume) = request else { panic!("{request:?}") };
+            let name = volume.name.map_or_else(String::new, |name| name.to_string());
+            (name, volume.target, volume.access, volume.sharers, volume.copy)
+        };
+        let (rw, ro) = (Access::ReadWrite, Access::ReadOnly);
+        let expect = |name: &str, access, sharers, copy| {
+            (name.to_owned(), "/b".to_owned(), access, sharers, copy)
+        };
+        let whole = expect("data", rw, Sharers::Containers, Copy::OfImage);
+        assert_eq!(of(volume("data:/b").unwrap()), whole);
+        assert_eq!(of(mount("source=data,target=/b").unwrap()), whole);
+        let less = expect("data", ro, Sharers::None, Copy::Nothing);
+        assert_eq!(of(volume("data:/b:ro,nocopy,Z").unwrap()), less);
+        let less = expect("data", ro, Sharers::Containers, Copy::Nothing);
+        assert_eq!(of(mount("type=volume,src=data,dst=/b,ro,volume-nocopy").unwrap()), less);
+        let nameless = expect("", rw, Sharers::None, Copy::OfImage);
+        assert_eq!(of(volume("/b").unwrap()), nameless);
+        assert_eq!(of(mount("target=/b").unwrap()), nameless);
+        for bad in ["a:/b", "a/b:/c", "-x:/b", "..:b", "data:/proc", "data:b", "data:/b:rbind"] {
+            assert!(volume(bad).is_err(), "{bad}");
+        }
+        for bad in ["volume-opt=x", "bind-recursive=disabled", "tmpfs-size=1m", "source=a/b"] {
+            assert!(mount(&format!("type=volume,target=/b,{bad}")).is_err(), "{bad}");
+        }
+        assert!(mount("type=bind,source=/a,target=/b,volume-nocopy").is_err());
     }
 
     #[test]

@@ -153,10 +153,10 @@ fn a_value_of_the_wrong_form() {
          \x20  = it is a size of at least 6m, such as 512m, or -1 for no limit\n",
     );
     fails(
-        "run -v data:/data web",
+        "run -v da/ta:/data web",
         125,
-        "error: \"data:/data\" is not a value for --volume <DIR:PATH[:ro]>\n\
-         \x20  = \"data\" is not a path: named volumes are not supported, folders are (./data)\n",
+        "error: \"da/ta:/data\" is not a value for --volume <DIR|NAME:PATH[:ro]>\n\
+         \x20  = \"da/ta\" cannot name a volume; two or more of a-z A-Z 0-9 _ . - can, a letter or digit first; a folder of the host begins with / or ./\n",
     );
 }
 

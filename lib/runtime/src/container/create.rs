@@ -10,6 +10,7 @@ use coffer_rootfs::Stack;
 
 use super::config::Consent;
 use super::joined::{self, Choice};
+use super::volumes::{self, Wanted};
 use super::{Config, ContainerError, DataRoot, Ready};
 use crate::cgroup::{Limits, Manager, Pids, of_host};
 use crate::hosts;
@@ -17,7 +18,7 @@ use crate::label;
 use crate::monitor::Stdin;
 use crate::plan::Authority;
 use crate::signal;
-use crate::spec::{self, Facts, Ipc, MountRequest, Request, Userns};
+use crate::spec::{self, Facts, Ipc, Making, MountRequest, Request, Userns};
 use crate::state::{Draft, Locked, Name, Record, Removal, StateError};
 
 /// What a container is made from.
@@ -46,10 +47,15 @@ pub struct Creation<'a> {
 /// The first thing that cannot be had; nothing is left then.
 pub fn create<'r>(root: &'r DataRoot, creation: Creation<'_>) -> Result<Ready<'r>, ContainerError> {
     let identity = identity(&creation)?;
-    let (locked, record) = reserve(root, &creation)?;
-    match prepare(root, &locked, record, &creation, identity) {
+    let (request, volumes) = volumes::settle(root, creation.image, creation.request)?;
+    let creation = Creation { request: &request, ..creation };
+    let (locked, mut record) = reserve(root, &creation)?;
+    record.volumes = volumes.iter().map(|wanted| wanted.volume.clone()).collect();
+    let used = record.volumes.clone();
+    match prepare(root, &locked, record, &creation, identity, &volumes) {
         Ok((record, config)) => Ok(Ready::fresh(root, locked, record, config, creation.stack)),
         Err(error) => {
+            root.drop_anonymous(locked.id(), &used)?;
             root.remove(locked, None)?;
             Err(error)
         }
@@ -97,6 +103,7 @@ fn prepare(
     mut record: Record,
     creation: &Creation<'_>,
     identity: Identity,
+    volumes: &[Wanted],
 ) -> Result<(Record, Config), ContainerError> {
     let Creation { admitted, image, request, stdin, .. } = creation;
     let chosen = joined::choose(root, request)?;
@@ -156,6 +163,7 @@ fn prepare(
     record.cgroup = Manager::discover()?.plan(locked.id(), &config.limits)?;
     // The one thing that is done to the host: last, so that what is refused leaves nothing there.
     spec::make_missing(request)?;
+    make_volumes(root, locked, &record, creation, volumes)?;
     record.command =
         config.spec.process.as_ref().map(|process| process.args.clone()).unwrap_or_default();
     let text = serde_json::to_vec(&config)
@@ -166,6 +174,22 @@ fn prepare(
         root.containers().sync()?;
     }
     Ok((record, config))
+}
+
+/// Makes the volumes that are not there, once it is written down who wants them.
+fn make_volumes(
+    root: &DataRoot,
+    locked: &Locked,
+    record: &Record,
+    creation: &Creation<'_>,
+    wanted: &[Wanted],
+) -> Result<(), ContainerError> {
+    if wanted.is_empty() || creation.request.volumes == Making::Leave {
+        return Ok(());
+    }
+    locked.save(record)?;
+    let durability = record.removal.durability();
+    Ok(volumes::ensure(root, locked.id(), &creation.stack, wanted, durability)?)
 }
 
 /// The limits of a container for which nobody has said any.

@@ -15,6 +15,7 @@ use crate::launch::LaunchError;
 use crate::plan::PlanError;
 use crate::spec::{DeviceError, MissingError, SpecError};
 use crate::state::{ContainerId, Name, StateError};
+use crate::volume::VolumeError;
 
 /// Why something could not be done with a container.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum ContainerError {
     /// Files that belong to those ids.
     #[error(transparent)]
     Inside(#[from] InsideError),
+    /// Volumes.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// Another container cannot be joined.
     #[error(transparent)]
     Join(#[from] JoinError),

@@ -21,6 +21,7 @@ mod pause;
 mod ready;
 mod root;
 mod start;
+mod volumes;
 mod wait;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -43,7 +44,7 @@ pub use root::{DataRoot, Settled};
 use crate::cgroup::Cgroup;
 use crate::monitor::{Attach, Attached, attach, connect_to};
 use crate::state::{
-    ContainerId, Folder, Name, Phase, ProcessId, Record, Running, StateError, Status,
+    ContainerId, Folder, Name, Phase, ProcessId, Record, Removal, Running, StateError, Status,
 };
 
 /// How long a monitor may take from the end of its connections to its own.
@@ -65,6 +66,15 @@ pub enum Force {
     No,
     /// It kills it first.
     Kill,
+}
+
+/// What becomes of a container's volumes that have no name of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anonymous {
+    /// They stay.
+    Keep,
+    /// They go with it.
+    Remove,
 }
 
 impl<'r> Container<'r> {
@@ -303,11 +313,12 @@ impl<'r> Container<'r> {
         Ok(self.root.containers().rename(&locked, record, name.clone())?)
     }
 
-    /// Removes it: its control groups, its ids, its name and all its files.
+    /// Removes it: its control groups, its ids, its name and all its files; and its volumes without
+    /// a name, as `volumes` says.
     ///
     /// # Errors
     /// [`ContainerError::Running`] unless `force` kills it; what could not be removed.
-    pub fn remove(self, force: Force) -> Result<(), ContainerError> {
+    pub fn remove(self, force: Force, volumes: Anonymous) -> Result<(), ContainerError> {
         match (&self.status, force) {
             (Status::Running(_), Force::No) => {
                 return Err(ContainerError::Running { name: self.record.name });
@@ -325,7 +336,14 @@ impl<'r> Container<'r> {
         };
         match locked.status(self.root.containers().boot())? {
             (_, Status::Running(_)) => Err(ContainerError::Running { name: self.record.name }),
-            (record, _) => self.root.remove(locked, record),
+            (Some(mut record), _) => {
+                if volumes == Anonymous::Remove {
+                    // So it is if somebody has to go on with it.
+                    record.removal = Removal::AtExit;
+                }
+                self.root.remove(locked, Some(record))
+            }
+            (None, _) => self.root.remove(locked, None),
         }
     }
 }

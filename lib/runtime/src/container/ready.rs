@@ -250,7 +250,10 @@ pub(super) fn finish(
         now.cgroup.open()?.remove()?;
     }
     match record.removal {
-        Removal::AtExit => root.remove(locked, None),
+        Removal::AtExit => {
+            root.drop_anonymous(locked.id(), &record.volumes)?;
+            root.remove(locked, None)
+        }
         Removal::Keep => {
             // It may have been renamed meanwhile.
             let mut record = now.unwrap_or(record);

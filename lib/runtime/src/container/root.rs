@@ -271,9 +271,13 @@ impl DataRoot {
     ) -> Result<(), ContainerError> {
         if let Some(mut record) = record {
             record.cgroup.open()?.remove()?;
+            let goes = record.removal == Removal::AtExit || record.phase == Phase::Creating;
             // From here on it cannot be started: its ids may be another's soon.
             record.phase = Phase::Removing;
             locked.save(&record)?;
+            if goes {
+                self.drop_anonymous(locked.id(), &record.volumes)?;
+            }
         }
         label::apparmor::unload(self.authority, locked.id().as_str())?;
         match self.authority {

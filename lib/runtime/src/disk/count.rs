@@ -1,6 +1,6 @@
 //! How much a container's own files have grown by.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Stat};
 use serde::{Deserialize, Serialize};
@@ -51,10 +51,10 @@ impl Grown {
     }
 }
 
-/// What has a name in the container's folder.
-pub(super) fn named(container: BorrowedFd<'_>, question: &Question) -> Grown {
+/// What has a name in the container's folder, and in the volumes that are its alone.
+pub(super) fn named(container: BorrowedFd<'_>, volumes: &[OwnedFd], question: &Question) -> Grown {
     let mut grown = Grown::NOTHING;
-    let walked = walk(container, &mut |found| {
+    let walked = walk(container, volumes, &mut |found| {
         grown.add(found.about, question);
         if grown.is_enough(question) { Err(Stopped::Enough) } else { Ok(()) }
     });
@@ -84,13 +84,13 @@ mod tests {
         rfs::linkat(&upper, "file", &upper, "again", rfs::AtFlags::empty()).unwrap();
         let about = rfs::fstat(&file).unwrap();
         let enough = Amounts { bytes: u64::MAX, inodes: u64::MAX };
-        let count = |since, enough| named(top.as_fd(), &Question { since, enough });
+        let count = |since, enough| named(top.as_fd(), &[], &Question { since, enough });
         let all = count((0, 0), enough);
         assert!((100_000..200_000).contains(&all.by.bytes), "once, by whatever name: {all:?}");
         assert_eq!((all.by.inodes, all.hides_more), (3, false));
         let later = (about.st_ctime + 60, 0);
         assert_eq!(count(later, enough), Grown::NOTHING);
         assert_eq!(count((0, 0), Amounts { inodes: 2, ..enough }).by.inodes, 2);
-        assert!(named(upper.as_fd(), &Question { since: later, enough }) == Grown::NOTHING);
+        assert!(named(upper.as_fd(), &[], &Question { since: later, enough }) == Grown::NOTHING);
     }
 }

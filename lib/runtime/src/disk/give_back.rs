@@ -4,7 +4,7 @@
 //! as zeros, as a hole does, and man 2 lseek calls it one: made a hole it reads the same, and takes
 //! no room. What was written stays: it is somebody's.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     self as rfs, AtFlags, FallocateFlags, FileType, Mode, OFlags, SeekFrom, Timespec, Timestamps,
@@ -17,10 +17,11 @@ use super::walk::{Found, walk};
 /// own bookkeeping is counted too.
 const WORTH: u64 = 1 << 20;
 
-/// Gives back what the files of the container whose folder is `container` hold and do not use.
+/// Gives back what the files of the container whose folder is `container`, and of the `volumes` that
+/// are its alone, hold and do not use.
 /// Nothing runs in it any more. What fails is left.
-pub(super) fn give_back(container: BorrowedFd<'_>) {
-    let walked = walk(container, &mut |found| {
+pub(super) fn give_back(container: BorrowedFd<'_>, volumes: &[OwnedFd]) {
+    let walked = walk(container, volumes, &mut |found| {
         if FileType::from_raw_mode(found.about.st_mode) == FileType::RegularFile {
             // One that cannot be opened keeps what it has.
             empty(found).ok();
@@ -109,7 +110,7 @@ mod tests {
         let held = |about: rfs::Stat| u64::try_from(about.st_blocks).unwrap() * 512;
         let before = rfs::fstat(&file).unwrap();
         assert!(held(before) >= 32 * MIB);
-        give_back(top.as_fd());
+        give_back(top.as_fd(), &[]);
         let after = rfs::fstat(&file).unwrap();
         assert!((4096..MIB).contains(&held(after)), "{} bytes", held(after));
         let known = |about: rfs::Stat| (about.st_size, about.st_mtime, about.st_mtime_nsec);

@@ -8,6 +8,7 @@ use coffer_confine::ids;
 use coffer_sys::pidfd::has_ended;
 use jiff::Timestamp;
 use rustix::event::Timespec;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::count::{Grown, Question, named};
@@ -17,6 +18,7 @@ use super::reserve::{Amounts, Disk, Reserve, Scarce};
 use crate::cgroup::Cgroup;
 use crate::plan::Authority;
 use crate::state::{Folder, Record};
+use crate::volume::{FOLDER, Kind, Use};
 
 /// How much earlier than it was a moment is taken to be: the kernel's clock for files stands still
 /// between two of its ticks.
@@ -56,10 +58,12 @@ impl Watch {
 }
 
 /// Whom a guard watches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ward<'a> {
     /// Its folder.
     container: BorrowedFd<'a>,
+    /// The folders of the volumes that are its alone.
+    volumes: Vec<OwnedFd>,
     /// The pid of its first process.
     init: i32,
     /// Its groups.
@@ -78,8 +82,17 @@ impl<'a> Ward<'a> {
     ) -> Self {
         // There is no process 0 to be looked into where none is recorded.
         let init = record.init().map_or(0, |init| init.pid);
-        Self { container: folder.dir(), init, cgroup, authority }
+        let alone = record.volumes.iter().filter(|volume| volume.kind == Kind::Anonymous);
+        // One that has gone holds nothing.
+        let volumes = alone.filter_map(|volume| folder_of(folder.dir(), volume).ok()).collect();
+        Self { container: folder.dir(), volumes, init, cgroup, authority }
     }
+}
+
+/// The folder of a volume, from a container's own in the same data root.
+fn folder_of(container: BorrowedFd<'_>, volume: &Use) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(container, format!("../../{FOLDER}/{}", volume.name), flags, Mode::empty())
 }
 
 /// Whoever waits for a container, as long as it runs.
@@ -204,17 +217,17 @@ impl<'a> Guard<'a> {
     /// Counts while the container stands still, where it can be held: what is moved meanwhile could
     /// be missed.
     fn count(&self, question: &Question) -> Grown {
-        let Ward { container, init, cgroup, authority } = self.ward;
+        let Ward { container, volumes, init, cgroup, authority } = &self.ward;
         let held = !cgroup.is_frozen().unwrap_or(true) && cgroup.freeze().is_ok();
         let mut grown = match authority {
-            Authority::Root => named(container, question),
-            Authority::User => of_user(|| Ok(named(container, question))),
+            Authority::Root => named(*container, volumes, question),
+            Authority::User => of_user(|| Ok(named(*container, volumes, question))),
         };
         if !grown.is_enough(question) {
             match cgroup.pids() {
-                Ok(pids) if !pids.is_empty() => hidden::add(&mut grown, init, &pids, question),
-                _ => match hidden::beside(init) {
-                    Ok(pids) => hidden::add(&mut grown, init, &pids, question),
+                Ok(pids) if !pids.is_empty() => hidden::add(&mut grown, *init, &pids, question),
+                _ => match hidden::beside(*init) {
+                    Ok(pids) => hidden::add(&mut grown, *init, &pids, question),
                     Err(_) => grown.hides_more = true,
                 },
             }
@@ -230,12 +243,12 @@ impl<'a> Guard<'a> {
     pub(crate) fn give_back(&self) {
         // What is left goes with the container.
         drop(self.ward.cgroup.kill());
-        let container = self.ward.container;
+        let (container, volumes) = (self.ward.container, &self.ward.volumes);
         match self.ward.authority {
-            Authority::Root => give_back(container),
+            Authority::Root => give_back(container, volumes),
             Authority::User => {
                 of_user(|| {
-                    give_back(container);
+                    give_back(container, volumes);
                     Ok(Grown::NOTHING)
                 });
             }
@@ -283,7 +296,8 @@ mod tests {
         let watch = Watch { reserve: Reserve(all), since: Timestamp::now(), free: Some(all) };
         let cgroup = Place::default().open().unwrap();
         let (container, authority) = (container.as_fd(), Authority::Root);
-        let ward = Ward { container, init: pid.as_raw_pid(), cgroup: &cgroup, authority };
+        let (volumes, init) = (Vec::new(), pid.as_raw_pid());
+        let ward = Ward { container, volumes, init, cgroup: &cgroup, authority };
         let mut guard = Guard::new(ward, watch);
         assert_eq!(
             guard.find(Amounts::NONE, &[Scarce::Bytes]),
@@ -326,8 +340,10 @@ mod tests {
         let watch = Watch { reserve: Reserve(all), since: Timestamp::now(), free: Some(all) };
         let cgroup = Place::default().open().unwrap();
         let (container, authority) = (container.as_fd(), Authority::Root);
-        let mut guard =
-            Guard::new(Ward { container, init: pid, cgroup: &cgroup, authority }, watch);
+        let mut guard = Guard::new(
+            Ward { container, volumes: Vec::new(), init: pid, cgroup: &cgroup, authority },
+            watch,
+        );
         let mut look = || {
             (guard.next, guard.counted) = (Instant::now(), None);
             guard.look(&init);

@@ -13,7 +13,8 @@
 //! once it was seen at two looks that follow each other: an `exec` that begins has descriptors on
 //! their way, too.
 //!
-//! What was handed in is not counted: a volume is the caller's, and so is what is in it.
+//! What was handed in is not counted: a folder of the host's, or a volume with a name, is the
+//! caller's, and so is what is in it. A volume without a name is the container's.
 
 mod count;
 mod give_back;

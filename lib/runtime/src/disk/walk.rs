@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
@@ -33,14 +33,20 @@ pub(super) struct Found<'a> {
 /// Whoever is shown what is found.
 type Visit<'v> = &'v mut dyn FnMut(&Found<'_>) -> Result<(), Stopped>;
 
-/// Shows what the container whose folder is `container` has written: the upper folder and
-/// overlay's own, where files are made before they come into their place.
+/// Shows what the container whose folder is `container` has written: the upper folder, overlay's
+/// own, where files are made before they come into their place, and the folders of the `volumes`
+/// that are its alone.
 ///
 /// # Errors
 /// Why it did not come to the end.
-pub(super) fn walk(container: BorrowedFd<'_>, visit: Visit<'_>) -> Result<(), Stopped> {
+pub(super) fn walk(
+    container: BorrowedFd<'_>,
+    volumes: &[OwnedFd],
+    visit: Visit<'_>,
+) -> Result<(), Stopped> {
     let mut walk = Walk { visit, left: MOST, depth: 0 };
-    [c"upper", c"work"].into_iter().try_for_each(|name| walk.entry(container, name))
+    [c"upper", c"work"].into_iter().try_for_each(|name| walk.entry(container, name))?;
+    volumes.iter().try_for_each(|volume| walk.entry(volume.as_fd(), c"data"))
 }
 
 struct Walk<'v> {
@@ -112,16 +118,16 @@ mod tests {
             here = dir::open_at(here.as_fd(), "d").unwrap();
         }
         let mut seen = 0;
-        let walked = walk(top.as_fd(), &mut |_| {
+        let walked = walk(top.as_fd(), &[], &mut |_| {
             seen += 1;
             Ok(())
         });
         assert_eq!((walked, seen), (Ok(()), 102));
-        assert_eq!(walk(top.as_fd(), &mut |_| Err(Stopped::Enough)), Err(Stopped::Enough));
+        assert_eq!(walk(top.as_fd(), &[], &mut |_| Err(Stopped::Enough)), Err(Stopped::Enough));
         for _ in 0..100 {
             dir::make(here.as_fd(), "d", Mode::RWXU).unwrap();
             here = dir::open_at(here.as_fd(), "d").unwrap();
         }
-        assert_eq!(walk(top.as_fd(), &mut |_| Ok(())), Err(Stopped::Uncountable));
+        assert_eq!(walk(top.as_fd(), &[], &mut |_| Ok(())), Err(Stopped::Uncountable));
     }
 }

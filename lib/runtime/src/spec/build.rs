@@ -154,7 +154,6 @@ pub fn build(image: &ImageConfig, request: &Request, facts: Facts<'_>) -> Result
         linux: Some(linux(request, facts)),
         ..Spec::default()
     };
-    spec.mounts.extend(mounts::of_image(image, request));
     spec.mounts.extend(mounts::of_request(request)?);
     Ok(spec)
 }

@@ -30,7 +30,7 @@ pub fn make_missing(request: &Request) -> Result<(), MissingError> {
                     MissingError { path, source }
                 })?;
             }
-            MountRequest::Bind(_) | MountRequest::Tmpfs(_) => {}
+            _ => {}
         }
     }
     Ok(())

@@ -24,7 +24,8 @@ pub use request::{
     SeccompChoice, SystemPaths, Terminal, Userns,
 };
 pub use request_mount::{
-    Access, BindMount, Exec, MissingSource, MountRequest, Recursion, Sharers, TmpfsMount,
+    Access, BindMount, Copy, Exec, Making, MissingSource, MountRequest, Recursion, Sharers,
+    TmpfsMount, VolumeMount,
 };
 
 /// How many tasks a container may have where nothing else is asked for. Source: podman's default.

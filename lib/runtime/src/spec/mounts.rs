@@ -1,11 +1,9 @@
-//! The mounts of a container: the kernel's, the image's, the caller's.
+//! The mounts of a container: the kernel's and the caller's.
 
-use coffer_oci::ImageConfig;
 use coffer_oci::runtime::Mount;
 
 use super::{
-    Access, BindMount, Exec, Ipc, MountRequest, Recursion, Request, RootAccess, SpecError,
-    TmpfsMount,
+    Access, BindMount, Exec, Ipc, MountRequest, Recursion, Request, SpecError, TmpfsMount,
 };
 
 /// How much `/dev/shm` holds. Source: docker's default for `--shm-size`.
@@ -44,26 +42,16 @@ pub(super) fn of_kernel(request: &Request, tty_group: bool) -> Vec<Mount> {
     mounts
 }
 
-/// The image's volumes. They are folders of the container's own writable layer; only where the
-/// root cannot be written do they need a place of their own, which is memory.
-pub(super) fn of_image(image: &ImageConfig, request: &Request) -> Vec<Mount> {
-    if request.root == RootAccess::Writable {
-        return Vec::new();
-    }
-    let taken = |path: &str| request.mounts.iter().any(|mount| mount.target() == path);
-    let volumes = image.config.volumes.keys().filter(|path| !taken(path));
-    volumes.map(|path| mount(path, "tmpfs", &["nosuid", "nodev", "mode=1777"])).collect()
-}
-
-/// What the caller asked for.
+/// What the caller asked for. Volumes are folders by now.
 pub(super) fn of_request(request: &Request) -> Result<Vec<Mount>, SpecError> {
-    request.mounts.iter().map(one).collect()
+    request.mounts.iter().filter_map(one).collect()
 }
 
-fn one(request: &MountRequest) -> Result<Mount, SpecError> {
+fn one(request: &MountRequest) -> Option<Result<Mount, SpecError>> {
     match request {
-        MountRequest::Bind(bind) => of_bind(bind),
-        MountRequest::Tmpfs(tmpfs) => Ok(of_tmpfs(tmpfs)),
+        MountRequest::Bind(bind) => Some(of_bind(bind)),
+        MountRequest::Tmpfs(tmpfs) => Some(Ok(of_tmpfs(tmpfs))),
+        MountRequest::Volume(_) => None,
     }
 }
 

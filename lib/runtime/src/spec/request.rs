@@ -10,7 +10,7 @@ use coffer_confine::selinux::Changes;
 use coffer_oci::runtime::{ConsoleSize, Rlimit, Seccomp};
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceRequest, MountRequest};
+use super::{DeviceRequest, Making, MountRequest};
 
 /// What the caller asks for beside the image. The default is `run IMAGE` without a flag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Request {
     pub domainname: Option<String>,
     /// `-v`, `--mount` and `--tmpfs`, in their order.
     pub mounts: Vec<MountRequest>,
+    /// Whether volumes that are not there are made.
+    pub volumes: Making,
     /// `--read-only`.
     pub root: RootAccess,
     /// `--cap-add`, as docker names them: `CHOWN`, `CAP_CHOWN` or `ALL`.

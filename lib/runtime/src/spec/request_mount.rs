@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use coffer_confine::ids::{ContainerGid, ContainerUid};
 
+use crate::volume::VolumeName;
+
 /// One mount asked for. All are nosuid and nodev, whatever the flag says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountRequest {
@@ -11,6 +13,8 @@ pub enum MountRequest {
     Bind(BindMount),
     /// Memory: `--tmpfs`, `--mount type=tmpfs`.
     Tmpfs(TmpfsMount),
+    /// A volume: `-v name:/in`, `-v /in`, `--mount type=volume`.
+    Volume(VolumeMount),
 }
 
 impl MountRequest {
@@ -19,6 +23,7 @@ impl MountRequest {
         match self {
             Self::Bind(bind) => &bind.target,
             Self::Tmpfs(tmpfs) => &tmpfs.target,
+            Self::Volume(volume) => &volume.target,
         }
     }
 }
@@ -38,6 +43,41 @@ pub struct BindMount {
     pub sharers: Sharers,
     /// What happens where the source does not exist.
     pub missing: MissingSource,
+}
+
+/// A volume of the data root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// Its name; without one it is made for this container.
+    pub name: Option<VolumeName>,
+    /// In the container, absolute.
+    pub target: String,
+    /// Whether it can be written.
+    pub access: Access,
+    /// Whose it is to SELinux.
+    pub sharers: Sharers,
+    /// What an empty one gets.
+    pub copy: Copy,
+}
+
+/// What a volume gets that is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Copy {
+    /// What the image has at its place.
+    #[default]
+    OfImage,
+    /// Nothing: `nocopy`.
+    Nothing,
+}
+
+/// Whether volumes that are not there are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Making {
+    /// They are.
+    #[default]
+    Make,
+    /// Nothing is made beside the container (`--dry-run`).
+    Leave,
 }
 
 /// Memory as a file system.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{ContainerId, Name, ProcessId};
 use crate::cgroup::{CgroupError, Place};
 use crate::disk::Scarce;
+use crate::volume::Use;
 
 /// The version of the format that this build writes and reads.
 const VERSION: u32 = 1;
@@ -39,6 +40,9 @@ pub struct Record {
     /// The caller's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The volumes that it uses; written down before they are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Use>,
     /// The flags that have opened its fence, as `explain` says them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened: Vec<String>,
@@ -198,6 +202,7 @@ impl Record {
             command,
             created: Timestamp::now(),
             labels,
+            volumes: Vec::new(),
             opened: Vec::new(),
             removal,
             cgroup: Place::default(),

@@ -71,7 +71,7 @@ pub(super) fn container(containers: &Containers, folder: &Folder) -> Result<Valu
         "State": state,
         "Config": settings(record, &config),
         "HostConfig": host_settings(record, &config),
-        "Mounts": config.spec.mounts.iter().filter_map(volume).collect::<Vec<_>>(),
+        "Mounts": config.spec.mounts.iter().filter_map(|m| mounted(record, m)).collect::<Vec<_>>(),
         "Coffer": whole,
     }))
 }
@@ -125,14 +125,27 @@ fn host_settings(record: &Record, config: &Config) -> Value {
     })
 }
 
-/// One of docker's `Mounts`, where it is a folder of the host's.
-fn volume(mount: &Mount) -> Option<Value> {
-    (mount.kind == "bind").then(|| {
-        json!({
+/// One of docker's `Mounts`, where it is a volume or a folder of the host's.
+fn mounted(record: &Record, mount: &Mount) -> Option<Value> {
+    if mount.kind != "bind" {
+        return None;
+    }
+    let is_writable = !mount.options.iter().any(|option| option == "ro");
+    let volume = record.volumes.iter().find(|volume| volume.target == mount.destination);
+    Some(match volume {
+        Some(volume) => json!({
+            "Type": "volume",
+            "Name": volume.name,
+            "Source": mount.source,
+            "Destination": mount.destination,
+            "Driver": "local",
+            "RW": is_writable,
+        }),
+        None => json!({
             "Type": "bind",
             "Source": mount.source,
             "Destination": mount.destination,
-            "RW": !mount.options.iter().any(|option| option == "ro"),
-        })
+            "RW": is_writable,
+        }),
     })
 }

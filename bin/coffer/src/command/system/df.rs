@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_confine::ids;
 use coffer_oci::{Digest, Platform};
+use coffer_runtime::container::DataRoot;
 use coffer_runtime::state::{Containers, Status};
 use coffer_store::Store;
 use coffer_sys::{dir, tree};
@@ -42,8 +43,12 @@ pub(super) fn run(context: &Context, format: &FormatFlags) -> Outcome {
     let store = context.store()?;
     let containers = context.containers()?;
     let needed = Needed::read(&store, &containers)?;
-    let kinds =
-        vec![images(&store, &needed)?, layers(&store, &needed)?, of_containers(&containers)?];
+    let kinds = vec![
+        images(&store, &needed)?,
+        layers(&store, &needed)?,
+        of_containers(&containers)?,
+        of_volumes(&context.data_root()?)?,
+    ];
     let text = match form {
         Form::Json => {
             return context.ui.json(&Listing { version: 1, kinds }).map(|()| Exit::DONE);
@@ -110,6 +115,18 @@ fn of_containers(containers: &Containers) -> Result<Row, Failure> {
     for listed in containers.list()? {
         let bytes = taken(containers.dir(), listed.id.as_str())?;
         row.add(bytes, matches!(listed.status, Status::Running(_) | Status::Creating));
+    }
+    Ok(row)
+}
+
+/// Volumes. All that no container uses could be freed, but only those without a name of their own
+/// go with `prune --volumes`.
+fn of_volumes(root: &DataRoot) -> Result<Row, Failure> {
+    let mut row = Row::new("Local Volumes");
+    let Some(volumes) = root.volumes()? else { return Ok(row) };
+    for volume in volumes.list()? {
+        let is_used = !root.users(&volume.name, None)?.is_empty();
+        row.add(volumes.size(&volume.name)?, is_used);
     }
     Ok(row)
 }

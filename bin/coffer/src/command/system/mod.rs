@@ -36,7 +36,7 @@ enum What {
         /// Docker's flag against a question; coffer asks none
         #[arg(short, long)]
         force: bool,
-        /// Docker's flag for anonymous volumes, which coffer does not have
+        /// Remove volumes without a name of their own that no container uses, too
         #[arg(long)]
         volumes: bool,
         #[command(flatten)]
@@ -72,11 +72,12 @@ impl Command for System {
 
     fn run(self, context: Context) -> Outcome {
         match self.what {
-            What::Prune { containers, all, json, force: _, volumes: _ } => {
+            What::Prune { containers, all, json, force: _, volumes } => {
                 let stopped =
                     if containers { prune::Stopped::Remove } else { prune::Stopped::Keep };
                 let named = if all { prune::Named::RemoveUnused } else { prune::Named::Keep };
-                prune::run(&context, stopped, named, &json)
+                let volumes = if volumes { prune::Unused::Remove } else { prune::Unused::Keep };
+                prune::run(&context, stopped, named, volumes, &json)
             }
             What::Check { repair, json } => {
                 check::run(&context, repair, &json).map_err(Failure::cannot_tell)

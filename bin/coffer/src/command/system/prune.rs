@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 
 use coffer_oci::{Descriptor, Digest};
-use coffer_runtime::container::{Container, DataRoot, Force};
+use coffer_runtime::container::{Anonymous, Container, DataRoot, Force};
 use coffer_runtime::state::Status;
+use coffer_runtime::volume::VolumeName;
 use coffer_store::Store;
 use serde::Serialize;
 
+use crate::command::volume;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -19,6 +21,15 @@ use crate::{ui, unpack};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stopped {
     /// They stay until `rm`.
+    Keep,
+    /// They go.
+    Remove,
+}
+
+/// What becomes of volumes without a name of their own that nobody uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unused {
+    /// They stay until `volume prune`.
     Keep,
     /// They go.
     Remove,
@@ -39,18 +50,33 @@ struct Report {
     version: u32,
     containers: Vec<String>,
     images: Vec<String>,
+    volumes: Vec<VolumeName>,
     blobs: usize,
     parts: usize,
     layers: u64,
     bytes: u64,
 }
 
-pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json) -> Outcome {
+pub(super) fn run(
+    context: &Context,
+    stopped: Stopped,
+    named: Named,
+    unused: Unused,
+    json: &Json,
+) -> Outcome {
     let mut report = Report { version: 1, ..Report::default() };
     let root = context.data_root()?;
     root.sweep()?;
     if stopped == Stopped::Remove {
         remove_stopped(&root, &mut report)?;
+    }
+    let mut freed = 0;
+    match (unused, root.volumes()?) {
+        (Unused::Remove, _) => {
+            (report.volumes, freed) = volume::prune(&root, volume::Which::Anonymous)?;
+        }
+        (Unused::Keep, Some(volumes)) => volumes.sweep()?,
+        (Unused::Keep, None) => {}
     }
     let mut store = context.store()?;
     // Nobody makes a container or an image from here on, so what is needed stays what it is.
@@ -61,7 +87,8 @@ pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json
     }
     let pruned = exclusive.prune(&needed.images)?;
     report.images.extend(pruned.images.iter().map(ToString::to_string));
-    (report.blobs, report.parts, report.bytes) = (pruned.blobs.len(), pruned.parts, pruned.bytes);
+    (report.blobs, report.parts, report.bytes) =
+        (pruned.blobs.len(), pruned.parts, pruned.bytes + freed);
     if needed.unknown == 0 {
         let chains: HashSet<&str> = pruned.chains.iter().map(Digest::hex).collect();
         let root = exclusive.store().root();
@@ -73,8 +100,9 @@ pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json
         context.ui.json(&report)?;
     } else {
         context.ui.line(format_args!(
-            "removed {} containers, {} images, {} blobs, {} unfinished downloads, {} unpacked layers: {} freed",
+            "removed {} containers, {} volumes, {} images, {} blobs, {} unfinished downloads, {} unpacked layers: {} freed",
             report.containers.len(),
+            report.volumes.len(),
             report.images.len(),
             report.blobs,
             report.parts,
@@ -89,7 +117,7 @@ pub(super) fn run(context: &Context, stopped: Stopped, named: Named, json: &Json
 fn remove_stopped(root: &DataRoot, report: &mut Report) -> Result<(), Failure> {
     for listed in root.containers().list()? {
         if matches!(listed.status, Status::Stopped(_) | Status::Created) {
-            Container::find(root, listed.id.as_str())?.remove(Force::No)?;
+            Container::find(root, listed.id.as_str())?.remove(Force::No, Anonymous::Keep)?;
             report.containers.push(listed.id.to_string());
         }
     }
