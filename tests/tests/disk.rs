@@ -63,6 +63,26 @@ fn callers() -> Vec<Coffer> {
     if program::root() { vec![Coffer::default(), Coffer::of_user()] } else { Vec::new() }
 }
 
+/// A volume without a name is the container's own; one with a name is the caller's.
+#[test]
+fn root_what_is_taken_by_volumes_without_a_name_counts() {
+    let script = "
+        coffer run --name own -v /own $image sh -c 'cat /dev/zero >/own/big'; echo $?; room
+        coffer rm -v own; room
+        coffer run --rm -v named:/named $image sh -c 'head -c 400000000 /dev/zero >/named/big'; echo $?
+    ";
+    for coffer in callers() {
+        let ran = on_disk(&coffer, MEMORY, script);
+        assert_eq!((number(&ran, 0), number(&ran, 4)), (137, 0), "{ran}");
+        assert!(ran.stderr.contains(WHY), "{ran}");
+        assert!(number(&ran, 1) > LEFT, "{ran}");
+        assert!(
+            number(&ran, 3) > number(&ran, 1) + (100 << 20),
+            "it goes with its container: {ran}"
+        );
+    }
+}
+
 #[test]
 fn root_bytes_are_kept_in_the_foreground_and_beside_it() {
     let script = "

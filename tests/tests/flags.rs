@@ -346,7 +346,7 @@ fn root_what_cannot_be_is_refused_by_name() {
         (&["--network", "bridge"], "bridge"),
         (&["--ulimit", "nofile=9:3"], "nofile"),
         (&["--cpuset-cpus", "4096"], "4096"),
-        (&["-v", "pgdata:/data"], "pgdata"),
+        (&["-v", "pg/data:/data"], "pg/data"),
         (&["--entrypoint", "/no/such"], "/no/such"),
         (&["--env-file", "/no/such"], "/no/such"),
         (&["--memroy", "1m"], "--memory"),

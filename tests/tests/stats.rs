@@ -81,24 +81,25 @@ fn root_what_is_kept_is_added_up() {
     };
     let bytes = |kinds: &Value, at: usize, key: &str| kinds[at][key].as_u64().unwrap();
     let writes = "head -c 3000000 /dev/zero >/file; exec sleep 1000";
-    coffer.must(&["run", "-d", "--name", "box", &name, "sh", "-c", writes]);
+    coffer.must(&["run", "-d", "--name", "box", "-v", "kept:/etc", &name, "sh", "-c", writes]);
     let wait = "until [ \"$(stat -c %s /file)\" = 3000000 ]; do :; done";
     coffer.must(&["exec", "box", "timeout", "60", "sh", "-c", wait]);
     let now = kinds();
-    assert_eq!(counts(&now), [(1, 1), (1, 1), (1, 1)], "{now}");
-    assert!((0..3).all(|at| bytes(&now, at, "reclaimable_bytes") == 0), "{now}");
+    assert_eq!(counts(&now), [(1, 1), (1, 1), (1, 1), (1, 1)], "{now}");
+    assert!((0..4).all(|at| bytes(&now, at, "reclaimable_bytes") == 0), "{now}");
     assert!(bytes(&now, 2, "bytes") >= 3_000_000, "{now}");
 
     coffer.must(&["kill", "box"]);
     coffer.must(&["wait", "box"]);
     let ended = kinds();
-    assert_eq!(counts(&ended), [(1, 1), (1, 1), (1, 0)], "{ended}");
+    assert_eq!(counts(&ended), [(1, 1), (1, 1), (1, 0), (1, 1)], "{ended}");
     assert_eq!(bytes(&ended, 2, "bytes"), bytes(&ended, 2, "reclaimable_bytes"));
     coffer.must(&["rm", "box"]);
     let table = coffer.must(&["system", "df"]);
-    assert!(table.starts_with("TYPE         TOTAL   ACTIVE   SIZE"), "{table}");
-    assert_eq!(table.matches("(100%)").count(), 2, "{table}");
+    assert!(table.starts_with("TYPE            TOTAL   ACTIVE   SIZE"), "{table}");
+    assert_eq!(table.matches("(100%)").count(), 3, "{table}");
+    coffer.must(&["volume", "rm", "kept"]);
     coffer.must(&["system", "prune", "--all"]);
     let line = coffer.must(&["system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}}"]);
-    assert_eq!(line, "Images 0 0 B\nLayers 0 0 B\nContainers 0 0 B\n");
+    assert_eq!(line, "Images 0 0 B\nLayers 0 0 B\nContainers 0 0 B\nLocal Volumes 0 0 B\n");
 }

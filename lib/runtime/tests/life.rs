@@ -18,7 +18,7 @@ use coffer_oci::{Descriptor, Digest, ImageConfig, Manifest, MediaType};
 use coffer_policy::Admitted;
 use coffer_rootfs::{Flavour, Layers, Stack};
 use coffer_runtime::container::{
-    Container, ContainerError, Creation, DataRoot, Force, Ready, create,
+    Anonymous, Container, ContainerError, Creation, DataRoot, Force, Ready, create,
 };
 use coffer_runtime::log::{Line, Query, read};
 use coffer_runtime::monitor::{Attach, Attached, Console, Screen, SignalProxy, Stdin};
@@ -186,7 +186,7 @@ fn root_a_foreground_run_carries_input_output_and_the_exit_code() {
     assert!(matches!(container.status(), Status::Stopped(exit) if exit.outcome.code() == 3));
     assert_eq!(log_of(&container, &bed), "good\nbad\n");
     assert_eq!(groups(&id), Vec::<String>::new());
-    container.remove(Force::No).unwrap();
+    container.remove(Force::No, Anonymous::Keep).unwrap();
     bed.assert_empty(&[id]);
 }
 
@@ -214,7 +214,7 @@ fn root_a_program_that_is_not_there_is_127_and_undone() {
     }
     let container = Container::find(&bed.root, "web").unwrap();
     assert_eq!(*container.status(), Status::Created);
-    container.remove(Force::No).unwrap();
+    container.remove(Force::No, Anonymous::Keep).unwrap();
     bed.assert_empty(&[]);
 }
 
@@ -241,10 +241,10 @@ fn root_a_detached_container_is_started_stopped_and_started_again() {
     }
     let container = Container::find(&bed.root, "web").unwrap();
     assert!(matches!(
-        Container::find(&bed.root, "web").unwrap().remove(Force::No),
+        Container::find(&bed.root, "web").unwrap().remove(Force::No, Anonymous::Keep),
         Err(ContainerError::Running { .. })
     ));
-    container.remove(Force::Kill).unwrap();
+    container.remove(Force::Kill, Anonymous::Keep).unwrap();
     bed.assert_empty(&[id.to_string()]);
 }
 
@@ -338,7 +338,7 @@ fn root_the_container_outlives_its_monitor() {
     let container = Container::find(&bed.root, id.as_str()).unwrap();
     let Status::Stopped(exit) = container.status() else { panic!("it runs") };
     assert_eq!(exit.outcome, Outcome::Killed(9));
-    container.remove(Force::No).unwrap();
+    container.remove(Force::No, Anonymous::Keep).unwrap();
     bed.assert_empty(&[id.to_string()]);
 }
 
@@ -350,7 +350,7 @@ fn root_how_long_it_may_take_to_stop_is_remembered() {
         let id = bed.ready(&request, None, Removal::Keep).keep().unwrap();
         let container = Container::find(&bed.root, id.as_str()).unwrap();
         let grace = container.config().unwrap().grace();
-        container.remove(Force::No).unwrap();
+        container.remove(Force::No, Anonymous::Keep).unwrap();
         (grace, Duration::from_secs(seconds))
     });
     assert!(graces.iter().all(|(grace, said)| grace == said), "{graces:?}");
@@ -374,7 +374,10 @@ fn root_a_lost_pool_of_ids_gives_a_container_its_own_again_or_none() {
     assert!(refused.to_string().contains(second.as_str()), "{refused}");
     assert!(refused.help().unwrap().contains("coffer rm"));
     for id in [first, second] {
-        Container::find(&bed.root, id.as_str()).unwrap().remove(Force::No).unwrap();
+        Container::find(&bed.root, id.as_str())
+            .unwrap()
+            .remove(Force::No, Anonymous::Keep)
+            .unwrap();
     }
     bed.assert_empty(&[]);
 }
@@ -390,7 +393,7 @@ fn root_a_name_is_taken_from_a_wreck_and_from_nobody_else() {
     ready.keep().unwrap();
     let taken = bed.try_ready(&shell("true"), Some("web"), Removal::Keep);
     assert!(matches!(taken, Err(ContainerError::State(StateError::NameTaken { .. }))));
-    Container::find(&bed.root, "web").unwrap().remove(Force::No).unwrap();
+    Container::find(&bed.root, "web").unwrap().remove(Force::No, Anonymous::Keep).unwrap();
     bed.assert_empty(&[]);
 }
 

@@ -296,8 +296,8 @@ mod tests {
         let watch = Watch { reserve: Reserve(all), since: Timestamp::now(), free: Some(all) };
         let cgroup = Place::default().open().unwrap();
         let (container, authority) = (container.as_fd(), Authority::Root);
-        let (volumes, init) = (Vec::new(), pid.as_raw_pid());
-        let ward = Ward { container, volumes, init, cgroup: &cgroup, authority };
+        let (volumes, number) = (Vec::new(), pid.as_raw_pid());
+        let ward = Ward { container, volumes, init: number, cgroup: &cgroup, authority };
         let mut guard = Guard::new(ward, watch);
         assert_eq!(
             guard.find(Amounts::NONE, &[Scarce::Bytes]),

@@ -365,9 +365,7 @@ impl Part {
         } else if durability == Durability::Disk {
             rfs::syncfs(&self.folder).at("write", DATA)?;
         }
-        let text = serde_json::to_vec(about)
-            .map_err(|source| std::io::Error::from(source))
-            .at("write", ABOUT)?;
+        let text = serde_json::to_vec(about).map_err(std::io::Error::from).at("write", ABOUT)?;
         let mode = Mode::RUSR | Mode::WUSR;
         dir::write_whole(self.folder.as_fd(), ABOUT, &text, mode, durability).at("write", ABOUT)
     }

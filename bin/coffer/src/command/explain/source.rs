@@ -12,6 +12,7 @@ use coffer_policy::Admission;
 use coffer_runtime::container::Config;
 use coffer_runtime::disk::Reserve;
 use coffer_runtime::state::{Containers, Folder, Record, StateError, Status};
+use coffer_runtime::volume::{DATA, FOLDER, Use};
 use jiff::Timestamp;
 use rustix::fs::Access;
 use serde_json::{Map, json};
@@ -65,7 +66,12 @@ fn container(containers: &Containers, folder: &Folder) -> Result<Subject, Failur
     controls.push(limits::disk(&Reserve::of(containers.dir())?, Some(&config.spec)));
     gaps.extend(limits::gaps(&config.limits, &record.cgroup));
     let files = folder.id().as_str();
-    let paths = given(&config.spec.mounts, |source| !source.contains(files));
+    // What coffer keeps for containers is nobody's else.
+    let is_kept = |source: &str| {
+        let end = |volume: &Use| format!("/{FOLDER}/{}/{DATA}", volume.name);
+        source.contains(files) || record.volumes.iter().any(|used| source.ends_with(&end(used)))
+    };
+    let paths = given(&config.spec.mounts, |source| !is_kept(source));
     Ok(Subject {
         headline: headline(&record, &status),
         facts: Map::from_iter([
