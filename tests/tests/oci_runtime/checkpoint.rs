@@ -146,6 +146,31 @@ fn root_a_cgroup_namespace_without_groups_is_refused_before_anything_is_lost() {
     assert_eq!(counted.counts(), "1\n", "it goes on");
 }
 
+/// On a hybrid host a container is in the root of version 2, and CRIU takes all that is below for
+/// its.
+#[test]
+fn root_groups_of_others_are_not_made_anew() {
+    let Some(criu) = criu() else { return };
+    let unified = Path::new("/sys/fs/cgroup/unified");
+    if !unified.is_dir() {
+        eprintln!("skipped: this host is no hybrid one");
+        return;
+    }
+    let counted = Counted::new(&criu, "strangers", |_| ());
+    counted.start();
+    let stranger = unified.join(format!("coffer-test-stranger-{}", std::process::id()));
+    fs::create_dir(&stranger).unwrap();
+    let name = stranger.file_name().unwrap().to_str().unwrap().as_bytes();
+    counted.checkpoint(&[]);
+    fs::remove_dir(&stranger).unwrap();
+    let image = fs::read(counted.runtime.folder().join("images/cgroup.img")).unwrap();
+    assert!(!image.windows(name.len()).any(|part| part == name), "it is remembered");
+    counted.restore(&[]);
+    assert!(!stranger.exists(), "it was made again");
+    assert_eq!(counted.counts(), "1\n");
+    assert_eq!(counted.runtime.leftovers(), [""; 0]);
+}
+
 #[test]
 fn root_restore_in_the_foreground_gives_the_status() {
     let Some(criu) = criu() else { return };

@@ -14,7 +14,7 @@ use super::message::{
     CgroupRoot, DUMP, ExtMount, InheritFd, JoinNamespace, Opts, PRE_DUMP, PageServerInfo, RESTORE,
 };
 use super::service::{Listener, NOT_STARTED, Restored, Service};
-use super::{CriuError, Folders, Groups, Manifest, Options};
+use super::{CriuError, Folders, Groups, Manifest, Options, strangers};
 
 /// So much of a log is looked at (16 MiB).
 const LOG: u64 = 16 * 1024 * 1024;
@@ -84,9 +84,14 @@ pub(crate) fn dump(wanted: &Dump<'_>, status: Option<OwnedFd>) -> Result<(), Cri
     // After a memory dump CRIU waits for the next one, which would be another command's.
     let status = service.end();
     match ended {
-        Ok(_) => Ok(()),
+        Ok(_) => forget_strangers(wanted.folders.images),
         Err(error) => Err(explain(error, status, wanted.program, wanted.folders.log(), "dump.log")),
     }
+}
+
+fn forget_strangers(images: &Path) -> Result<(), CriuError> {
+    let forget = || strangers::forget(dir::open(images)?.as_fd());
+    forget().map_err(|source| CriuError::Folder { path: images.to_owned(), source })
 }
 
 /// Makes a container from images.

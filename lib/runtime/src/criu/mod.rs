@@ -11,6 +11,7 @@ mod ask;
 mod manifest;
 mod message;
 mod service;
+mod strangers;
 
 use std::io;
 use std::path::{Path, PathBuf};
