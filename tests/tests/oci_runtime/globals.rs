@@ -57,3 +57,27 @@ fn root_rootless_makes_no_group_that_nothing_asks_for() {
     assert_eq!(runtime.run(&["--rootless=false", "create", "--bundle", &bundle, &id]).status, 0);
     assert_eq!(runtime.leftovers(), [""; 0]);
 }
+
+#[test]
+fn a_link_to_the_runtime_is_the_runtime_and_one_to_coffer_is_coffer() {
+    let runtime = Runtime::ours();
+    let folder = runtime.folder();
+    // As alternatives are: a link in /usr/bin, one in /etc, the runtime, the binary.
+    for (link, target) in [
+        ("runc", "alternatives-runc"),
+        ("alternatives-runc", "coffer-oci"),
+        ("coffer", "coffer-oci"),
+        ("other", "coffer"),
+    ] {
+        std::os::unix::fs::symlink(target, folder.join(link)).unwrap();
+    }
+    let features =
+        |name| program::run(std::process::Command::new(folder.join(name)).arg("features"));
+    for name in ["runc", "alternatives-runc", "coffer-oci"] {
+        assert!(features(name).success().contains("ociVersionMax"), "{name}");
+    }
+    for name in ["coffer", "other"] {
+        let said = features(name);
+        assert!(said.status == 125 && said.stderr.contains("no verb \"features\""), "{said}");
+    }
+}

@@ -29,8 +29,9 @@ mod update;
 mod usage;
 mod version;
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use failure::Failure;
 use globals::Globals;
@@ -38,6 +39,9 @@ use grammar::{Grammar, Words};
 
 /// The name under which the binary is the runtime.
 pub(crate) const NAME: &str = "coffer-oci";
+
+/// The name under which the binary never is.
+const FRONT: &str = "coffer";
 
 /// The status where there is no such verb, as runc's.
 const NO_COMMAND: u8 = 3;
@@ -73,9 +77,26 @@ const VERBS: &[Verb] = &[
     Verb { name: "spec", grammar: spec::GRAMMAR, run: spec::run },
 ];
 
-/// Whether the binary was called by [`NAME`].
+/// How many links the kernel follows on the way to a file. Source: man 7 path_resolution.
+const LINKS: usize = 40;
+
+/// Whether the binary was called by [`NAME`], or by the path of a link that leads to such a name:
+/// alternatives of a distribution, or a runtime put in the place of another.
 pub(crate) fn is_called(program: &OsString) -> bool {
-    Path::new(program).file_name().is_some_and(|name| name == NAME)
+    let mut path = PathBuf::from(program);
+    for _ in 0..LINKS {
+        match path.file_name() {
+            Some(name) if name == NAME => return true,
+            Some(name) if name != FRONT => {}
+            _ => return false,
+        }
+        let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+            return false;
+        };
+        let Ok(target) = rustix::fs::readlink(&path, Vec::new()) else { return false };
+        path = folder.join(OsStr::from_bytes(target.as_bytes()));
+    }
+    false
 }
 
 /// Runs the verb that `args` name, without the program's own name. Gives the exit status.
