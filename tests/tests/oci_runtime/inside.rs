@@ -79,3 +79,30 @@ fn root_home_is_the_users_where_nobody_says_another() {
         assert_eq!(runtime.leftovers(), [""; 0]);
     }
 }
+
+#[test]
+fn root_without_a_cgroup_namespace_a_container_of_v1_sees_its_own_groups() {
+    if !program::root() || !std::path::Path::new("/sys/fs/cgroup/memory/tasks").exists() {
+        return println!("skipped: it needs root, and version 1's memory controller");
+    }
+    let line = "cd /sys/fs/cgroup/memory; cat memory.limit_in_bytes; \
+        for pid in $(cat tasks); do [ -d /proc/$pid ] && echo mine; done; \
+        for group in */; do echo \"$group\"; done; (echo 0 >>tasks) 2>/dev/null && echo writable; exit 0";
+    for runtime in Runtime::all() {
+        let bundle = runtime.bundle(line, |config| {
+            let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.retain(|namespace| namespace["type"] != "cgroup");
+            namespaces.retain(|namespace| namespace["type"] != "pid");
+            config["linux"]["resources"] = json!({"memory": {"limit": 67_108_864}});
+            config["mounts"].as_array_mut().unwrap().push(json!({
+                "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+                "options": ["nosuid", "noexec", "nodev", "ro"],
+            }));
+        });
+        let outcome = runtime.run(&["run", "-b", &bundle.to_string_lossy(), "groups"]);
+        // The shell, and the program that reads the list.
+        let seen = "67108864\nmine\n*/\n";
+        assert_eq!(outcome.stdout, seen, "{:?}: {outcome}", runtime.kind());
+        assert_eq!(runtime.leftovers(), [""; 0]);
+    }
+}

@@ -112,24 +112,36 @@ pub enum CgroupView {
     None,
     /// The one hierarchy of v2.
     Unified,
-    /// These hierarchies of v1, by the names of their mounts (`cpu,cpuacct`).
-    Legacy(Vec<String>),
+    /// These hierarchies of v1.
+    Legacy(Vec<Hierarchy>),
+}
+
+/// A hierarchy of v1 that a container sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// The name of its mount (`cpu,cpuacct`).
+    pub name: String,
+    /// The container's group in it, as the host sees it.
+    pub group: PathBuf,
 }
 
 impl CgroupView {
     /// The control groups that the container sees are those that it has.
     pub(crate) fn of(place: &Place) -> Self {
-        let mut names = Vec::with_capacity(place.groups.len());
+        let mut hierarchies = Vec::with_capacity(place.groups.len());
         for group in &place.groups {
             match group.version {
                 Version::V2 => return Self::Unified,
                 Version::V1 => {
                     let name = group.mount.file_name().and_then(|name| name.to_str());
-                    names.extend(name.map(str::to_owned));
+                    let path = || group.mount.join(&group.parent).join(&group.name);
+                    hierarchies.extend(
+                        name.map(|name| Hierarchy { name: name.to_owned(), group: path() }),
+                    );
                 }
             }
         }
-        if names.is_empty() { Self::None } else { Self::Legacy(names) }
+        if hierarchies.is_empty() { Self::None } else { Self::Legacy(hierarchies) }
     }
 
     /// The same for a bundle, whose caller may want no groups of its own and still see the one

@@ -21,8 +21,21 @@ use super::{
 };
 
 /// The options that name a hierarchy of v1, by the name of its mount on the host.
-fn hierarchy(name: &str) -> Result<Vec<(CString, Option<CString>)>, PlanError> {
+fn flags(name: &str) -> Result<Vec<(CString, Option<CString>)>, PlanError> {
+    if name == "systemd" {
+        return Ok(vec![(c"name".to_owned(), Some(c"systemd".to_owned()))]);
+    }
     name.split(',').map(|flag| Ok((text("a hierarchy", flag)?, None))).collect()
+}
+
+/// A group of the host's as the container sees it.
+fn group(path: &str, group: &Path, attributes: MountAttrFlags) -> Result<Step, PlanError> {
+    let look = Look::of_ours(attributes, Reach::One);
+    Ok(Step::Bind(Bind {
+        source: BindSource::Path { path: host_path(group)?, look },
+        target: Target::new(path, TargetKind::Plain)?,
+        subject: group.to_owned(),
+    }))
 }
 
 impl Plan {
@@ -301,23 +314,18 @@ impl Plan {
         match view {
             CgroupView::None => {}
             CgroupView::Unified if bundle.is_some() && !self.has_own_groups() => {
-                let look = Look::of_ours(sealed, Reach::One);
-                self.steps.push(Step::Bind(Bind {
-                    source: BindSource::Path { path: c"/sys/fs/cgroup".to_owned(), look },
-                    target: Target::new(path, TargetKind::Plain)?,
-                    subject: PathBuf::from("/sys/fs/cgroup"),
-                }));
+                self.steps.push(group(path, Path::new("/sys/fs/cgroup"), sealed)?);
             }
             CgroupView::Unified => self.steps.push(at(path, "cgroup2", Vec::new(), sealed)?),
             CgroupView::Legacy(hierarchies) => {
                 let mode = vec![(c"mode".to_owned(), Some(c"755".to_owned()))];
                 self.steps.push(at(path, "tmpfs", mode, INERT)?);
-                for name in hierarchies {
-                    let flags = match name.as_str() {
-                        "systemd" => vec![(c"name".to_owned(), Some(c"systemd".to_owned()))],
-                        name => hierarchy(name)?,
-                    };
-                    self.steps.push(at(&format!("{path}/{name}"), "cgroup", flags, sealed)?);
+                for hierarchy in hierarchies {
+                    let path = format!("{path}/{}", hierarchy.name);
+                    self.steps.push(match self.has_own_groups() {
+                        true => at(&path, "cgroup", flags(&hierarchy.name)?, sealed)?,
+                        false => group(&path, &hierarchy.group, sealed)?,
+                    });
                 }
                 if sealed.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
                     self.steps.push(Step::ReadOnly(text("a mount", path)?));
@@ -327,8 +335,9 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether the container's process is in a cgroup namespace of the container's. Who is not may
-    /// mount no groups in a user namespace, and is shown the host's own mount, as sysfs is.
+    /// Whether the container's process is in a cgroup namespace of the container's. Who is not would
+    /// see all groups of the host in a mount of his own, and may make none in a user namespace: on
+    /// v1 he is shown his own groups, as by runc and crun, on v2 the host's mount.
     fn has_own_groups(&self) -> bool {
         let own = |step: &Step| match step {
             Step::CgroupNamespace => true,
