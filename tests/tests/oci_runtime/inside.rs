@@ -106,3 +106,20 @@ fn root_without_a_cgroup_namespace_a_container_of_v1_sees_its_own_groups() {
         assert_eq!(runtime.leftovers(), [""; 0]);
     }
 }
+
+#[test]
+fn root_what_cannot_be_ambient_is_said_in_one_line() {
+    if !program::root() {
+        return;
+    }
+    let runtime = Runtime::ours();
+    // As buildah asks for them, which shows what the runtime says to whoever builds.
+    let bundle = runtime.bundle("grep CapAmb /proc/self/status", |config| {
+        config["process"]["capabilities"]["ambient"] = json!(["CAP_KILL", "CAP_AUDIT_WRITE"]);
+    });
+    let outcome = runtime.run(&["run", "-b", &bundle.to_string_lossy(), "ambient"]);
+    assert_eq!(outcome.stdout, "CapAmb:\t0000000000000000\n", "{outcome}");
+    let warnings: Vec<&str> = outcome.stderr.lines().collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("ambient: KILL AUDIT_WRITE"), "{outcome}");
+    assert_eq!(runtime.leftovers(), [""; 0]);
+}

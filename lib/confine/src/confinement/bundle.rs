@@ -44,8 +44,8 @@ pub enum Unknown {
     Capability(String),
     /// A capability that the caller does not have and so cannot give.
     NotHeld(Capability),
-    /// An ambient capability that is not inheritable.
-    NotInheritable(Capability),
+    /// Ambient capabilities that are not inheritable.
+    NotInheritable(CapSet),
     /// A rule about something that is no system call of this machine.
     SystemCall(String),
     /// An architecture whose programs do not run here.
@@ -60,8 +60,8 @@ impl fmt::Display for Warning {
             Unknown::NotHeld(capability) => {
                 write!(f, "the caller has no {capability}, and cannot give it")
             }
-            Unknown::NotInheritable(capability) => {
-                write!(f, "{capability} is not inheritable, and so cannot be ambient")
+            Unknown::NotInheritable(set) => {
+                write!(f, "what is not inheritable cannot be ambient: {set}")
             }
             Unknown::SystemCall(name) => write!(f, "{name} is no system call here"),
             Unknown::Architecture(name) => write!(f, "programs of {name} do not run here"),
@@ -225,13 +225,14 @@ fn check_sets(sets: &CapabilitySets) -> Result<(), ConfinementError> {
     outside(sets.ambient, sets.permitted, "ambient", "permitted")
 }
 
-/// The kernel raises nothing in the ambient set that is not inheritable. `runc spec` asks for it
-/// all the same, and runc and crun go on without.
+/// The kernel raises nothing in the ambient set that is not inheritable. `runc spec` and buildah ask
+/// for it all the same, and runc and crun go on without. It is said once: `podman build` shows it
+/// to people at every `RUN`.
 fn drop_uninheritable(sets: &mut CapabilitySets, warnings: &mut Vec<Warning>) {
-    let path = "process.capabilities.ambient";
-    for capability in sets.ambient.minus(sets.inheritable).iter() {
-        let what = Unknown::NotInheritable(capability);
-        warnings.push(Warning { path: path.to_owned(), what });
+    let dropped = sets.ambient.minus(sets.inheritable);
+    if !dropped.is_empty() {
+        let path = "process.capabilities.ambient".to_owned();
+        warnings.push(Warning { path, what: Unknown::NotInheritable(dropped) });
     }
     sets.ambient = sets.ambient.and(sets.inheritable);
 }
