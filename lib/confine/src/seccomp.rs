@@ -129,9 +129,12 @@ pub struct Rule {
 pub struct Profile {
     /// What happens at a call that no rule answers.
     pub default: Action,
-    /// What happens at calls that are newer than this program, where that is another thing:
-    /// `ENOSYS` makes a C library fall back to the older call.
+    /// What happens at calls that are newer, where that is another thing: `ENOSYS` makes a C
+    /// library fall back to the older call.
     pub newer: Option<Action>,
+    /// Which calls those are.
+    #[serde(default)]
+    pub horizon: Horizon,
     /// The rules.
     #[serde(with = "saved")]
     pub rules: Vec<Rule>,
@@ -144,6 +147,16 @@ pub struct Profile {
     /// What else is asked of the kernel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
+}
+
+/// Which calls are newer than a filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Horizon {
+    /// Those with numbers above all that this program knows.
+    #[default]
+    Program,
+    /// Those with numbers above all that the rules name: whoever wrote them knew no others.
+    Rules,
 }
 
 /// What else is asked of the kernel with a filter. Source: man 2 seccomp.

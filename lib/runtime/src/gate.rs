@@ -17,8 +17,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Mode, OFlags, mknodat, openat};
 use rustix::io::{Errno, retry_on_intr};
 
-/// The name of the fifo in the container's folder.
-pub const NAME: &str = "start";
+/// The name of the fifo in the container's folder: runc's.
+pub const NAME: &str = "exec.fifo";
 
 /// The most bytes of last words; so many are written at once. Source: man 7 pipe, `PIPE_BUF`.
 const WORDS: usize = 4096;

@@ -61,6 +61,19 @@ pub fn parse(text: &str) -> Option<i32> {
     (REAL_TIME.0..=REAL_TIME.1).contains(&number).then_some(number)
 }
 
+/// What a signal has done to a process, in the words that shells and Go have.
+pub(crate) fn words(number: i32) -> String {
+    let known = match Signal::from_named_raw(number) {
+        Some(Signal::KILL) => "killed",
+        Some(Signal::TERM) => "terminated",
+        Some(Signal::ABORT) => "aborted",
+        Some(Signal::SEGV) => "segmentation fault",
+        Some(Signal::SYS) => "bad system call",
+        _ => return format!("signal {number}"),
+    };
+    known.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

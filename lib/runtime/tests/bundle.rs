@@ -241,14 +241,17 @@ fn root_bundle_runs_its_hooks_in_order() {
     assert_eq!(ended.output, format!("container b\n{state}\nstart\n{state}\n"), "{ended:?}");
     bundle.set("/hooks", json!({"createContainer": [{"path": "/bin/false"}]}));
     let failed = bundle.run().unwrap_err().to_string();
-    assert_eq!(failed, "cannot run the hook /bin/false: it failed");
+    assert_eq!(failed, "error running createContainer hook #0: /bin/false: exit status: 1");
     bundle.set(
         "/hooks",
         json!({"createContainer": [
         {"path": "/bin/sleep", "args": ["sleep", "100"], "timeout": 1}]}),
     );
     let failed = bundle.run().unwrap_err().to_string();
-    assert_eq!(failed, "cannot run the hook /bin/sleep: it took longer than its timeout");
+    assert_eq!(
+        failed,
+        "error running createContainer hook #0: /bin/sleep: it took longer than its timeout"
+    );
     bundle.set("/hooks", json!({"createRuntime": [hook("runtime")]}));
     let failed = bundle.run_with(&mut |_| Err(std::io::ErrorKind::Other.into())).unwrap_err();
     assert_eq!(failed.to_string(), "a hook of the runtime failed");
@@ -271,7 +274,10 @@ fn root_bundle_hooks_that_take_too_long_are_ended_with_what_they_started() {
     bundle.share("pid");
     bundle.set("/hooks", json!({"createContainer": [hook]}));
     let failed = bundle.run().unwrap_err().to_string();
-    assert_eq!(failed, "cannot run the hook /bin/sh: it took longer than its timeout");
+    assert_eq!(
+        failed,
+        "error running createContainer hook #0: /bin/sh: it took longer than its timeout"
+    );
     // Its end is that of the last who could write.
     while rustix::io::read(&reader, &mut [0; 1]) != Ok(0) {
         let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -513,6 +519,6 @@ fn root_bundle_cannot_make_our_binary_its_program() {
     std::os::unix::fs::symlink("/proc/self/exe", bundle.root().join("bin/link")).unwrap();
     for program in ["/bin/script", "/bin/link", "/proc/self/exe"] {
         let told = joined(&bundle, json!({"args": [program], "cwd": "/"})).unwrap_err();
-        assert!(told.starts_with("cannot execute"), "{program}: {told}");
+        assert!(told.starts_with("cannot exec"), "{program}: {told}");
     }
 }

@@ -233,7 +233,7 @@ fn root_failures_name_the_step() {
     let error = failed(&["nothing-of-that-name"]);
     assert_eq!(
         (error.to_string().as_str(), error.status()),
-        ("cannot execute nothing-of-that-name", 127)
+        ("cannot exec nothing-of-that-name", 127)
     );
     assert!(error.hint().is_some());
     let error = failed(&["/etc"]);
@@ -284,7 +284,7 @@ fn root_a_program_that_is_missing_is_told_before_it_waits_at_the_gate() {
     let folder = coffer_sys::dir::open(bench.folder()).unwrap();
     let fifo = gate::make(folder.as_fd()).unwrap();
     let error = bench.start(Gate::Wait(fifo.as_fd())).unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.status()), ("cannot execute missing", 127));
+    assert_eq!((error.to_string().as_str(), error.status()), ("cannot exec missing", 127));
     drop(fifo);
     nobody_waits(folder.as_fd());
 }

@@ -77,20 +77,20 @@ fn close_range(first: u32, flags: u32) -> io::Result<()> {
     }
 }
 
-/// Closes every descriptor from 3 on except those in `keep`, whoever believes to own them. For a
+/// Closes every descriptor from `first` on except those in `keep`, whoever believes to own them. For a
 /// child that goes on in code of its own, and whose copies of the parent's variables are never
 /// dropped.
 ///
 /// # Errors
 /// `ENOSYS` before Linux 5.9.
-pub fn close_all_except(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub fn close_all_except(first: u32, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut kept: Vec<u32> = keep
         .iter()
         .filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok())
-        .filter(|n| *n > 2)
+        .filter(|n| *n >= first)
         .collect();
     kept.sort_unstable();
-    let mut first = 3;
+    let mut first = first;
     for number in kept {
         if first < number {
             close_between(first, number - 1)?;

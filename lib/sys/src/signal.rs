@@ -59,6 +59,27 @@ pub fn reset(ignored: SignalSet) {
     mask(libc::SIG_SETMASK, &empty_set());
 }
 
+/// Ends this process at the signals by which one is asked to end: the first process of a pid
+/// namespace would pass over them otherwise. They have their default action again when a program
+/// is executed. Source: man 7 pid_namespaces, "The namespace init process".
+///
+/// # Errors
+/// What man 2 sigaction lists.
+pub fn end_when_asked() -> io::Result<()> {
+    extern "C" fn end(number: i32) {
+        crate::spawn::exit_now(128 + number);
+    }
+    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: the handler calls _exit alone, which is safe in a handler.
+        let before =
+            unsafe { libc::signal(number, end as extern "C" fn(i32) as libc::sighandler_t) };
+        if before == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// A pipe that nobody reads is an error of the writer's, and no signal.
 pub(crate) fn ignore_broken_pipes() {
     // SAFETY: the action installs no handler.

@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "helpers of tests: what fails ends the test")]
 
 mod among_mounts;
+mod as_runc;
 mod bundles;
 mod checkpoint;
 mod counted;

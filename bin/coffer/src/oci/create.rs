@@ -9,6 +9,7 @@ use coffer_runtime::bundle::{
     send_console, send_pidfd, write_pid_file,
 };
 use coffer_runtime::launch::LaunchError;
+use coffer_runtime::plan::Lines;
 use rustix::process::Pid;
 
 use super::failure::{Failure, line};
@@ -45,6 +46,8 @@ pub(super) struct Wanted {
     root_change: RootChange,
     keyring: Keyring,
     preserved: u32,
+    /// Whether the terminal is carried to what is none.
+    lines: Lines,
 }
 
 /// `create`.
@@ -84,6 +87,7 @@ impl Wanted {
             root_change: if words.has("no-pivot") { RootChange::Move } else { RootChange::Pivot },
             keyring: if words.has("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
             preserved: words.number::<u32>("preserve-fds")?.unwrap_or(0).saturating_add(listening),
+            lines: Lines::ForScreens,
         })
     }
 
@@ -93,8 +97,9 @@ impl Wanted {
         globals: &Globals,
         words: &Words,
     ) -> Result<(Self, Option<Foreground>), Failure> {
-        let wanted = Self::read(globals, words)?;
+        let mut wanted = Self::read(globals, words)?;
         let detach = words.has("detach");
+        wanted.lines = lines(detach);
         wanted.check_console(wanted.wants_terminal() && detach)?;
         let foreground = if detach { None } else { Some(Foreground::take()?) };
         Ok((wanted, foreground))
@@ -133,7 +138,7 @@ impl Wanted {
     ) -> Result<T, Failure> {
         let admitted = Admitted::by_caller(format!("{NAME} was called with a bundle"));
         let (home, id, bundle) = (&self.home, &self.id, &self.bundle);
-        let Self { root_change, keyring, preserved, .. } = *self;
+        let Self { root_change, keyring, preserved, lines, .. } = *self;
         let made = make(Create {
             home,
             id,
@@ -142,6 +147,7 @@ impl Wanted {
             root_change,
             keyring,
             preserved,
+            lines,
             driver: &globals.groups,
             authority: globals.authority,
         });
@@ -188,6 +194,15 @@ pub(super) fn refused(error: BundleError) -> Failure {
             Failure::new(format!("{}: executable file not found in $PATH", line(&error)))
         }
         _ => error.into(),
+    }
+}
+
+/// How a terminal's lines end that the runtime itself carries to its own output: as for a screen
+/// where that is one, and as the program wrote them in files and pipes. So does runc.
+pub(super) fn lines(detach: bool) -> Lines {
+    match detach || rustix::termios::isatty(std::io::stdout()) {
+        true => Lines::ForScreens,
+        false => Lines::Plain,
     }
 }
 

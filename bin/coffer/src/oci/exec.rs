@@ -10,7 +10,7 @@ use coffer_runtime::bundle::{
 };
 use rustix::process::{Signal, pidfd_send_signal};
 
-use super::create::operand;
+use super::create::{lines, operand};
 use super::failure::Failure;
 use super::globals::Globals;
 use super::grammar::{Grammar, Words, switch, value};
@@ -82,8 +82,10 @@ fn start(
 ) -> Result<Executed, Failure> {
     let paused = if words.has("ignore-paused") { Paused::Join } else { Paused::Refuse };
     let preserved = words.number("preserve-fds")?.unwrap_or(0);
-    let group = words.value("cgroup");
-    Ok(bundle::exec(folder, saved, &Exec { process, paused, preserved, group })?)
+    let groups: Vec<&str> = words.values("cgroup").collect();
+    let lines = lines(words.has("detach"));
+    let wanted = Exec { process, paused, preserved, lines, groups: &groups };
+    Ok(bundle::exec(folder, saved, &wanted)?)
 }
 
 /// Tells the caller of the terminal and the pid.

@@ -133,7 +133,7 @@ fn enter(globals: &Globals, rest: &[String]) -> Outcome {
         return version::overview();
     }
     let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
-        return Err(Failure::new(format!("there is no command {name:?}")).exits(NO_COMMAND));
+        return Err(Failure::new(format!("No help topic for '{name}'")).exits(NO_COMMAND));
     };
     // podman asks so whether there is such a verb.
     if matches!(rest.first().map(String::as_str), Some("--help" | "-h" | "--usage")) {

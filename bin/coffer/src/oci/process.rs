@@ -51,11 +51,15 @@ fn apply(process: &mut Process, words: &Words) -> Result<(), Failure> {
 }
 
 /// `--cap` adds to what may be had and is in force; never to what is inherited (CVE-2022-29162).
+/// What the configuration has as inheritable becomes ambient too, as runc does it.
 fn add_capabilities(process: &mut Process, words: &Words) {
     for name in words.values("cap") {
         let sets = process.capabilities.get_or_insert_with(Capabilities::default);
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.push(name.to_owned());
+        }
+        if !sets.inheritable.is_empty() {
+            sets.ambient.push(name.to_owned());
         }
     }
 }

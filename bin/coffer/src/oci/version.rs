@@ -23,7 +23,7 @@ pub(super) fn overview() -> Outcome {
 
 /// The options of one verb.
 pub(super) fn options(verb: &Verb) -> Outcome {
-    let mut text = format!("usage: {NAME} {} [options] [operands]\n\noptions:\n", verb.name);
+    let mut text = format!("NAME:\n   {NAME} {} [options] [operands]\n\nOPTIONS:\n", verb.name);
     for flag in verb.grammar.flags {
         let short = flag.short.map_or_else(String::new, |letter| format!(", -{letter}"));
         let value = if flag.takes == Takes::Value { " VALUE" } else { "" };

@@ -15,7 +15,7 @@ use super::{
 use crate::capability::{CapSet, Capability, CapabilitySets};
 use crate::ids::{ContainerGid, ContainerUid, IdMap, Range};
 use crate::rlimit::Limit;
-use crate::seccomp::Profile;
+use crate::seccomp::{Horizon, Profile};
 use crate::sysctl::{self, Sysctl};
 use crate::user::Identity;
 
@@ -44,8 +44,8 @@ pub enum Unknown {
     Capability(String),
     /// A capability that the caller does not have and so cannot give.
     NotHeld(Capability),
-    /// Ambient capabilities that are not inheritable.
-    NotInheritable(CapSet),
+    /// Ambient capabilities that are not inheritable, or not permitted.
+    NotRaised(CapSet),
     /// A rule about something that is no system call of this machine.
     SystemCall(String),
     /// An architecture whose programs do not run here.
@@ -60,8 +60,10 @@ impl fmt::Display for Warning {
             Unknown::NotHeld(capability) => {
                 write!(f, "the caller has no {capability}, and cannot give it")
             }
-            Unknown::NotInheritable(set) => {
-                write!(f, "what is not inheritable cannot be ambient: {set}")
+            Unknown::NotRaised(set) => {
+                let names: Vec<String> = set.iter().map(|one| format!("CAP_{one}")).collect();
+                let names = names.join(", ");
+                write!(f, "can't raise ambient capability {names}: not inheritable and permitted")
             }
             Unknown::SystemCall(name) => write!(f, "{name} is no system call here"),
             Unknown::Architecture(name) => write!(f, "programs of {name} do not run here"),
@@ -205,36 +207,32 @@ fn capabilities(
         permitted: read("permitted", &asked.permitted),
         ambient: read("ambient", &asked.ambient),
     };
-    check_sets(&sets)?;
-    drop_uninheritable(&mut sets, warnings);
+    check_effective(&sets)?;
+    drop_unraised(&mut sets, warnings);
     Ok(sets)
 }
 
 /// What the kernel refuses. Source: man 2 capset, man 7 capabilities, "Ambient".
-fn check_sets(sets: &CapabilitySets) -> Result<(), ConfinementError> {
-    let outside = |set: CapSet, of: CapSet, name: &str, among| {
-        let over = set.minus(of);
-        let error = ConfinementError::NotAmong { over, among };
-        if over.is_empty() {
-            Ok(())
-        } else {
-            Err(error.at(&format!("process.capabilities.{name}")))
-        }
-    };
-    outside(sets.effective, sets.permitted, "effective", "permitted")?;
-    outside(sets.ambient, sets.permitted, "ambient", "permitted")
+fn check_effective(sets: &CapabilitySets) -> Result<(), ConfinementError> {
+    let over = sets.effective.minus(sets.permitted);
+    if over.is_empty() {
+        return Ok(());
+    }
+    let error = ConfinementError::NotAmong { over, among: "permitted" };
+    Err(error.at("process.capabilities.effective"))
 }
 
-/// The kernel raises nothing in the ambient set that is not inheritable. `runc spec` and buildah ask
-/// for it all the same, and runc and crun go on without. It is said once: `podman build` shows it
-/// to people at every `RUN`.
-fn drop_uninheritable(sets: &mut CapabilitySets, warnings: &mut Vec<Warning>) {
-    let dropped = sets.ambient.minus(sets.inheritable);
+/// The kernel raises nothing in the ambient set that is not inheritable and permitted. `runc spec`
+/// and buildah ask for it all the same, and runc and crun go on without. It is said once: `podman
+/// build` shows it to people at every `RUN`.
+fn drop_unraised(sets: &mut CapabilitySets, warnings: &mut Vec<Warning>) {
+    let raised = sets.ambient.and(sets.inheritable).and(sets.permitted);
+    let dropped = sets.ambient.minus(raised);
     if !dropped.is_empty() {
         let path = "process.capabilities.ambient".to_owned();
-        warnings.push(Warning { path, what: Unknown::NotInheritable(dropped) });
+        warnings.push(Warning { path, what: Unknown::NotRaised(dropped) });
     }
-    sets.ambient = sets.ambient.and(sets.inheritable);
+    sets.ambient = raised;
 }
 
 /// The filter, without the rules for what is no system call anywhere: they match nothing.
@@ -246,8 +244,9 @@ fn filter(linux: &Linux, warnings: &mut Vec<Warning>) -> Result<SystemCalls, Con
         let path = "linux.seccomp.syscalls".to_owned();
         warnings.push(Warning { path, what: Unknown::SystemCall(call) });
     }
-    // Calls newer than this program are answered as the configuration says, not better.
-    profile.newer = None;
+    // As runc has it: whoever wrote the rules did not know calls newer than all of them, and C
+    // libraries fall back to older ones where the kernel seems not to know them either.
+    profile.horizon = Horizon::Rules;
     Ok(SystemCalls::Profile(Box::new(profile)))
 }
 

@@ -6,7 +6,7 @@ use coffer_sys::seccomp::{Flags, Instruction, load, load_with_listener};
 
 use super::emit::{Emitter, Place, data};
 use super::table::{self, Call, NoNumber};
-use super::{Action, Arch, Flag, Logging, Profile, Rule};
+use super::{Action, Arch, Flag, Horizon, Logging, Profile, Rule};
 
 /// A filter that the kernel takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +115,12 @@ fn calls(emitter: &mut Emitter, profile: &Profile, rules: &[Named<'_>], arch: Ar
     let mut start = search(emitter, &ranges(&numbered, profile.default), profile.default);
     let beyond = profile.newer.filter(|newer| *newer != profile.default);
     if let Some(newer) = beyond {
+        let newest = match profile.horizon {
+            Horizon::Program => table::NEWEST,
+            Horizon::Rules => numbered.last().map_or(table::NEWEST, |(number, _)| *number),
+        };
         let newer = emitter.answer(newer);
-        start = emitter.if_at_least(table::NEWEST + 1, newer, start);
+        start = emitter.if_at_least(newest + 1, newer, start);
     }
     if let Some(foreign) = arch.foreign() {
         let absent = emitter.answer(Action::Fail(ENOSYS));

@@ -7,7 +7,7 @@
 //! of other processes, name_to_handle_at, modify_ldt, secret memory, line disciplines and pushing
 //! back terminal input, and it allows socket families by list instead of all but one.
 
-use super::{Action, Condition, Logging, Profile, Rule, Test};
+use super::{Action, Condition, Horizon, Logging, Profile, Rule, Test};
 use crate::capability::{CapSet, Capability};
 
 /// One entry of the profile.
@@ -193,6 +193,7 @@ pub fn profile(granted: CapSet) -> Profile {
     Profile {
         default: Action::Fail(errno::EPERM),
         newer: Some(Action::Fail(errno::ENOSYS)),
+        horizon: Horizon::Program,
         rules,
         beside: Vec::new(),
         logging: Logging::Kills,

@@ -87,11 +87,20 @@ fn with_each(base: &[u64; 6], argument: u8, values: &[u64]) -> Vec<[u64; 6]> {
 mod tests {
     use super::*;
     use crate::capability::{CapSet, Capability};
-    use crate::seccomp::{Action, Logging, Rule, Test, default};
+    use crate::seccomp::{Action, Horizon, Logging, Rule, Test, default};
 
     fn profile(rules: Vec<Rule>) -> Profile {
         let (default, logging) = (Action::Fail(1), Logging::Kills);
-        Profile { default, newer: None, rules, beside: Vec::new(), logging, flags: Vec::new() }
+        let horizon = Horizon::Program;
+        Profile {
+            default,
+            newer: None,
+            horizon,
+            rules,
+            beside: Vec::new(),
+            logging,
+            flags: Vec::new(),
+        }
     }
 
     fn socket(test: Test) -> Rule {

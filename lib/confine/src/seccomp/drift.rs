@@ -83,7 +83,7 @@ impl Drift {
 mod tests {
     use super::*;
     use crate::capability::CapSet;
-    use crate::seccomp::{Logging, Rule, default};
+    use crate::seccomp::{Horizon, Logging, Rule, default};
 
     fn profile(default: Action, rules: &[(&str, Action)]) -> Profile {
         let rule = |(call, action): &(&str, Action)| {
@@ -94,6 +94,7 @@ mod tests {
         Profile {
             default,
             newer: None,
+            horizon: Horizon::Program,
             rules,
             beside: Vec::new(),
             logging: Logging::Kills,

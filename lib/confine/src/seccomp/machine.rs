@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use coffer_sys::seccomp::Instruction;
 
-use super::{Action, Arch, Condition, Profile, Rule, Test, table};
+use super::{Action, Arch, Condition, Horizon, Profile, Rule, Test, table};
 
 /// `struct seccomp_data`.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,11 @@ impl<'a> Reading<'a> {
         if self.arch == Arch::X86_64 && call.number >= 0x4000_0000 {
             return Action::Fail(38);
         }
-        let newer = self.profile.newer.filter(|_| call.number > table::NEWEST);
+        let newest = match self.profile.horizon {
+            Horizon::Program => table::NEWEST,
+            Horizon::Rules => self.rules.keys().copied().max().unwrap_or(table::NEWEST),
+        };
+        let newer = self.profile.newer.filter(|_| call.number > newest);
         let rules = self.rules(call.number);
         let conditional = rules
             .iter()

@@ -3,13 +3,15 @@
 use coffer_oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
 
 use super::table::{self, NoNumber};
-use super::{Action, Arch, Condition, Flag, Logging, Profile, Rule, Test};
+use super::{Action, Arch, Condition, Flag, Horizon, Logging, Profile, Rule, Test};
 
 /// Why a profile cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     /// Every call that no rule names is handed to a listener, or one that is needed to reach it.
-    #[error("the system call filter hands {0} to a listener, who could then never be reached")]
+    #[error(
+        "SCMP_ACT_NOTIFY cannot be used for the {0} syscall: its listener could never be reached"
+    )]
     Notify(String),
     /// Calls are handed to a listener, and nothing says where it is.
     #[error(
@@ -50,6 +52,7 @@ impl Profile {
         Ok(Self {
             default,
             newer: matches!(default, Action::Fail(_)).then_some(Action::Fail(errno::ENOSYS)),
+            horizon: Horizon::Program,
             rules,
             beside: beside(&filter.architectures),
             logging: logging(&filter.flags)?,

@@ -97,6 +97,7 @@ fn plain(rules: Vec<Rule>) -> Profile {
     Profile {
         default: Action::Fail(1),
         newer: None,
+        horizon: Horizon::Program,
         rules: kept,
         beside: Vec::new(),
         logging: Logging::Kills,

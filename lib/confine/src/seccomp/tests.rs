@@ -211,6 +211,7 @@ fn rules_that_hold_nothing_back_are_errors() {
             &Profile {
                 default: Action::Allow,
                 newer: None,
+                horizon: Horizon::Program,
                 rules,
                 beside: Vec::new(),
                 logging: Logging::Kills,
@@ -266,6 +267,7 @@ fn profiles() -> impl Strategy<Value = Profile> {
         |(default, newer, rules)| Profile {
             default,
             newer,
+            horizon: Horizon::Rules,
             rules,
             beside: Vec::new(),
             logging: Logging::Kills,
@@ -313,5 +315,32 @@ fn an_architecture_beside_has_its_own_numbers() {
                 }
             }
         }
+    }
+}
+
+/// As runc has it for filters of bundles.
+#[test]
+fn calls_above_all_rules_do_not_exist_where_the_rules_are_the_horizon() {
+    let profile = Profile {
+        default: Action::Fail(1),
+        newer: Some(Action::Fail(38)),
+        horizon: Horizon::Rules,
+        rules: vec![Rule { call: "statx".to_owned(), when: Vec::new(), action: Action::Allow }],
+        beside: Vec::new(),
+        logging: Logging::Kills,
+        flags: Vec::new(),
+    };
+    let program = compile(&profile, Arch::X86_64).unwrap();
+    let reading = Reading::new(&profile, Arch::X86_64);
+    // statx is 332, clone3 435.
+    for (number, action) in [
+        (331, Action::Fail(1)),
+        (332, Action::Allow),
+        (333, Action::Fail(38)),
+        (435, Action::Fail(38)),
+    ] {
+        let call = calls(number, Arch::X86_64, [0; 6]);
+        assert_eq!(run(program.instructions(), &call).0, action.value(), "{number}");
+        assert_eq!(reading.answer(&call), action, "{number}");
     }
 }

@@ -1,11 +1,14 @@
 //! A bundle: a folder with a `config.json`. Source: runtime-spec bundle.md.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use coffer_oci::runtime::{Process, Spec};
 use coffer_sys::dir;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 
 use super::BundleError;
@@ -109,15 +112,20 @@ pub fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, BundleError>
     }
 }
 
-/// Reads a file of the caller's own, by its path.
+/// Reads a file of the caller's own, by its path. It may be a pipe, such as a shell's `<(…)`.
 fn read_path(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    match dir::open(folder.unwrap_or(Path::new("."))) {
-        Ok(folder) => dir::read(folder.as_fd(), name, LIMIT),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    let mut bytes = Vec::new();
+    if file.take(LIMIT + 1).read_to_end(&mut bytes)? as u64 > LIMIT {
+        let why = format!("it has more than {LIMIT} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
+    Ok(Some(bytes))
 }
 
 /// Bytes to a document. Only where that fails it is read again, by a slower reader that knows

@@ -18,7 +18,7 @@ use super::{
 use crate::cgroup::{self, Cgroup, Driver, Manager, Settings};
 use crate::gate;
 use crate::launch::{Calls, Gate, Launch, Launched, Stdio, launch_with};
-use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Plan, RootChange, RootFs};
+use crate::plan::{self, Authority, CgroupView, Inputs, Keyring, Lines, Plan, RootChange, RootFs};
 use crate::rdt::{self, Resctrl};
 use crate::state::{BootId, ProcessId};
 
@@ -39,6 +39,8 @@ pub struct Create<'a> {
     pub keyring: Keyring,
     /// How many descriptors after the standard three stay open.
     pub preserved: u32,
+    /// How the lines end that its terminal writes.
+    pub lines: Lines,
     /// Who makes its control groups.
     pub driver: &'a Driver,
     /// Whose rights count there: a user's make none that they may not. The caller's where `None`.
@@ -127,7 +129,7 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
     let view = CgroupView::of_bundle(&cgroup, host_groups);
     let home = home_of(&process, &rootfs);
     let root = RootFs::Folder(rootfs.clone());
-    let plan = plan(wanted, &confinement, &host, root, view, home.as_deref())?;
+    let plan = plan(wanted, (&confinement, &host), root, view, home.as_deref())?;
     let rdt = linux
         .intel_rdt
         .as_ref()
@@ -153,8 +155,7 @@ pub(super) fn decide(wanted: &Create<'_>) -> Result<Decided, BundleError> {
 
 fn plan(
     wanted: &Create<'_>,
-    confinement: &Confinement,
-    host: &Host,
+    (confinement, host): (&Confinement, &Host),
     root: RootFs,
     cgroups: CgroupView,
     home: Option<&str>,
@@ -168,6 +169,7 @@ fn plan(
         keyring: wanted.keyring,
         preserved: wanted.preserved,
         home,
+        lines: wanted.lines,
     });
     let spec = &wanted.bundle.spec;
     let given = plan::Given::default();

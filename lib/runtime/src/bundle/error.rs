@@ -125,6 +125,9 @@ pub enum BundleError {
         /// What it does.
         status: Status,
     },
+    /// It is paused.
+    #[error("cannot exec in a paused container (use --ignore-paused to override): {0}")]
+    Paused(BundleId),
     /// It does something else than the verb needs.
     #[error("container {id} is {status}, and {verb} needs one that is {needed}")]
     WrongStatus {

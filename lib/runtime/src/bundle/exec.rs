@@ -10,7 +10,7 @@ use super::create::authority;
 use super::user_home::home_of;
 use super::{BundleError, Folder, Saved, State, Status};
 use crate::launch::{Gate, Launch, Launched, Stdio, launch};
-use crate::plan::{self, JoinInputs, Joined, Plan, RootChange};
+use crate::plan::{self, JoinInputs, Joined, Lines, Plan, RootChange};
 
 /// What is executed.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +21,11 @@ pub struct Exec<'a> {
     pub paused: Paused,
     /// How many descriptors after the standard three stay open.
     pub preserved: u32,
-    /// The group that it joins, as a path below the container's own; else that one, or the group
-    /// of its first process where it has given its controllers away.
-    pub group: Option<&'a str>,
+    /// How the lines end that its terminal writes.
+    pub lines: Lines,
+    /// The groups that it joins below the container's own, as `[CONTROLLER,…:]PATH`; else those,
+    /// or the group of its first process where it has given its controllers away.
+    pub groups: &'a [&'a str],
 }
 
 /// What happens to a process that is to join a paused container.
@@ -69,6 +71,7 @@ pub fn exec(folder: &Folder, saved: Saved, wanted: &Exec<'_>) -> Result<Executed
         keyring: saved.keyring,
         preserved: wanted.preserved,
         home: home.as_deref(),
+        lines: wanted.lines,
     };
     let joined = Joined {
         bundle,
@@ -78,9 +81,9 @@ pub fn exec(folder: &Folder, saved: Saved, wanted: &Exec<'_>) -> Result<Executed
         pid,
     };
     let plan = plan(&init, &confinement, &host, wanted.process, joined)?;
-    let mut cgroup = match wanted.group {
-        Some(group) => state.cgroup.open()?.below(group)?,
-        None => state.cgroup.open()?.beside(pid)?,
+    let mut cgroup = match wanted.groups {
+        [] => state.cgroup.open()?.beside(pid)?,
+        groups => state.cgroup.open()?.below_each(groups)?,
     };
     let entry = cgroup.entry()?;
     let how = Launch { cgroup: &entry, stdio: Stdio::Inherit, gate: Gate::Open };
@@ -120,8 +123,7 @@ fn running(folder: &Folder, paused: Paused) -> Result<State, BundleError> {
     match (status, paused) {
         (Status::Created | Status::Running, _) | (Status::Paused, Paused::Join) => {}
         (Status::Paused, Paused::Refuse) => {
-            let (id, verb, needed) = (id.clone(), "exec", "running (or --ignore-paused)");
-            return Err(BundleError::WrongStatus { id, status, verb, needed });
+            return Err(BundleError::Paused(id.clone()));
         }
         _ => return Err(BundleError::NotRunning(id.clone())),
     }

@@ -291,7 +291,7 @@ impl Group {
             above: Owner::Other,
             ..self.at.clone()
         };
-        let missing = || self.read_error(&parent.join(name).to_string_lossy(), Errno::NOENT.into());
+        let missing = || CgroupError::Enter { path: at.path(), source: Errno::NOENT.into() };
         Self::open(&at)?.ok_or_else(missing)
     }
 

@@ -105,8 +105,17 @@ pub enum CgroupError {
         /// Why not.
         why: String,
     },
+    /// A group that a process is to join is not there.
+    #[error("error adding pid to cgroup {}", path.display())]
+    Enter {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A bundle's group is in use.
-    #[error("the control group {} has processes in it ({count})", path.display())]
+    #[error("container's cgroup is not empty: {} has processes in it ({count})", path.display())]
     Populated {
         /// Which.
         path: PathBuf,
@@ -114,7 +123,7 @@ pub enum CgroupError {
         count: usize,
     },
     /// A bundle's group was there already and is frozen: whatever started in it would hang.
-    #[error("the control group {} is frozen", path.display())]
+    #[error("container's cgroup unexpectedly frozen: {}", path.display())]
     Frozen {
         /// Which.
         path: PathBuf,

@@ -58,7 +58,7 @@ pub(super) fn leave_caller(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     rustix::stdio::dup2_stderr(&null)?;
     let mut all = vec![null.as_fd()];
     all.extend_from_slice(keep);
-    exec::close_all_except(&all)
+    exec::close_all_except(3, &all)
 }
 
 /// Says how the monitor's start went. Gives the exit status for a monitor that ends here.

@@ -103,29 +103,45 @@ pub struct StepError {
     pub hint: Option<&'static str>,
     /// The status with which `run` ends: 125, 126 or 127.
     pub status: u8,
+    /// What a hook has said that failed.
+    pub words: String,
     source: Errno,
 }
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}", self.doing)?;
+        let number = self.source.raw_os_error();
+        match self.why {
+            Cause::HookTimeout | Cause::HookFailed | Cause::HookKilled => {
+                write!(f, "error running {}", self.doing)?;
+            }
+            _ => write!(f, "cannot {}", self.doing)?,
+        }
         match self.why {
             Cause::Kernel => Ok(()),
             Cause::NotTheDevice => f.write_str(": what is there is not that device"),
-            Cause::Link => f.write_str(": the image has a link there"),
+            Cause::Link => f.write_str(": it must be mounted on ordinary directory, and is a link"),
             Cause::KernelFiles => f.write_str(": a link of the image leads into /proc or /sys"),
             Cause::NotProc => f.write_str(": only procfs can stand at /proc"),
             Cause::ControlGroup => f.write_str(": it cannot enter its control group"),
             Cause::HookTimeout => f.write_str(": it took longer than its timeout"),
-            Cause::HookFailed => f.write_str(": it failed"),
+            Cause::HookFailed => write!(f, ": exit status: {number}"),
+            Cause::HookKilled => write!(f, ": ended by: {}", crate::signal::words(number)),
             Cause::Abandoned => f.write_str(": the process that made the container is gone"),
+        }?;
+        match self.words.as_str() {
+            "" => Ok(()),
+            words => write!(f, ", said: {words:?}"),
         }
     }
 }
 
 impl std::error::Error for StepError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        match self.why {
+            Cause::HookFailed | Cause::HookKilled => None,
+            _ => Some(&self.source),
+        }
     }
 }
 
@@ -144,6 +160,12 @@ impl LaunchError {
             Self::Step(step) => step.hint.map(str::to_owned),
             _ => None,
         }
+    }
+
+    /// Its words and those of its cause.
+    pub(super) fn in_one_line(&self) -> String {
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}"));
+        format!("{self}{}", cause.unwrap_or_default())
     }
 
     /// The status with which `run` ends: 126 and 127 where the program was at fault.
@@ -181,7 +203,7 @@ fn names(namespaces: UnshareFlags) -> String {
 
 impl Plan {
     /// The error that stands for a fault in step `number`.
-    pub(super) fn fault(&self, number: usize, fault: Fault) -> LaunchError {
+    pub(super) fn fault(&self, number: usize, fault: Fault, words: &str) -> LaunchError {
         let Some(step) = self.steps.get(number) else {
             return LaunchError::Channel(Errno::BADMSG);
         };
@@ -191,6 +213,7 @@ impl Plan {
             why: fault.cause,
             hint,
             status,
+            words: words.to_owned(),
             source: fault.errno,
         })
     }

@@ -3,7 +3,6 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use coffer_sys::mount::{Change, Reach, Travel, set_attributes};
-use rustix::mount::MountAttrFlags;
 
 use crate::plan::Look;
 
@@ -31,11 +30,12 @@ pub(super) fn apply(
     set_attributes(mount, tree)?;
     let alone = Change {
         set: look.alone,
-        clear: MountAttrFlags::empty(),
+        clear: look.alone_clear,
         travel: if with == Reach::One { travel } else { Travel::Unchanged },
         idmap: if look.reach == Reach::One { None } else { mapped(Reach::One) },
         reach: Reach::One,
     };
-    let more = !look.alone.is_empty() || alone.idmap.is_some() || alone.travel != Travel::Unchanged;
+    let changed = !(look.alone.is_empty() && look.alone_clear.is_empty());
+    let more = changed || alone.idmap.is_some() || alone.travel != Travel::Unchanged;
     if more { set_attributes(mount, alone) } else { Ok(()) }
 }

@@ -195,7 +195,7 @@ impl Launched {
     pub fn executed(&mut self, plan: &Plan) -> Result<(), LaunchError> {
         match self.report.next().map_err(LaunchError::Channel)? {
             None => Ok(()),
-            Some(Message::Failed { step, fault }) => Err(plan.fault(step, fault)),
+            Some(Message::Failed { step, fault, words }) => Err(plan.fault(step, fault, &words)),
             Some(_) => Err(LaunchError::Channel(Errno::BADMSG)),
         }
     }
@@ -234,7 +234,9 @@ impl Launched {
                     self.release()?;
                 }
                 Some(Message::Ready) if until_gate => return Ok(()),
-                Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),
+                Some(Message::Failed { step, fault, words }) => {
+                    return Err(plan.fault(step, fault, &words));
+                }
                 Some(Message::Ready) => {}
                 None if until_gate => return Err(LaunchError::Died),
                 None => return Ok(()),
@@ -247,7 +249,9 @@ impl Launched {
         let Some(split) = split else { return Ok(()) };
         match self.report.split(split).map_err(LaunchError::Channel)? {
             Some(Message::Split { pid, pidfd }) => self.follow(Cloned { pid, pidfd }),
-            Some(Message::Failed { step, fault }) => return Err(plan.fault(step, fault)),
+            Some(Message::Failed { step, fault, words }) => {
+                return Err(plan.fault(step, fault, &words));
+            }
             Some(_) => return Err(LaunchError::Channel(Errno::BADMSG)),
             None => return Err(LaunchError::Died),
         }
@@ -265,7 +269,9 @@ impl Launched {
     fn abandon(mut self, plan: &Plan, error: LaunchError) -> LaunchError {
         let told = match (&error, self.report.next_now()) {
             (LaunchError::Step(_), _) => None,
-            (_, Ok(Some(Message::Failed { step, fault }))) => Some(plan.fault(step, fault)),
+            (_, Ok(Some(Message::Failed { step, fault, words }))) => {
+                Some(plan.fault(step, fault, &words))
+            }
             _ => None,
         };
         end(&Cloned { pid: self.pid, pidfd: self.pidfd });

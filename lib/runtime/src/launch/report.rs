@@ -21,6 +21,8 @@ pub(crate) const MAX_FDS: usize = 253;
 
 /// Bytes of a message: step, cause, errno or process.
 const SIZE: usize = 12;
+/// The most bytes of words after it.
+const WORDS: usize = 4096;
 const READY: u32 = u32::MAX;
 const TERMINAL: u32 = u32::MAX - 1;
 const SPLIT: u32 = u32::MAX - 2;
@@ -37,8 +39,8 @@ pub(crate) enum Message {
     Created,
     /// It waits at the start gate.
     Ready,
-    /// This step failed.
-    Failed { step: usize, fault: Fault },
+    /// This step failed. A hook has said these words before.
+    Failed { step: usize, fault: Fault, words: String },
 }
 
 /// Why a step failed.
@@ -69,12 +71,14 @@ pub enum Cause {
     ControlGroup,
     /// A hook took longer than it may.
     HookTimeout,
-    /// A hook ended with another status than 0, or could not be executed.
+    /// A hook ended with another status than 0, which stands in place of the errno.
     HookFailed,
+    /// A hook was ended by a signal, which stands in place of the errno.
+    HookKilled,
 }
 
 /// All causes, in the order of their numbers on the wire.
-const CAUSES: [Cause; 9] = [
+const CAUSES: [Cause; 10] = [
     Cause::Kernel,
     Cause::NotTheDevice,
     Cause::Link,
@@ -84,6 +88,7 @@ const CAUSES: [Cause; 9] = [
     Cause::ControlGroup,
     Cause::HookTimeout,
     Cause::HookFailed,
+    Cause::HookKilled,
 ];
 
 impl From<Errno> for Fault {
@@ -119,7 +124,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, message: &Message) -> rustix::io::Res
         }
         Message::Ready => (READY, 0, 0, None),
         Message::Created => (CREATED, 0, 0, None),
-        Message::Failed { step, fault } => {
+        Message::Failed { step, fault, .. } => {
             let step = u32::try_from(*step).unwrap_or(CREATED - 1);
             (step, fault.cause as u32, fault.errno.raw_os_error(), None)
         }
@@ -128,7 +133,12 @@ pub(crate) fn send(socket: BorrowedFd<'_>, message: &Message) -> rustix::io::Res
     bytes[0..4].copy_from_slice(&step.to_ne_bytes());
     bytes[4..8].copy_from_slice(&cause.to_ne_bytes());
     bytes[8..12].copy_from_slice(&number.to_ne_bytes());
-    send_fds(socket, &bytes, fd.as_slice())
+    match message {
+        Message::Failed { words, .. } if !words.is_empty() => {
+            send_fds(socket, &[&bytes, words.as_bytes()].concat(), &[])
+        }
+        _ => send_fds(socket, &bytes, fd.as_slice()),
+    }
 }
 
 /// Sends bytes and descriptors in one message.
@@ -209,8 +219,8 @@ impl Reports {
     pub(crate) fn split(&mut self, split: usize) -> rustix::io::Result<Option<Message>> {
         loop {
             match receive_with(self.socket.as_fd(), RecvFlags::empty())? {
-                Some(Message::Failed { step, fault }) if step > split => {
-                    self.early.push_back(Message::Failed { step, fault });
+                Some(Message::Failed { step, fault, words }) if step > split => {
+                    self.early.push_back(Message::Failed { step, fault, words });
                 }
                 Some(early @ (Message::Terminal(_) | Message::Created | Message::Ready)) => {
                     self.early.push_back(early);
@@ -228,8 +238,9 @@ impl AsFd for Reports {
 }
 
 fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<Option<Message>> {
-    let (mut bytes, mut fds) = ([0; SIZE], Vec::with_capacity(1));
-    if receive_fds(socket, &mut bytes, &mut fds, flags)? < SIZE {
+    let (mut bytes, mut fds) = ([0; SIZE + WORDS], Vec::with_capacity(1));
+    let length = receive_fds(socket, &mut bytes, &mut fds, flags)?;
+    if length < SIZE {
         return Ok(None);
     }
     let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
@@ -246,7 +257,8 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<
             let cause = usize::try_from(u32::from_ne_bytes(word(4))).unwrap_or(usize::MAX);
             let errno = Errno::from_raw_os_error(number);
             let cause = CAUSES.get(cause).copied().ok_or(Errno::BADMSG)?;
-            Message::Failed { step: step as usize, fault: cause.with(errno) }
+            let words = String::from_utf8_lossy(&bytes[SIZE..length]).into_owned();
+            Message::Failed { step: step as usize, fault: cause.with(errno), words }
         }
     }))
 }
@@ -259,12 +271,14 @@ mod tests {
     fn faults_and_terminals_arrive() {
         let (mut here, there) = reports();
         let fault = Cause::Link.with(Errno::LOOP);
-        send(there.as_fd(), &Message::Failed { step: 3, fault }).unwrap();
+        send(there.as_fd(), &Message::Failed { step: 3, fault, words: "why".to_owned() }).unwrap();
         send(there.as_fd(), &Message::Terminal(pair().unwrap().0)).unwrap();
         send(there.as_fd(), &Message::Ready).unwrap();
         drop(there);
         let first = here.next().unwrap();
-        assert!(matches!(first, Some(Message::Failed { step: 3, fault: f }) if f == fault));
+        assert!(
+            matches!(first, Some(Message::Failed { step: 3, fault: f, words }) if f == fault && words == "why")
+        );
         assert!(matches!(here.next().unwrap(), Some(Message::Terminal(_))));
         assert!(matches!(here.next().unwrap(), Some(Message::Ready)));
         assert!(here.next().unwrap().is_none());
@@ -276,7 +290,7 @@ mod tests {
         let fault = Cause::Kernel.with(Errno::NOENT);
         let pid = rustix::process::getpid();
         send(there.as_fd(), &Message::Terminal(pair().unwrap().0)).unwrap();
-        send(there.as_fd(), &Message::Failed { step: 4, fault }).unwrap();
+        send(there.as_fd(), &Message::Failed { step: 4, fault, words: String::new() }).unwrap();
         send(there.as_fd(), &Message::Split { pid, pidfd: pair().unwrap().0 }).unwrap();
         drop(there);
         assert!(matches!(here.split(3).unwrap(), Some(Message::Split { pid: p, .. }) if p == pid));
@@ -289,7 +303,7 @@ mod tests {
     fn the_first_process_may_fail_before_it_splits() {
         let (mut here, there) = reports();
         let fault = Cause::Kernel.with(Errno::PERM);
-        send(there.as_fd(), &Message::Failed { step: 3, fault }).unwrap();
+        send(there.as_fd(), &Message::Failed { step: 3, fault, words: "why".to_owned() }).unwrap();
         drop(there);
         assert!(matches!(here.split(3).unwrap(), Some(Message::Failed { step: 3, .. })));
         assert!(here.split(3).unwrap().is_none());

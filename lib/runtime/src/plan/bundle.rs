@@ -28,6 +28,18 @@ pub struct Bundle<'a> {
     pub preserved: u32,
     /// The `HOME` of a process whose environment has none, or an empty one.
     pub home: Option<&'a str>,
+    /// How the lines end that its terminal writes.
+    pub lines: Lines,
+}
+
+/// How the lines end that a terminal writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lines {
+    /// As a terminal does it: whoever has the other side shows them on one, or changes that.
+    #[default]
+    ForScreens,
+    /// As the program writes them: they are carried to what is no terminal.
+    Plain,
 }
 
 /// How the host's root is left.

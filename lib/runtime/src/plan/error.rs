@@ -85,8 +85,16 @@ pub enum PlanError {
     /// The user namespace by which a mount's owners are mapped cannot be made.
     #[error("cannot make a user namespace to map a mount's owners by")]
     Mapping(#[source] std::io::Error),
+    /// A memory policy that takes no nodes has some.
+    #[error("{mode} mode requires 0 nodes but got {got}")]
+    Nodes {
+        /// Its mode.
+        mode: String,
+        /// How many it has.
+        got: usize,
+    },
     /// The listener of the system call filter cannot be reached.
-    #[error("cannot connect to {path}")]
+    #[error("failed to connect with seccomp agent at {path}")]
     Listener {
         /// Its socket.
         path: String,

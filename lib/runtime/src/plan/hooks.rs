@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::Path;
 
-use coffer_oci::runtime::{Hook, Hooks, Spec, VERSION};
+use coffer_oci::runtime::{Hook, Hooks, Process, Spec, VERSION};
 use coffer_sys::exec::Strings;
 use serde::Serialize;
 
+use super::process::environment;
 use super::{Bundle, Named, Plan, PlanError, Step, text};
 
 /// A program to be run and waited for.
 #[derive(Debug)]
 pub(crate) struct HookProgram {
+    /// In which list it stands, and at which place: `createContainer hook #0`.
+    pub(crate) place: String,
     /// What is executed.
     pub(crate) program: CString,
     /// Its arguments.
@@ -49,29 +52,33 @@ impl Plan {
         if !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty()) {
             self.steps.push(Step::Created);
         }
-        self.hook_steps(spec, bundle, "createContainer", |hooks| &hooks.create_container)
+        self.hook_steps(spec, bundle, ("createContainer", &[]), |hooks| &hooks.create_container)
     }
 
-    /// Those that see the container's files, right before its program.
+    /// Those that see the container's files, right before its program and behind the same fence.
+    /// One that names no environment has the process's, as runc has it.
     pub(super) fn start_steps(
         &mut self,
         spec: &Spec,
+        process: &Process,
         bundle: &Bundle<'_>,
     ) -> Result<(), PlanError> {
-        self.hook_steps(spec, bundle, "startContainer", |hooks| &hooks.start_container)
+        let env = environment(&process.env, bundle.home);
+        self.hook_steps(spec, bundle, ("startContainer", &env), |hooks| &hooks.start_container)
     }
 
     fn hook_steps(
         &mut self,
         spec: &Spec,
         bundle: &Bundle<'_>,
-        name: &str,
+        (name, env): (&str, &[String]),
         list: impl Fn(&Hooks) -> &[Hook],
     ) -> Result<(), PlanError> {
         let Some(hooks) = &spec.hooks else { return Ok(()) };
         for (place, hook) in list(hooks).iter().enumerate() {
-            let program = program(hook, spec, bundle)
+            let mut program = program(hook, spec, bundle, env)
                 .map_err(|error| error.at(&format!("hooks.{name}[{place}]")))?;
+            program.place = format!("{name} hook #{place}");
             self.steps.push(Step::Hook(program));
         }
         Ok(())
@@ -104,7 +111,12 @@ fn check(hook: &Hook) -> Result<(), PlanError> {
     all.map(|word| text("a hook", word)).try_for_each(|word| word.map(drop))
 }
 
-fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram, PlanError> {
+fn program(
+    hook: &Hook,
+    spec: &Spec,
+    bundle: &Bundle<'_>,
+    env: &[String],
+) -> Result<HookProgram, PlanError> {
     check(hook)?;
     let words = |words: &[String]| -> Result<Vec<CString>, PlanError> {
         words.iter().map(|word| text("a hook", word)).collect()
@@ -112,10 +124,12 @@ fn program(hook: &Hook, spec: &Spec, bundle: &Bundle<'_>) -> Result<HookProgram,
     let argv: Vec<CString> = words(&hook.args)?;
     let program = text("a hook", &hook.path)?;
     let argv = if argv.is_empty() { vec![program.clone()] } else { argv };
+    let env = if hook.env.is_empty() { env } else { &hook.env };
     Ok(HookProgram {
+        place: String::new(),
         program,
         argv: Strings::new(argv),
-        envp: Strings::new(words(&hook.env)?),
+        envp: Strings::new(words(env)?),
         timeout: hook.timeout.map(|seconds| seconds.saturating_mul(1000)),
         state: state(spec, bundle)?,
     })

@@ -15,6 +15,7 @@ use coffer_oci::runtime::{CpuAffinity, MemoryPolicy, NamespaceKind, Personality,
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, ThreadNameSpaceType};
 
+use super::Waits;
 use super::listener::at_listener;
 use super::{Authority, Bundle, Mapping, Named, Own, Plan, PlanError, Step, Target, tuning};
 use crate::launch::BornIn;
@@ -82,7 +83,7 @@ impl Plan {
         let of_bundle = bundle.as_ref().map(|joined| Named::of(&joined.bundle, Some(joined.pid)));
         plan.find_listener(confinement, words, of_bundle.or(named))
             .map_err(|error| at_listener(error, bundle.is_some()))?;
-        plan.stdio_step(process, identity)?;
+        plan.stdio_step(process, identity, bundle.as_ref().map(|joined| &joined.bundle))?;
         let folder = Target { levels: Vec::new(), ..Target::folder(&process.cwd)? };
         plan.steps.extend([Step::WorkingFolder(folder), Step::EnterFolder]);
         let other;
@@ -92,8 +93,10 @@ impl Plan {
             other = Confinement { identity: identity.clone(), ..confinement.clone() };
             &other
         };
-        let preserved = bundle.map_or(0, |joined| joined.bundle.preserved);
-        plan.fence_steps(confinement, host, process, Own { init: Init::Program, preserved })?;
+        let preserved = bundle.map(|joined| joined.bundle.preserved);
+        let own = Own { init: Init::Program, preserved, waits: Waits::Nowhere };
+        plan.fence_steps(confinement, host, process, own)?;
+        plan.filter_steps();
         let bundle = bundle.as_ref().map(|joined| &joined.bundle);
         plan.program_steps(process, bundle, Init::Program)?;
         Ok(plan)

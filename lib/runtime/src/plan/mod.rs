@@ -39,7 +39,7 @@ use rustix::thread::{Gid, Uid, UnshareFlags};
 use crate::cgroup::{Kind, Place, Version};
 use crate::launch::BornIn;
 
-pub use bundle::{Bundle, Keyring, RootChange};
+pub use bundle::{Bundle, Keyring, Lines, RootChange};
 pub use error::PlanError;
 pub(crate) use hooks::HookProgram;
 pub use join::{JoinInputs, Joined};
@@ -51,7 +51,7 @@ pub use made_up::Given;
 pub(crate) use made_up::MadeUp;
 pub(crate) use namespaces::{Entered, Mapping};
 pub(crate) use network::{Interface, Interfaces};
-pub(crate) use options::Contents;
+pub(crate) use options::{Contents, ModeOf};
 pub use options::{OptionError, knows_option};
 pub(crate) use process::DEFAULT_PATH;
 pub use step::MountRoot;
@@ -232,6 +232,8 @@ pub(crate) struct Look {
     pub(crate) reach: Reach,
     /// Attributes that the mount itself gets.
     pub(crate) alone: MountAttrFlags,
+    /// Attributes that the mount itself loses: those that an option takes away by its name.
+    pub(crate) alone_clear: MountAttrFlags,
     /// Attributes that it gets with all mounts below it.
     pub(crate) tree_set: MountAttrFlags,
     /// Attributes that it loses with all mounts below it.
@@ -249,6 +251,7 @@ impl Look {
         Self {
             reach,
             alone: none,
+            alone_clear: none,
             tree_set: attributes,
             tree_clear: none,
             travel: (Travel::Private, Reach::Tree),
@@ -299,18 +302,19 @@ impl Plan {
                 linux.and_then(|linux| linux.personality.as_ref()),
                 linux.and_then(|linux| linux.memory_policy.as_ref()),
             )?;
-            plan.time_step(spec)?;
         } else {
             plan.steps.push(Step::SessionKeyring(None));
         }
         let named = bundle.as_ref().map(|bundle| Named::of(bundle, None)).or(given.named);
         plan.find_listener(confinement, &spec.annotations, named)
             .map_err(|error| at_listener(error, bundle.is_some()))?;
-        plan.stdio_step(process, &confinement.identity)?;
+        plan.stdio_step(process, &confinement.identity, bundle.as_ref())?;
+        plan.seal_steps(spec, bundle.as_ref())?;
         plan.made_up_steps(confinement, given)?;
         plan.inner_steps(spec, confinement, process, bundle.as_ref())?;
-        let preserved = bundle.as_ref().map_or(0, |bundle| bundle.preserved);
-        plan.fence_steps(confinement, host, process, Own { init, preserved })?;
+        let preserved = bundle.as_ref().map(|bundle| bundle.preserved);
+        let own = Own { init, preserved, waits: Waits::AtGate };
+        plan.fence_steps(confinement, host, process, own)?;
         plan.execute_steps(spec, bundle.as_ref(), process, init)?;
         Ok(plan)
     }
@@ -379,9 +383,10 @@ impl Plan {
         self.steps.push(Step::CutMounts(travel));
         self.own_steps(spec)?;
         self.steps.push(Step::Receive);
-        if bundle.is_none() {
-            // Its file belongs to the owner of the user namespace, who has a name in there now.
-            self.uptime_step(confinement)?;
+        // Its file belongs to the owner of the user namespace, who has a name in there now.
+        match bundle {
+            None => self.uptime_step(confinement)?,
+            Some(_) => self.time_step(spec)?,
         }
         if self.ids.is_some() {
             self.steps.push(Step::ContainerRoot);
@@ -468,8 +473,19 @@ impl Plan {
 struct Own {
     /// Who is process 1.
     init: crate::spec::Init,
-    /// How many descriptors after the standard three stay open.
-    preserved: u32,
+    /// How many descriptors after the standard three stay open, where a bundle's caller says it.
+    preserved: Option<u32>,
+    /// Where it waits.
+    waits: Waits,
+}
+
+/// Where a new process waits before it becomes its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// At a gate, for a command that may come much later.
+    AtGate,
+    /// Nowhere.
+    Nowhere,
 }
 
 /// A string for the kernel.

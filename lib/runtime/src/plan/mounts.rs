@@ -16,9 +16,18 @@ use rustix::thread::{Uid, UnshareFlags};
 
 use super::options::{self, Contents, Options, Shows};
 use super::{
-    Authority, Bind, BindSource, Bundle, CgroupView, Filesystem, Given, Handed, Keep, Look, Plan,
-    PlanError, Step, Target, TargetKind, Terminal, bundle, made_up, text, tuning,
+    Authority, Bind, BindSource, Bundle, CgroupView, Filesystem, Given, Handed, Keep, Look, ModeOf,
+    Plan, PlanError, Step, Target, TargetKind, Terminal, bundle, made_up, text, tuning,
 };
+
+/// What a mount may be held by, and how man 3 statvfs tells of it. Source: linux/statfs.h.
+const LOCKED: [(MountAttrFlags, u64); 5] = [
+    (MountAttrFlags::MOUNT_ATTR_RDONLY, 0x1),
+    (MountAttrFlags::MOUNT_ATTR_NOSUID, 0x2),
+    (MountAttrFlags::MOUNT_ATTR_NODEV, 0x4),
+    (MountAttrFlags::MOUNT_ATTR_NOEXEC, 0x8),
+    (MountAttrFlags::MOUNT_ATTR_NOSYMFOLLOW, 0x2000),
+];
 
 /// The options that name a hierarchy of v1, by the name of its mount on the host.
 fn flags(name: &str) -> Result<Vec<(CString, Option<CString>)>, PlanError> {
@@ -73,8 +82,7 @@ impl Plan {
             self.own_file_steps(given.files)?;
         }
         self.check_mounts(spec, bundle)?;
-        self.node_steps(spec)?;
-        self.seal_steps(spec, bundle)
+        self.node_steps(spec)
     }
 
     /// Whether what every container needs is there.
@@ -111,8 +119,12 @@ impl Plan {
         self.filesystem(&mount, options, None)
     }
 
-    /// What was mounted writable to be filled, and is to be read-only.
-    fn seal_steps(&mut self, spec: &Spec, bundle: Option<&Bundle<'_>>) -> Result<(), PlanError> {
+    /// What was mounted writable to be filled, and is to be read-only: when the terminal is there.
+    pub(super) fn seal_steps(
+        &mut self,
+        spec: &Spec,
+        bundle: Option<&Bundle<'_>>,
+    ) -> Result<(), PlanError> {
         if bundle.is_none() {
             return Ok(());
         }
@@ -209,8 +221,13 @@ impl Plan {
             Some(_) => Target::of_bundle(&mount.destination, kind)?,
             None => Target::new(&mount.destination, kind)?,
         };
+        // As runc does it: without a mode of its own it has that of the folder that it covers.
+        let says_mode = options.data.iter().any(|(key, _)| key.as_c_str() == c"mode");
+        let mode =
+            if bundle.is_some() && tmpfs && !says_mode { ModeOf::Covered } else { ModeOf::Options };
         self.steps.push(Step::Filesystem(Filesystem {
             kind: text("a kind of file system", &mount.kind)?,
+            mode,
             contents: options.contents,
             travel: options.travel.0,
             attributes: options.attributes | options.tree_set,
@@ -301,6 +318,7 @@ impl Plan {
                 options,
                 attributes,
                 contents: Contents::Nothing,
+                mode: ModeOf::Options,
                 travel: Travel::Private,
                 target: Target::new(path, TargetKind::Plain)?,
                 keep: Keep::Nothing,
@@ -364,7 +382,10 @@ impl Plan {
         };
         let destination = &mount.destination;
         let (target, (look, mapped_by)) = match bundle {
-            Some(_) => (Target::of_bundle(destination, kind)?, self.mapped(mount, options.look())?),
+            Some(_) => {
+                let look = self.locked(&source, options.look())?;
+                (Target::of_bundle(destination, kind)?, self.mapped(mount, look)?)
+            }
             None => {
                 let look = Look::of_ours(options.attributes, options.reach);
                 (Target::new(destination, kind)?, (look, None))
@@ -380,6 +401,26 @@ impl Plan {
         };
         self.steps.push(Step::Bind(Bind { source, target, subject }));
         Ok(())
+    }
+
+    /// What holds a mount of the host's stays locked in a user namespace, where its own root could
+    /// not take it away either: access times stay as they are, and to ask for more is refused.
+    /// Source: man 7 mount_namespaces, "Restrictions on mount namespaces".
+    fn locked(&self, source: &OwnedFd, look: Look) -> Result<Look, PlanError> {
+        if self.ids.is_none() {
+            return Ok(look);
+        }
+        let held = rustix::fs::fstatvfs(source).map_err(PlanError::Keep)?.f_flag.bits();
+        let taken = LOCKED
+            .iter()
+            .find(|(attribute, flag)| look.alone_clear.contains(*attribute) && held & flag != 0);
+        match taken {
+            Some(_) => Err(PlanError::field(
+                "options",
+                "take away what the source is mounted with, and a user namespace may not",
+            )),
+            None => Ok(Look { alone_clear: MountAttrFlags::empty(), ..look }),
+        }
     }
 
     /// Whose ids map the owners of a bind mount: the mount's own map, or with `idmap` alone the
@@ -408,11 +449,13 @@ impl Plan {
         &mut self,
         process: &Process,
         identity: &Identity,
+        bundle: Option<&Bundle<'_>>,
     ) -> Result<(), PlanError> {
         let owner = Uid::from_raw(identity.uid.number());
         if process.terminal {
             let size = process.console_size.map(|size| (size.height, size.width));
-            self.steps.push(Step::Terminal(Terminal { size, owner }));
+            let lines = bundle.map(|bundle| bundle.lines).unwrap_or_default();
+            self.steps.push(Step::Terminal(Terminal { size, owner, lines }));
         } else {
             let given_by_child = self.pipe_owner.is_none() && !owner.is_root();
             self.steps.push(Step::Stdio(given_by_child.then_some(owner)));

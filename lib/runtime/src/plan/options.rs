@@ -12,6 +12,8 @@ use super::Look;
 pub(super) struct Options {
     /// Attributes of the mount itself.
     pub(super) attributes: MountAttrFlags,
+    /// Attributes that it loses, which it may have from where it comes.
+    pub(super) cleared: MountAttrFlags,
     /// Attributes that it and all mounts below it get (`rro`).
     pub(super) tree_set: MountAttrFlags,
     /// Attributes that it and all mounts below it lose (`rrw`).
@@ -37,6 +39,15 @@ pub(crate) enum Contents {
     Nothing,
     /// A copy of the folder that it covers.
     Copied,
+}
+
+/// Where the mode of a new file system's root comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModeOf {
+    /// From its options, or it is the kernel's own choice.
+    Options,
+    /// From the folder that it covers, where there is one.
+    Covered,
 }
 
 /// What a mount shows.
@@ -67,6 +78,7 @@ pub(super) fn parse(options: &[String]) -> Result<Options, OptionError> {
     let none = MountAttrFlags::empty();
     let mut parsed = Options {
         attributes: none,
+        cleared: none,
         tree_set: none,
         tree_clear: none,
         reach: Reach::One,
@@ -110,8 +122,14 @@ impl Options {
     fn add_attribute(&mut self, option: &str) -> bool {
         if let Some((attribute, sense)) = attribute(option) {
             match sense {
-                Sense::Set => self.attributes = with(self.attributes, attribute),
-                Sense::Clear => self.attributes -= attribute,
+                Sense::Set => {
+                    self.attributes = with(self.attributes, attribute);
+                    self.cleared -= attribute;
+                }
+                Sense::Clear => {
+                    self.attributes -= attribute;
+                    self.cleared |= attribute;
+                }
             }
             return true;
         }
@@ -162,6 +180,7 @@ impl Options {
         Look {
             reach: self.reach,
             alone: self.attributes,
+            alone_clear: self.cleared,
             tree_set: self.tree_set,
             tree_clear: self.tree_clear,
             travel: self.travel,

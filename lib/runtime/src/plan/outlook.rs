@@ -87,6 +87,7 @@ fn looks_at_host(step: &Step) -> bool {
         | Step::ExecuteInside
         | Step::Landlock(_)
         | Step::CloseOnExec(_)
+        | Step::LetGo(_)
         | Step::FindProgram(_)
         | Step::Gate
         | Step::Seccomp

@@ -13,7 +13,7 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::process::Resource;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
-use super::{Bundle, Execute, Own, Plan, PlanError, RootChange, Step, Target, bundle, text};
+use super::{Bundle, Execute, Own, Plan, PlanError, RootChange, Step, Target, Waits, bundle, text};
 use crate::spec::Init;
 
 /// Where programs are looked for when the environment does not say. Source: docker's default.
@@ -75,8 +75,10 @@ impl Plan {
             let file = text("a kernel parameter", &format!("sys/{}", sysctl.path()))?;
             self.steps.push(Step::Sysctl(file, text("a kernel parameter", &sysctl.value)?));
         }
-        for path in &confinement.masked_paths {
-            self.steps.push(Step::Mask(text("a masked path", path)?));
+        for (place, path) in confinement.masked_paths.iter().enumerate() {
+            if !confinement.masked_paths[..place].contains(path) {
+                self.steps.push(Step::Mask(text("a masked path", path)?));
+            }
         }
         for path in &confinement.readonly_paths {
             self.steps.push(Step::ReadOnly(text("a read-only path", path)?));
@@ -139,13 +141,17 @@ impl Plan {
         }
         self.landlock_steps(confinement)?;
         let name = process.args.first().map(String::as_str).unwrap_or_default();
-        self.steps.push(Step::CloseOnExec(3 + own.preserved));
-        self.steps.extend([Step::FindProgram(text("the program", name)?), Step::Gate]);
+        self.steps.push(Step::CloseOnExec(3 + own.preserved.unwrap_or(0)));
+        self.steps.push(Step::FindProgram(text("the program", name)?));
+        if let (Some(preserved), Waits::AtGate) = (own.preserved, own.waits) {
+            self.steps.push(Step::LetGo(3 + preserved));
+        }
+        self.steps.push(Step::Gate);
         self.late = !fixed;
         Ok(())
     }
 
-    /// What comes after the gate: hooks, the filter, the program.
+    /// What comes after the gate: the filter, hooks behind it as the program is, the program.
     pub(super) fn execute_steps(
         &mut self,
         spec: &Spec,
@@ -153,19 +159,15 @@ impl Plan {
         process: &Process,
         init: Init,
     ) -> Result<(), PlanError> {
+        self.filter_steps();
         if let Some(bundle) = bundle {
-            self.start_steps(spec, bundle)?;
+            self.start_steps(spec, process, bundle)?;
         }
         self.program_steps(process, bundle, init)
     }
 
-    /// The filter, and the program behind it.
-    pub(super) fn program_steps(
-        &mut self,
-        process: &Process,
-        bundle: Option<&Bundle<'_>>,
-        init: Init,
-    ) -> Result<(), PlanError> {
+    /// The filter, and the capabilities that loading it may need.
+    pub(super) fn filter_steps(&mut self) {
         if let Some(limit) = self.few_files.take() {
             self.steps.push(Step::Limit(Resource::Nofile, limit));
         }
@@ -177,6 +179,15 @@ impl Plan {
         if self.late {
             self.steps.push(Step::Capabilities);
         }
+    }
+
+    /// The program.
+    pub(super) fn program_steps(
+        &mut self,
+        process: &Process,
+        bundle: Option<&Bundle<'_>>,
+        init: Init,
+    ) -> Result<(), PlanError> {
         if init == Init::Tiny {
             let label = self.init_label.take();
             self.steps.push(Step::Init(label));
@@ -246,7 +257,7 @@ fn execute(process: &Process, bundle: Option<&Bundle<'_>>) -> Result<Execute, Pl
 
 /// A bundle's environment: of each name the last entry, and `HOME` where there is none or an empty
 /// one. Source: runc's libcontainer/env.go, `prepareEnv`.
-fn environment(env: &[String], home: Option<&str>) -> Vec<String> {
+pub(super) fn environment(env: &[String], home: Option<&str>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let backwards = env.iter().rev();
     let last = backwards.filter(|entry| seen.insert(entry.split('=').next()));

@@ -13,7 +13,9 @@ use rustix::mount::MountAttrFlags;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, Gid, ThreadNameSpaceType, Uid, UnshareFlags};
 
-use super::{Contents, Entered, HookProgram, Landlocked, Look, MadeUp, Notify, Target};
+use super::{
+    Contents, Entered, HookProgram, Landlocked, Lines, Look, MadeUp, ModeOf, Notify, Target,
+};
 
 /// One thing that the child does. All strings and numbers are ready; the child adds only the
 /// descriptors that it gets on the way.
@@ -149,6 +151,9 @@ pub(crate) enum Step {
     Landlock(Landlocked),
     /// Every descriptor from this one on closes when the program starts.
     CloseOnExec(u32),
+    /// Lets go of all that it no longer needs, for as long as it waits: of every descriptor from
+    /// this one on, its caller's too, and of its life where it is asked to end.
+    LetGo(u32),
     /// Looks whether the program is there, where it waits at a gate: who is about to wait for
     /// nothing says so at once.
     FindProgram(CString),
@@ -235,6 +240,8 @@ pub(crate) struct Filesystem {
     pub(crate) target: Target,
     /// What is in it at first.
     pub(crate) contents: Contents,
+    /// Where the mode of its root comes from.
+    pub(crate) mode: ModeOf,
     /// How it travels.
     pub(crate) travel: Travel,
     /// Whether a later step needs it.
@@ -327,6 +334,8 @@ pub(crate) struct Terminal {
     pub(crate) size: Option<(u16, u16)>,
     /// Who owns it.
     pub(crate) owner: Uid,
+    /// How the lines end that it writes.
+    pub(crate) lines: Lines,
 }
 
 /// The program.
@@ -400,7 +409,8 @@ impl Step {
             Self::Landlock(step) => step.doing(),
             Self::ExecuteInside => "keep coffer's own binary out of reach".to_owned(),
             Self::CloseOnExec(_) => "mark descriptors close-on-exec".to_owned(),
-            Self::FindProgram(name) => format!("execute {}", show(name)),
+            Self::LetGo(_) => "let go of what it does not need".to_owned(),
+            Self::FindProgram(name) => format!("exec {}", show(name)),
             Self::Gate => "wait at the start gate".to_owned(),
             Self::SeccompNotify(_) => {
                 "load the system call filter and tell its listener".to_owned()
@@ -410,16 +420,13 @@ impl Step {
             Self::Enter(entered) => format!("enter the namespace {}", entered.path),
             Self::SplitInto(flags) => format!("make a process with new namespaces ({flags:?})"),
             Self::Created => "wait for the hooks of the runtime".to_owned(),
-            Self::Hook(hook) => format!("run the hook {}", show(&hook.program)),
+            Self::Hook(hook) => format!("{}: {}", hook.place, show(&hook.program)),
             Self::Join { .. } => "enter the container's namespaces".to_owned(),
             Self::Split => "fork in the container's namespaces".to_owned(),
             Self::InitLabel { .. } => "open the label of its init".to_owned(),
             Self::Init(_) => "fork the program from its init".to_owned(),
             Self::Execute(execute) => {
-                format!(
-                    "execute {}",
-                    execute.argv.get().first().map_or("".into(), |name| show(name))
-                )
+                format!("exec {}", execute.argv.get().first().map_or("".into(), |name| show(name)))
             }
         }
     }

@@ -28,6 +28,9 @@ impl Plan {
         bundle: &Bundle<'_>,
     ) -> Result<(), PlanError> {
         check_affinity(process)?;
+        if process.exec_cpu_affinity.is_none() {
+            self.all_processors();
+        }
         if bundle.keyring == Keyring::Own {
             let name = text("the container's id", &format!("_ses.{}", bundle.id))?;
             self.steps.push(Step::SessionKeyring(Some(name)));
@@ -42,6 +45,14 @@ impl Plan {
             self.steps.push(Step::IoPriority(class, level));
         }
         Ok(())
+    }
+
+    /// All processors that its groups allow: whoever calls the runtime may itself be bound to
+    /// some, and is no measure. As runc does it. Source: man 2 sched_setaffinity.
+    fn all_processors(&mut self) {
+        let mut all = Box::new(CpuSet::new());
+        (0..CpuSet::MAX_CPU).for_each(|cpu| all.set(cpu));
+        self.steps.push(Step::Affinity(all));
     }
 
     /// What a container's processes share.
@@ -162,10 +173,10 @@ fn number(table: &[(&str, u32)], name: &str) -> Option<u32> {
 }
 
 /// Flags by name, as one number.
-fn flags(table: &[(&str, u32)], names: &[String]) -> Result<u32, PlanError> {
+fn flags(table: &[(&str, u32)], names: &[String], unknown: &'static str) -> Result<u32, PlanError> {
     names.iter().enumerate().try_fold(0, |all, (place, name)| {
         let flag = number(table, name);
-        let flag = flag.ok_or_else(|| PlanError::field(&format!("flags[{place}]"), "is unknown"));
+        let flag = flag.ok_or_else(|| PlanError::field(&format!("flags[{place}]"), unknown));
         Ok(all | flag?)
     })
 }
@@ -195,7 +206,7 @@ fn attributes(asked: &Scheduler) -> Result<SchedAttr, PlanError> {
     let priority = u32::try_from(asked.priority.unwrap_or_default());
     Ok(SchedAttr {
         policy: policy.ok_or_else(|| PlanError::field("policy", "is unknown"))?,
-        flags: u64::from(flags(&SCHED_FLAGS, &asked.flags)?),
+        flags: u64::from(flags(&SCHED_FLAGS, &asked.flags, "is unknown")?),
         nice: asked.nice.unwrap_or_default(),
         priority: priority.map_err(|_| PlanError::field("priority", "is below 0"))?,
         runtime: asked.runtime.unwrap_or_default(),
@@ -254,13 +265,21 @@ pub fn memory_mode_flags() -> impl Iterator<Item = &'static str> {
 }
 
 fn policy_of(asked: &MemoryPolicy) -> Result<(u32, [u64; NODE_WORDS]), PlanError> {
-    let mode = number(&MODES, &asked.mode).ok_or_else(|| PlanError::field("mode", "is unknown"))?;
+    let mode = number(&MODES, &asked.mode)
+        .ok_or_else(|| PlanError::field("mode", "invalid memory policy mode"))?;
     let mut words = [0; NODE_WORDS];
-    let nodes = coffer_oci::runtime::numbers(&asked.nodes, NODE_WORDS * 64);
-    for node in nodes.map_err(|_| PlanError::field("nodes", "is no list of nodes like 0-3,7"))? {
+    let nodes = coffer_oci::runtime::numbers(&asked.nodes, NODE_WORDS * 64).map_err(|_| {
+        PlanError::field("nodes", "invalid memory policy nodes: no list like 0-3,7")
+    })?;
+    // Source: man 2 set_mempolicy, of these two.
+    if matches!(asked.mode.as_str(), "MPOL_DEFAULT" | "MPOL_LOCAL") && !nodes.is_empty() {
+        return Err(PlanError::Nodes { mode: asked.mode.clone(), got: nodes.len() });
+    }
+    for node in nodes {
         words[node / 64] |= 1 << (node % 64);
     }
-    Ok((mode | flags(&MODE_FLAGS, &asked.flags)?, words))
+    let flags = flags(&MODE_FLAGS, &asked.flags, "invalid memory policy flag")?;
+    Ok((mode | flags, words))
 }
 
 /// The label that file systems of the container are mounted with.

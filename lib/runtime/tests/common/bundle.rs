@@ -7,8 +7,8 @@ use coffer_oci::runtime::{Process, Spec};
 use coffer_runtime::cgroup::Entry;
 use coffer_runtime::launch::{Calls, Gate, Launch, LaunchError, Launched, Stdio, launch_with};
 use coffer_runtime::plan::{
-    Authority, Bundle, CgroupView, Given, Inputs, JoinInputs, Joined, Keyring, Plan, PlanError,
-    RootChange, RootFs,
+    Authority, Bundle, CgroupView, Given, Inputs, JoinInputs, Joined, Keyring, Lines, Plan,
+    PlanError, RootChange, RootFs,
 };
 use coffer_runtime::spec::Init;
 use rustix::fd::{AsFd, OwnedFd};
@@ -157,6 +157,7 @@ impl TestBundle {
             keyring: self.keyring,
             preserved: self.preserved,
             home: None,
+            lines: Lines::ForScreens,
         }
     }
 

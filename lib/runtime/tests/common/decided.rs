@@ -9,7 +9,7 @@ use coffer_confine::confinement::{Confinement, Host, OfBundle, Warning};
 use coffer_runtime::bundle::Bundle;
 use coffer_runtime::cgroup::Settings;
 use coffer_runtime::plan::{
-    self, Authority, CgroupView, Given, Inputs, Keyring, Plan, RootChange, RootFs,
+    self, Authority, CgroupView, Given, Inputs, Keyring, Lines, Plan, RootChange, RootFs,
 };
 use coffer_runtime::rdt::Resctrl;
 use coffer_runtime::spec::Init;
@@ -46,8 +46,15 @@ pub(crate) fn decide(folder: &Path) -> Result<Decided, String> {
         Resctrl::host().map_err(words)?;
     }
     let (id, folder, keyring) = ("decided", &*bundle.path, Keyring::Own);
-    let root_change = RootChange::Pivot;
-    let bundle = plan::Bundle { id, folder, root_change, keyring, preserved: 0, home: None };
+    let bundle = plan::Bundle {
+        id,
+        folder,
+        root_change: RootChange::Pivot,
+        keyring,
+        preserved: 0,
+        home: None,
+        lines: Lines::ForScreens,
+    };
     let plan = Plan::new(Inputs {
         spec,
         confinement: &confinement,

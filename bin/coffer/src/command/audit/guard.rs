@@ -24,7 +24,7 @@ pub(super) fn start(clear: impl FnOnce()) -> Result<(), Failure> {
     // Nobody waits for this one: it stays out of the way of the terminal's signals and of whoever
     // reads what the audit prints.
     setsid().map(drop).unwrap_or_default();
-    exec::close_all_except(&[audit.as_fd()]).unwrap_or_default();
+    exec::close_all_except(3, &[audit.as_fd()]).unwrap_or_default();
     while poll(&mut [PollFd::new(&audit, PollFlags::IN)], None).is_err() {}
     clear();
     spawn::exit_now(0)

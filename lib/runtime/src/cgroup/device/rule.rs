@@ -126,7 +126,14 @@ impl Rule {
                 CgroupError::invalid(&path(field), format_args!("{n} is no device number"))
             }),
         };
-        let access = Access::parse(&rule.access).ok_or_else(|| {
+        // Who takes away with the letter of the kernel's for everything means it; to be given
+        // more than r, w and m say is not had for a mistake.
+        let access = if !rule.allow && rule.access.contains('a') {
+            Some(Access::ALL)
+        } else {
+            Access::parse(&rule.access)
+        };
+        let access = access.ok_or_else(|| {
             let why = format_args!("{:?} is not of the letters r, w, m", rule.access);
             CgroupError::invalid(&path("access"), why)
         })?;
@@ -209,9 +216,11 @@ mod tests {
             access: "wr".to_owned(),
         };
         let line = |rule: &DeviceRule| Rule::parse(0, rule).map(|rule| rule.to_string());
+        let taken = DeviceRule { allow: false, access: "rwa".to_owned(), ..rule.clone() };
+        assert_eq!(line(&taken).unwrap(), "c 10:* rwm");
         assert_eq!(line(&rule).unwrap(), "c 10:* rw");
         for bad in [
-            DeviceRule { access: "rw\na".to_owned(), ..rule.clone() },
+            DeviceRule { access: "rwa".to_owned(), ..rule.clone() },
             DeviceRule { kind: "x".to_owned(), ..rule.clone() },
             DeviceRule { minor: Some(-2), ..rule.clone() },
             DeviceRule { major: Some(1 << 32), ..rule },

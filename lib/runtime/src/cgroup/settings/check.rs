@@ -49,7 +49,9 @@ pub(super) fn version(resources: &Resources, version: Version) -> Checked {
         ],
     };
     match given.iter().find(|(_, is_given)| *is_given) {
-        Some((path, _)) => refuse(path, format_args!("control groups {version} have none")),
+        Some((path, _)) => {
+            refuse(path, format_args!("invalid configuration: control groups {version} have none"))
+        }
         None => Ok(()),
     }
 }

@@ -62,9 +62,9 @@ fn files(settings: &Settings) -> Vec<File> {
     if let Some(memory) = &resources.memory {
         out.memory(memory);
     }
-    if let Some(pids) = resources.pids.as_ref().filter(|pids| pids.limit != 0) {
+    if let Some(pids) = &resources.pids {
         let name = out.settings.named("--pids-limit", "linux.resources.pids.limit");
-        out.put(Controller::Pids, "pids.max", Some(or_max(pids.limit)), name);
+        out.put(Controller::Pids, "pids.max", Some(or_max(tasks(pids.limit))), name);
         out.needs(settings.pids_need());
     }
     resources.hugepage_limits.iter().for_each(|limit| out.hugepages(limit));
@@ -205,6 +205,12 @@ fn signed(number: Option<i64>) -> Option<String> {
 
 fn unsigned(number: Option<u64>) -> Option<String> {
     number.filter(|n| *n != 0).map(|n| n.to_string())
+}
+
+/// How many tasks a group may have by `pids.limit`: 0 would leave not even the first one, and is
+/// taken for 1, as runc takes it.
+pub(super) fn tasks(limit: i64) -> i64 {
+    if limit == 0 { 1 } else { limit }
 }
 
 /// -1 as the newer files write it.

@@ -10,7 +10,7 @@ use coffer_oci::runtime::{Cpu, HugepageLimit, Memory};
 
 use super::group::Group;
 use super::settings::{File, Need, Settings, SwapRule, apply};
-use super::v1::{or_max, rdma_line};
+use super::v1::{or_max, rdma_line, tasks};
 use super::{CgroupError, Controller};
 
 pub(super) use subtree::enable;
@@ -78,9 +78,9 @@ pub(super) fn files(settings: &Settings) -> Vec<File> {
     if let Some(cpu) = &resources.cpu {
         out.cpu(cpu);
     }
-    if let Some(pids) = resources.pids.as_ref().filter(|pids| pids.limit != 0) {
+    if let Some(pids) = &resources.pids {
         let name = settings.named("--pids-limit", "linux.resources.pids.limit");
-        out.put("pids.max", Some(or_max(pids.limit)), name);
+        out.put("pids.max", Some(or_max(tasks(pids.limit))), name);
         out.needs(settings.pids_need());
     }
     if let Some(memory) = &resources.memory {

@@ -7,12 +7,12 @@ use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, move_mount, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 use super::mounts::{FROM_FD, attach, clone_of};
 use super::{Child, walk};
 use crate::launch::report::{Cause, Fault, Message, send};
-use crate::plan::{Device, Node, Origin, Terminal};
+use crate::plan::{Device, Lines, Node, Origin, Terminal};
 
 /// Where the devices are.
 const DEV: &std::ffi::CStr = c"/dev";
@@ -114,6 +114,11 @@ impl Child<'_> {
         if let Some((rows, columns)) = terminal.size {
             let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
             tcsetwinsize(&slave, size)?;
+        }
+        if terminal.lines == Lines::Plain {
+            let mut modes = tcgetattr(&slave)?;
+            modes.output_modes.remove(OutputModes::ONLCR);
+            tcsetattr(&slave, OptionalActions::Now, &modes)?;
         }
         fs::fchown(&slave, Some(terminal.owner), None)?;
         if self.held.at(DEV).is_some() {

@@ -4,17 +4,21 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
 use coffer_sys::signal::{self, SignalSet};
-use coffer_sys::spawn::{self, Clone3, Cloned, Parent};
+use coffer_sys::spawn::{self, Cloned};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use rustix::thread::UnshareFlags;
+use rustix::process::{
+    PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
 
 use super::Child;
 use crate::launch::end;
 use crate::launch::report::{Cause, Fault, Message, send};
 use crate::plan::HookProgram;
+
+/// So much of what a hook says is told.
+const WORDS: usize = 1024;
 
 impl Child<'_> {
     /// Tells the parent that all is mounted, and waits until it has done its part.
@@ -26,16 +30,22 @@ impl Child<'_> {
         }
     }
 
-    /// Runs a hook with the container's state as its input; what it says is thrown away.
-    pub(super) fn run_hook(&self, hook: &HookProgram) -> Result<(), Fault> {
+    /// Runs a hook with the container's state as its input; what it says is told where it fails.
+    /// It may run behind the filter already, which lets a plain fork pass.
+    pub(super) fn run_hook(&mut self, hook: &HookProgram) -> Result<(), Fault> {
         let input = state_file(hook)?;
         let output = memfd_create(c"hook-output", MemfdFlags::CLOEXEC)?;
-        let how =
-            Clone3 { namespaces: UnshareFlags::empty(), cgroup: None, parent: Parent::Caller };
-        let Some(cloned) = spawn::branch(how)? else {
+        let Some(pid) = spawn::fork()? else {
             become_hook(hook, [&input, &output], self.inherited.ignored)
         };
-        wait(cloned, hook.timeout)
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let ended = wait(Cloned { pid, pidfd }, hook.timeout);
+        if ended.is_err() {
+            let mut words = [0; WORDS];
+            let length = rustix::io::pread(&output, &mut words, 0).unwrap_or(0);
+            self.words = String::from_utf8_lossy(&words[..length]).trim().to_owned();
+        }
+        ended
     }
 }
 
@@ -57,7 +67,9 @@ fn become_hook(hook: &HookProgram, [input, output]: [&OwnedFd; 2], ignored: Sign
         // What it starts ends with it where its time is up.
         rustix::process::setpgid(None, None).ok();
     }
-    if placed.is_ok() && coffer_sys::exec::close_on_exec_from(3).is_ok() {
+    // Ours are close-on-exec anyway; where a filter refuses the call the caller's are the hook's.
+    coffer_sys::exec::close_on_exec_from(3).ok();
+    if placed.is_ok() {
         signal::reset(ignored);
         coffer_sys::exec::execve(&hook.program, &hook.argv, &hook.envp);
     }
@@ -78,9 +90,11 @@ fn wait(cloned: Cloned, timeout: Option<u32>) -> Result<(), Fault> {
         return Err(Cause::HookTimeout.with(Errno::TIMEDOUT));
     }
     let status = waitid(WaitId::PidFd(cloned.pidfd.as_fd()), WaitIdOptions::EXITED)?;
-    match status.and_then(|status| status.exit_status()) {
-        Some(0) => Ok(()),
-        Some(127) => Err(Cause::HookFailed.with(Errno::NOENT)),
-        _ => Err(Cause::HookFailed.with(Errno::CANCELED)),
+    let Some(status) = status else { return Err(Errno::CHILD.into()) };
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(status), _) => Err(Cause::HookFailed.with(Errno::from_raw_os_error(status))),
+        (None, Some(signal)) => Err(Cause::HookKilled.with(Errno::from_raw_os_error(signal))),
+        (None, None) => Err(Errno::CHILD.into()),
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Child<'a> {
     passed: Option<BorrowedFd<'a>>,
     /// Where its label is said, for an init.
     label: Option<OwnedFd>,
+    /// What a hook has said that failed.
+    words: String,
 }
 
 impl<'a> Child<'a> {
@@ -112,6 +114,7 @@ impl<'a> Child<'a> {
             ruleset: None,
             passed: None,
             label: None,
+            words: String::new(),
         }
     }
 
@@ -121,7 +124,8 @@ impl<'a> Child<'a> {
         for (number, step) in plan.steps.iter().enumerate() {
             if let Err(fault) = self.take(step) {
                 self.leave_words(number, fault);
-                let told = send(self.socket, &Message::Failed { step: number, fault });
+                let words = std::mem::take(&mut self.words);
+                let told = send(self.socket, &Message::Failed { step: number, fault, words });
                 return if told.is_ok() { status(step, fault) } else { 125 };
             }
         }
@@ -171,6 +175,7 @@ impl<'a> Child<'a> {
             Step::Created => self.pause_for_parent(),
             Step::Hook(hook) => self.run_hook(hook),
             Step::CloseOnExec(first) => Ok(coffer_sys::exec::close_on_exec_from(*first)?),
+            Step::LetGo(first) => self.let_go(*first),
             Step::FindProgram(_) => self.find_program(),
             Step::Gate => self.wait_at_gate(),
             step => self.fence(step),
@@ -226,10 +231,26 @@ impl<'a> Child<'a> {
         Ok(())
     }
 
+    /// What it needs beyond the gate stays open, and closes when the program is executed. Whoever
+    /// waits for the end of the caller's pipes must not have to wait for a container that is not
+    /// even started.
+    fn let_go(&self, first: u32) -> Result<(), Fault> {
+        let Some(gate) = self.gate else { return Ok(()) };
+        let mut kept = vec![self.socket, gate];
+        for step in &self.plan.steps {
+            if let Step::SeccompNotify(notify) = step {
+                kept.extend([notify.socket.as_fd(), notify.proc.as_fd()]);
+            }
+        }
+        coffer_sys::exec::close_all_except(first, &kept)?;
+        coffer_sys::signal::end_when_asked()?;
+        Ok(())
+    }
+
     /// Behind the gate whoever opened it hears why the program is not executed.
     fn leave_words(&self, number: usize, fault: Fault) {
         let Some(gate) = self.passed else { return };
-        let words = format!("{}: {}", self.plan.fault(number, fault), fault.errno);
+        let words = self.plan.fault(number, fault, &self.words).in_one_line();
         // Nobody may be there any more; the exit status says it too.
         crate::gate::leave_words(gate, &words).ok();
     }

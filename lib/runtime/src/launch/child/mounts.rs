@@ -16,7 +16,9 @@ use super::dev::{check_device, seal};
 use super::{Child, copy, walk};
 use crate::launch::look;
 use crate::launch::report::Fault;
-use crate::plan::{Bind, BindSource, Contents, Filesystem, Keep, RootSource, Target, TargetKind};
+use crate::plan::{
+    Bind, BindSource, Contents, Filesystem, Keep, ModeOf, RootSource, Target, TargetKind,
+};
 
 /// A mount by fd onto a place by fd.
 const BY_FD: MoveMountFlags =
@@ -78,6 +80,9 @@ impl<'a> Child<'a> {
                 None => fsconfig_set_flag(context.as_fd(), key)?,
             }
         }
+        if fs.mode == ModeOf::Covered {
+            self.copy_mode(&context, &fs.target)?;
+        }
         fsconfig_create(context.as_fd())?;
         let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, fs.attributes)?;
         self.leave(context);
@@ -86,6 +91,21 @@ impl<'a> Child<'a> {
             set_attributes(&mount, Change { travel: fs.travel, ..change })?;
         }
         Ok(mount)
+    }
+
+    /// Gives a file system that is being made the mode of the folder that it will cover.
+    fn copy_mode(&self, context: &OwnedFd, target: &Target) -> Result<(), Fault> {
+        let covered = match walk::open(self.root()?, &target.path, target.kind) {
+            Err(Fault { errno: Errno::NOENT, .. }) => return Ok(()),
+            covered => covered?,
+        };
+        let mode = rustix::fs::fstat(&covered)?.st_mode;
+        drop(covered);
+        // Four octal digits, and the end of the string.
+        let digit = |place: u32| b'0' + u8::try_from(mode >> (3 * place) & 7).unwrap_or(0);
+        let text = [digit(3), digit(2), digit(1), digit(0), 0];
+        let text = CStr::from_bytes_with_nul(&text).map_err(|_| Errno::INVAL)?;
+        Ok(fsconfig_set_string(context.as_fd(), c"mode", text)?)
     }
 
     /// Attaches a mount at its target: by name where that is directly in the root or in a mount of
