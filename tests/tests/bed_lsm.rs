@@ -202,6 +202,17 @@ fn labels_of_one(coffer: &Coffer) -> (String, String) {
     (one, files)
 }
 
+/// A volume by its name is every container's, whoever has written what is in it.
+fn shares_a_volume(coffer: &Coffer, image: &str) {
+    let volume = ["run", "--rm", "-v", "shared:/data", image, "sh", "-c"];
+    let line = |line| [&volume[..], &[line]].concat();
+    coffer.must(&line("echo kept >/data/file && chown 7:8 /data/file && chmod 600 /data/file"));
+    assert_eq!(coffer.must(&line("cat /data/file && echo more >>/data/file")), "kept\n");
+    let own = ["run", "--rm", "-v", "/data", image, "sh", "-c", "echo x >/data/x && cat /data/x"];
+    assert_eq!(coffer.must(&own), "x\n");
+    coffer.must(&["volume", "rm", "shared"]);
+}
+
 #[test]
 fn bed_selinux_keeps_containers_apart() {
     bed::enter!(Variant::Selinux, [&BUSYBOX]);
@@ -236,6 +247,7 @@ fn bed_selinux_keeps_containers_apart() {
     assert_eq!(coffer.must(&run), "kept");
     assert_eq!(context(&secret), "system_u:object_r:container_file_t:s0");
     assert_eq!(other(&[]).status, 0);
+    shares_a_volume(&coffer, &busybox);
     let explained = coffer.must(&["explain", "one"]);
     assert!(explained.contains(&one) && explained.contains(&files), "{explained}");
     coffer.must(&["rm", "-f", "one", "two"]);
@@ -297,6 +309,7 @@ fn bed_selinux_keeps_an_ordinary_users_containers_apart() {
     assert!(held.status != 0 && held.stderr.contains("ermission denied"), "{held}");
     assert_eq!(read("", &["--security-opt=label=disable"]).stdout, "kept");
     assert_eq!(read(":Z", &[]).stdout, "kept");
+    shares_a_volume(&coffer, &busybox);
     let explained = coffer.must(&["explain", "one"]);
     assert!(
         explained.contains(&one) && !explained.contains("SELinux holds nothing"),

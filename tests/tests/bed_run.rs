@@ -50,7 +50,27 @@ fn runs() {
     let write = ["run", "--rm", "-v", &mount, &busybox, "sh", "-c", "echo kept >/data/f"];
     coffer.must(&write);
     assert_eq!(std::fs::read_to_string(volume.path().join("f")).unwrap(), "kept\n");
+    keeps_and_copies(&coffer, &busybox, volume.path());
     assert_eq!(coffer.leftovers(), [""; 0]);
+}
+
+/// A volume is filled from the image, and files come out of containers and go in.
+fn keeps_and_copies(coffer: &Coffer, busybox: &str, folder: &Path) {
+    let volume = ["run", "--rm", "-v", "kept:/etc", busybox, "sh", "-c"];
+    let line = |line| [&volume[..], &[line]].concat();
+    coffer.must(&line("test -s /etc/passwd && echo more >/etc/more && chown 7:8 /etc/more"));
+    assert_eq!(coffer.must(&line("stat -c %u:%g /etc/more")), "7:8\n");
+    coffer.must(&["create", "--name", "box", "-v", "kept:/kept", busybox, "sleep", "1000"]);
+    let out = folder.join("out");
+    for state in ["created", "running"] {
+        coffer.must(&["cp", folder.join("f").to_str().unwrap(), "box:/kept/f"]);
+        coffer.must(&["cp", "box:/kept", out.to_str().unwrap()]);
+        assert_eq!(std::fs::read_to_string(out.join("f")).unwrap(), "kept\n", "{state}");
+        std::fs::remove_dir_all(&out).unwrap();
+        drop(coffer.run(&["start", "box"]));
+    }
+    coffer.must(&["rm", "-f", "box"]);
+    coffer.must(&["volume", "rm", "kept"]);
 }
 
 /// All that the demo predicts comes true.

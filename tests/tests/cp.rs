@@ -287,8 +287,9 @@ fn root_nothing_of_the_containers_is_executed() {
     }
     let (coffer, id) = Coffer::with(&BUSYBOX);
     let line = "mkdir -p /lib /etc; echo hostile >/lib/libnss_files.so.2; \
-        echo /lib/libnss_files.so.2 >/etc/ld.so.preload; exec sleep 1000";
+        echo /lib/libnss_files.so.2 >/etc/ld.so.preload; echo ready; exec sleep 1000";
     coffer.must(&["run", "-d", "--name", "box", &id, "sh", "-c", line]);
+    coffer.logs_until("box", "ready");
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     for state in ["running", "ended"] {

@@ -11,15 +11,17 @@
 //! place of his own, and nowhere else. The kernel's own file systems are not entered.
 
 mod error;
+mod how;
 mod names;
 mod pack;
 mod place;
 mod unpack;
 
 pub use error::FilesError;
+pub use how::{How, Modes, Owners};
 pub use pack::pack;
 pub use place::{Found, Tree};
-pub use unpack::{How, Into, Modes, Owners, Report, unpack};
+pub use unpack::{Into, Report, unpack};
 
 /// No folder lies deeper below the one that is copied: each costs a descriptor.
 const DEEPEST: usize = 256;

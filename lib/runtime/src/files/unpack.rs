@@ -8,13 +8,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use coffer_rootfs::EntryPath;
 use coffer_sys::dir::open_within;
 use coffer_tar::{Buffered, Entry, Kind, Reader};
-use rustix::fs::{
-    self as rfs, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid,
-};
+use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::error::At as _;
+use super::how::How;
 use super::names::{components, join};
 use super::place::{FOLDER, Found, refuse_kernels};
 use super::{DEEPEST, FilesError};
@@ -44,33 +43,6 @@ pub enum Into {
         /// Whether the path can mean a folder only: it ends in a slash.
         is_folder: bool,
     },
-}
-
-/// Whose files become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owners {
-    /// Whoever makes them.
-    Maker,
-    /// Those that the archive names.
-    Archived,
-}
-
-/// Which bits of a mode files get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Modes {
-    /// All but those by which others would get their owner's rights.
-    Plain,
-    /// All.
-    Whole,
-}
-
-/// How files are made.
-#[derive(Clone, Copy, Debug)]
-pub struct How {
-    /// Whose they become.
-    pub owners: Owners,
-    /// With which modes.
-    pub modes: Modes,
 }
 
 /// What was done.
@@ -171,13 +143,13 @@ impl Unpacker {
             Kind::Symlink => {
                 clear(parent, name, &path)?;
                 rfs::symlinkat(entry.link.as_slice(), parent, name).at("make the link", &path)?;
-                self.by_name(parent, name, &path, entry)?;
+                self.how.set_by_name(parent, name, &path, entry)?;
             }
             Kind::Fifo => {
                 clear(parent, name, &path)?;
-                rfs::mknodat(parent, name, FileType::Fifo, self.mode(entry), 0)
+                rfs::mknodat(parent, name, FileType::Fifo, self.how.mode(entry), 0)
                     .at("make the pipe", &path)?;
-                self.by_name(parent, name, &path, entry)?;
+                self.how.set_by_name(parent, name, &path, entry)?;
             }
             Kind::CharDevice | Kind::BlockDevice => {
                 self.report.devices += 1;
@@ -254,7 +226,7 @@ impl Unpacker {
         let file = rfs::openat(parent, name, new, Mode::RUSR | Mode::WUSR).at("make", path)?;
         let mut file = File::from(file);
         self.report.bytes += content(&mut file, entry, reader, path)?;
-        self.by_fd(file.as_fd(), path, entry)?;
+        self.how.set(file.as_fd(), path, entry)?;
         if self.brought.len() < REMEMBERED {
             let stat = rfs::fstat(&file).at("look at", path)?;
             self.brought.insert((stat.st_dev, stat.st_ino));
@@ -300,45 +272,10 @@ impl Unpacker {
     fn leave(&mut self, keep: usize) -> Result<(), FilesError> {
         while self.open.len() > keep {
             if let Some(Open { path, folder, entry }) = self.open.pop() {
-                self.by_fd(folder.as_fd(), &path, &entry)?;
+                self.how.set(folder.as_fd(), &path, &entry)?;
             }
         }
         Ok(())
-    }
-
-    /// Owner, mode and times: a change of the owner takes bits of the mode away (man 2 chown).
-    fn by_fd(&self, file: BorrowedFd<'_>, path: &[u8], entry: &Entry) -> Result<(), FilesError> {
-        if self.how.owners == Owners::Archived {
-            let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-            owned(rfs::fchown(file, Some(uid), Some(gid)), path, entry)?;
-        }
-        rfs::fchmod(file, self.mode(entry)).at("set the mode of", path)?;
-        rfs::futimens(file, &times(entry)).at("set the time of", path)
-    }
-
-    /// The same for what cannot be opened; it has its mode.
-    fn by_name(
-        &self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        path: &[u8],
-        entry: &Entry,
-    ) -> Result<(), FilesError> {
-        if self.how.owners == Owners::Archived {
-            let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            owned(rfs::chownat(parent, name, Some(uid), Some(gid), flags), path, entry)?;
-        }
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rfs::utimensat(parent, name, &times(entry), flags).at("set the time of", path)
-    }
-
-    fn mode(&self, entry: &Entry) -> Mode {
-        let bits = match self.how.modes {
-            Modes::Plain => 0o1777,
-            Modes::Whole => 0o7777,
-        };
-        Mode::from_raw_mode(entry.mode & bits)
     }
 }
 
@@ -405,20 +342,4 @@ fn content<R: Read>(
         rfs::ftruncate(&*file, entry.size).at("write", path)?;
     }
     Ok(written)
-}
-
-fn owned(done: rustix::io::Result<()>, path: &[u8], entry: &Entry) -> Result<(), FilesError> {
-    match done {
-        Err(Errno::INVAL) => {
-            let (uid, gid) = (entry.uid, entry.gid);
-            Err(FilesError::Owner { path: EntryPath::new(path), uid, gid })
-        }
-        done => done.at("set the owner of", path),
-    }
-}
-
-fn times(entry: &Entry) -> Timestamps {
-    let time =
-        Timespec { tv_sec: entry.mtime.seconds, tv_nsec: i64::from(entry.mtime.nanoseconds) };
-    Timestamps { last_access: time, last_modification: time }
 }

@@ -14,7 +14,7 @@ use std::os::fd::BorrowedFd;
 
 use coffer_confine::Confinement;
 use coffer_confine::confinement::{Labels, Privilege, Standing};
-use coffer_confine::ids::IdMap;
+use coffer_confine::ids::{IdMap, in_user_namespace};
 use coffer_confine::selinux::level;
 use coffer_rootfs::Stack;
 
@@ -76,7 +76,14 @@ pub(crate) fn apply(
     if !labels.mounts.is_empty() {
         layers(stack, ids)?;
     }
-    volumes.iter().try_for_each(relabel)
+    let all = || volumes.iter().try_for_each(relabel);
+    match ids {
+        // What a container wrote belongs to sub-ids: see `layers`.
+        Some(ids) if !volumes.is_empty() && !rustix::process::geteuid().is_root() => {
+            Ok(in_user_namespace(ids, all)?)
+        }
+        _ => all(),
+    }
 }
 
 fn with_level(
