@@ -275,6 +275,30 @@ fn root_mounts_are_what_their_options_say() {
 }
 
 #[test]
+fn root_a_root_that_is_moved_leaves_no_bare_proc() {
+    if !program::root() {
+        return;
+    }
+    for runtime in Runtime::beside_newest() {
+        for options in [&["--no-pivot"][..], &[]] {
+            let line = "busybox unshare -mrpf busybox mount -t proc none /proc || echo refused";
+            let bundle = runtime.bundle(line, |config| {
+                for set in ["bounding", "permitted"] {
+                    let set = config["process"]["capabilities"][set].as_array_mut().unwrap();
+                    set.push(json!("CAP_SETFCAP"));
+                }
+                config["linux"]["maskedPaths"] = json!(["/proc/keys"]);
+                config["linux"]["readonlyPaths"] = json!(["/proc/sys"]);
+            });
+            let (bundle, id) = (path(&bundle), id("moved"));
+            let outcome = runtime.run(&[&["run", "-b", &bundle], options, &[&*id]].concat());
+            assert_eq!(outcome.stdout, "refused\n", "{:?} {options:?}: {outcome}", runtime.kind());
+        }
+        assert_eq!(runtime.leftovers(), [""; 0]);
+    }
+}
+
+#[test]
 fn root_no_tasks_are_one() {
     if !program::root() {
         return;

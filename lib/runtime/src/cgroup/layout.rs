@@ -270,7 +270,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Undoes the octal escapes of blank, tab, newline and backslash.
-fn unescape(field: &[u8]) -> Option<PathBuf> {
+pub(crate) fn unescape(field: &[u8]) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let [first, tail @ ..] = rest {

@@ -44,6 +44,7 @@ pub use bundle::{Driver, OfBundle};
 pub use controller::Controller;
 pub use events::OomEvents;
 pub use group::{Cgroup, Entry};
+pub(crate) use layout::unescape;
 pub use layout::{Kind, Layout, V1, V2};
 pub use limits::{Asker, CpuQuota, Limits, Pids, Swap, of_host};
 pub use place::{GroupPath, Manager, Owner, Place, Version};

@@ -3,6 +3,7 @@
 //! [`Plan::new`] reads a `Spec`, checks it, and lays out [`Step`]s for the child and mounts for
 //! the parent. What coffer cannot do is refused here by name, never left out silently (law 4).
 
+mod bare;
 mod bundle;
 mod device;
 mod error;
@@ -322,7 +323,7 @@ impl Plan {
     /// The same up to where all mounts are made and the host's are left behind: the process waits
     /// there for ever, and executes nothing.
     pub(crate) fn up_to_its_root(mut self) -> Self {
-        let is_it = |step: &Step| matches!(step, Step::Pivot | Step::MoveRoot);
+        let is_it = |step: &Step| matches!(step, Step::Pivot | Step::MoveRoot(_));
         if let Some(at) = self.steps.iter().position(is_it) {
             self.steps.truncate(at + 1);
             self.steps.push(Step::Gate);

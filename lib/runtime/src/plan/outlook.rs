@@ -38,7 +38,7 @@ fn looks_at_host(step: &Step) -> bool {
         Step::Device(device) => device.origin == Origin::Host,
         Step::Node(node) => node.host.is_some(),
         // What stays below the new root is to be the caller's own.
-        Step::MoveRoot => true,
+        Step::MoveRoot(_) => true,
         Step::Created | Step::Hook(_) => true,
         Step::Enter(_) | Step::SplitInto(_) | Step::Join { .. } | Step::Split => true,
         // Inside the container's root, on descriptors, or on the process itself.

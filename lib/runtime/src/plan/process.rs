@@ -13,7 +13,9 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::process::Resource;
 use rustix::thread::{Gid, Uid, UnshareFlags};
 
-use super::{Bundle, Execute, Own, Plan, PlanError, RootChange, Step, Target, Waits, bundle, text};
+use super::{
+    Bundle, Execute, Own, Plan, PlanError, RootChange, Step, Target, Waits, bare, bundle, text,
+};
 use crate::spec::Init;
 
 /// Where programs are looked for when the environment does not say. Source: docker's default.
@@ -88,7 +90,7 @@ impl Plan {
             self.steps.push(Step::RootReadOnly);
         }
         self.steps.push(match bundle.map(|bundle| bundle.root_change) {
-            Some(RootChange::Move) => Step::MoveRoot,
+            Some(RootChange::Move) => Step::MoveRoot(bare::places()?),
             Some(RootChange::Pivot) | None => Step::Pivot,
         });
         if bundle.is_some()

@@ -78,7 +78,7 @@ pub(crate) enum Step {
     Pivot,
     /// The same by moving the new root over the old one, where that cannot be pivoted away from:
     /// an initial ramdisk.
-    MoveRoot,
+    MoveRoot(Vec<CString>),
     /// Sets how mounts below the container's root travel between namespaces inside.
     TravelRoot(Travel, Reach),
     /// Goes to the folder that was opened before.
@@ -386,7 +386,7 @@ impl Step {
             Self::Mask(path) => format!("mask {}", show(path)),
             Self::ReadOnly(path) => format!("make {} read-only", show(path)),
             Self::RootReadOnly => "make the root file system read-only".to_owned(),
-            Self::MoveRoot => "move the container's root over the host's".to_owned(),
+            Self::MoveRoot(_) => "move the container's root over the host's".to_owned(),
             Self::Pivot => "change to the container's root".to_owned(),
             Self::EnterFolder => "enter the working folder".to_owned(),
             Self::Limit(resource, _) => format!("set the limit {resource:?}"),

@@ -163,7 +163,7 @@ impl<'a> Child<'a> {
             Step::RootReadOnly => self.make_root_read_only(),
             Step::SealMount(target) => self.seal(target),
             Step::Pivot => self.pivot(),
-            Step::MoveRoot => self.move_root(),
+            Step::MoveRoot(bare) => self.move_root(bare),
             Step::TravelRoot(travel, reach) => self.travel_root(*travel, *reach),
             Step::EnterFolder => {
                 Ok(rustix::process::fchdir(self.folder.as_ref().ok_or(Errno::BADF)?)?)

@@ -1,15 +1,15 @@
 //! The steps that mount: the root, the kernel's file systems, binds, masks, and the pivot.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use coffer_sys::mount::{Change, INERT, Reach, Travel, set_attributes};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount,
-    fsopen, mount_change, move_mount, open_tree, unmount,
+    fsopen, mount, mount_change, move_mount, open_tree, unmount,
 };
 
 use super::dev::{check_device, seal};
@@ -314,9 +314,23 @@ impl<'a> Child<'a> {
     }
 
     /// Moves the new root over the old one and enters it. What was mounted on the host stays
-    /// below, where no path leads. Source: linux/Documentation/filesystems/ramfs-rootfs-initramfs
-    /// .rst, "What is rootfs?".
-    pub(super) fn move_root(&mut self) -> Result<(), Fault> {
+    /// below, where no path leads, but for `bare`: the host's views of its kernel. Those go, or are
+    /// covered where a user namespace may not take them away. Source:
+    /// linux/Documentation/filesystems/ramfs-rootfs-initramfs.rst, "What is rootfs?".
+    pub(super) fn move_root(&mut self, bare: &[CString]) -> Result<(), Fault> {
+        for place in bare {
+            match unmount(place, UnmountFlags::DETACH) {
+                // What was mounted below another one has gone with that.
+                Err(Errno::INVAL | Errno::PERM) => {
+                    match mount(c"tmpfs", place, c"tmpfs", MountFlags::empty(), None) {
+                        Err(Errno::NOENT) => {}
+                        covered => covered?,
+                    }
+                }
+                Err(Errno::NOENT) => {}
+                unmounted => unmounted?,
+            }
+        }
         rustix::process::fchdir(self.root()?)?;
         rustix::process::chroot(c".")?;
         Ok(rustix::process::chdir(c"/")?)
