@@ -22,6 +22,7 @@ mod peers;
 mod room;
 mod shipped;
 mod stage;
+mod suites;
 mod test;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ usage: cargo xtask VERB
   bed VERB …      a Debian kernel in a virtual machine: build, run, shell
   order           find anew which functions a start runs, for the linker
   peers           build the newest crun, runc and youki into a folder of their own
+  suites runc [RUNTIME]  runc's own integration suite with coffer-oci in runc's place
   bench [NAME…]   measure coffer beside the peers that are here: run, runtime, memory, pull";
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn run() -> Result<ExitCode> {
         ["bed", rest @ ..] => bed::run(rest),
         #[cfg(target_arch = "x86_64")]
         ["order"] => order::run().map(|()| ExitCode::SUCCESS),
+        ["suites", rest @ ..] => suites::run(rest),
         ["peers"] => peers::build().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::run(rest).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h"] => {

@@ -49,6 +49,17 @@ pub(crate) const FOR_BENCHES: &[Package] = &[
     package("umoci", "makes the image, and unpacks to compare with"),
 ];
 
+/// What runc's own suite needs, beside Go.
+pub(crate) const FOR_SUITES: &[Package] = &[
+    package("bats", "runs the suite"),
+    package("busybox-static", "its smallest image"),
+    package("gawk", "the suite reads tables with it"),
+    package("iproute2", "makes interfaces"),
+    package("jq", "the suite writes configurations with it"),
+    package("libseccomp-dev", "the suite's agent is linked against it"),
+    package("pkg-config", "finds libseccomp"),
+];
+
 /// What `cargo xtask peers` builds with, beside Go.
 pub(crate) const FOR_PEERS: &[Package] = &[
     package("libseccomp-dev", "runc and youki are linked against it"),
