@@ -194,7 +194,9 @@ fn failure(verb: &str, words: &str, error: &clap::Error) -> Failure {
         _ => None,
     };
     let lists = match error.kind() {
-        ErrorKind::InvalidSubcommand => "what there is",
+        ErrorKind::InvalidSubcommand
+        | ErrorKind::MissingSubcommand
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "what there is",
         _ => "the flags",
     };
     let all = format!("coffer {words} --help lists {lists}");
@@ -209,6 +211,9 @@ fn failure(verb: &str, words: &str, error: &clap::Error) -> Failure {
         (ErrorKind::InvalidSubcommand, _) => {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             Failure::new(format!("`coffer {verb}` has no {word:?}")).help(all)
+        }
+        (ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => {
+            Failure::new(format!("`coffer {words}` needs a second word")).help(all)
         }
         (ErrorKind::MissingRequiredArgument, Some(name)) => {
             Failure::new(format!("`coffer {words}` needs {name}"))
@@ -400,6 +405,12 @@ mod tests {
         let text = two("--root df df --al").unwrap_err().render();
         assert!(text.starts_with("error: `coffer two df` has no flag --al\n"), "{text}");
         assert!(text.ends_with("help: coffer two df --help lists the flags\n"), "{text}");
+        for none in ["--root=x", "--root x"] {
+            let text = two(none).unwrap_err().render();
+            let said = "error: `coffer two` needs a second word\n\
+                help: coffer two --help lists what there is\n";
+            assert_eq!(text, said);
+        }
         let text = two("fd").unwrap_err().render();
         assert!(text.ends_with("help: coffer two --help lists what there is\n"), "{text}");
         let Ok(Parsed::Asked(Two { what: What::Df { all, name }, root })) =
