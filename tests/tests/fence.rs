@@ -344,7 +344,10 @@ fn root_a_profile_names_who_listens() {
     let flag = format!("--security-opt=seccomp={}", profile.display());
     let run = ["run", "-d", "--name", "box", &flag, &name, "sleep", "1000"];
     let refused = coffer.run(&run);
-    assert!(refused.status == 125 && refused.stderr.contains("cannot connect to"), "{refused}");
+    assert!(
+        refused.status == 125 && refused.stderr.contains("connect with seccomp agent"),
+        "{refused}"
+    );
     coffer.must(&["rm", "box"]);
     let listener = UnixListener::bind(&socket).unwrap();
     let heard = || {
