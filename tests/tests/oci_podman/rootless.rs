@@ -57,3 +57,21 @@ fn root_podman_without_root_runs_what_it_runs_with_crun() {
         podman.run(&["rm", "kept"]).success();
     }
 }
+
+#[test]
+fn root_podman_without_root_and_without_a_session_needs_no_groups() {
+    if !program::root() {
+        return;
+    }
+    let registry = Registry::start(Guard::Plain);
+    let name = registry.push(&BUSYBOX);
+    for podman in [Podman::with_ours().of_user(), Podman::with_crun().of_user()] {
+        podman.pull(&name);
+        // Not `run`, to which `--cgroups=disabled` is added.
+        let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+        let create = [&["create", "--name=free", "--network=none"], &limits[..], &[&*name]];
+        podman.run(&[&create.concat()[..], &["echo", "inside"]].concat()).success();
+        assert_eq!(podman.run(&["start", "--attach", "free"]).success(), "inside\n");
+        podman.run(&["rm", "free"]).success();
+    }
+}

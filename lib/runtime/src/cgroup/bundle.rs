@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{Access, AtFlags, accessat};
+use rustix::io::Errno;
+
 use super::group::{beneath, open_mount};
 use super::place::{Caller, Existing, missing};
 use super::{
@@ -59,7 +62,8 @@ impl Manager {
     /// Decides where the groups of a bundle go, and checks that its settings can be held there.
     /// Makes nothing.
     ///
-    /// Where an ordinary user may make no groups, and nothing was asked for, there are none.
+    /// Where an ordinary user may make no groups, and nothing was asked for, there are none; nor
+    /// where root of an ordinary user's namespace is told no path.
     ///
     /// # Errors
     /// [`CgroupError::Invalid`] with a JSON path; [`CgroupError::NoController`] where something
@@ -67,6 +71,7 @@ impl Manager {
     pub fn of_bundle(self, wanted: OfBundle<'_>) -> Result<Place, CgroupError> {
         let OfBundle { driver, cgroups_path, settings, id, .. } = wanted;
         let caller = match wanted.authority {
+            Authority::Root if cgroups_path.is_empty() && self.is_anothers() => Caller::User,
             Authority::Root => Caller::Root,
             Authority::User => Caller::User,
         };
@@ -76,6 +81,17 @@ impl Manager {
             Driver::Cgroupfs => manager.folders(cgroups_path, settings, id),
             Driver::Systemd(bus) => manager.scope(bus, &wanted),
         }
+    }
+
+    /// Whether the hierarchies are not this root's: that of an engine's user namespace, as podman's
+    /// for an ordinary user, is no more than that user there. (A hierarchy that is read-only says
+    /// something else, and the root of the host can make its groups anywhere.)
+    fn is_anothers(&self) -> bool {
+        let v2 = self.layout.v2.iter().map(|v2| (&v2.mount, Version::V2));
+        let v1 = self.layout.v1.iter().map(|v1| (&v1.mount, Version::V1));
+        let top = v1.chain(v2).next().and_then(|(mount, version)| open_mount(mount, version).ok());
+        let may = |top| accessat(top, c".", Access::WRITE_OK, AtFlags::EACCESS);
+        top.is_some_and(|top| may(top) == Err(Errno::ACCESS))
     }
 
     /// A scope of the manager on `bus`, which is asked only where its own group is.
