@@ -191,7 +191,9 @@ impl Podman {
         match arguments {
             ["run", rest @ ..] => command.arg("run").args(RUN).args(rest),
             ["create", rest @ ..] if self.caller == Caller::Tester => {
-                command.arg("create").arg(format!("--cgroup-parent=/{}", self.group)).args(rest)
+                // A network of podman's would stay on the host: a bridge, and rules for packets.
+                command.args(["create", "--network=none"]);
+                command.arg(format!("--cgroup-parent=/{}", self.group)).args(rest)
             }
             _ => command.args(arguments),
         };
