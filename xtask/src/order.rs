@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -227,11 +228,15 @@ impl Tracer {
     }
 }
 
-/// Where a process has `program` in its memory, if at all. Source: man 5 proc_pid_maps.
+/// Where a process has `program` in its memory, if at all. It is told by its number: on a mount of
+/// its own it has no path. Source: man 5 proc_pid_maps.
 fn base(pid: Pid, program: &Path) -> Result<Option<u64>> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-    let program = program.to_string_lossy();
-    let first = maps.lines().find(|line| line.contains(" 00000000 ") && line.contains(&*program));
+    let inode = fs::metadata(program)?.ino().to_string();
+    let first = maps.lines().find(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        matches!(fields[..], [_, _, "00000000", _, number, ..] if number == inode)
+    });
     let start = first.and_then(|line| line.split('-').next());
     Ok(start.map(|start| u64::from_str_radix(start, 16)).transpose()?)
 }
