@@ -10,6 +10,7 @@
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -57,6 +58,21 @@ pub fn show_as(name: &str) {
     for (place, byte) in words.iter_mut().rev().skip(1).rev().zip(name.bytes()) {
         *place = byte;
     }
+}
+
+/// Where the words and the environment lie that the process was called with. Where the C library's
+/// own entry was taken, or somebody else has put them, both are empty, on the stack.
+pub(crate) fn called_with() -> (Range<usize>, Range<usize>) {
+    let (start, length) = (WORDS.0.load(Ordering::Relaxed), WORDS.1.load(Ordering::Relaxed));
+    if start.is_null() {
+        let here = (&raw const length).addr();
+        return (here..here, here..here);
+    }
+    // The kernel puts the environment behind the words, and behind that the name of the file.
+    // SAFETY: the call takes a number, and looks it up in what the kernel has given.
+    let file = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    let end = start.addr() + length;
+    (start.addr()..end, end..end.max(file as usize))
 }
 
 /// Prepares the process, and ends it with the status that `main` gives.

@@ -36,13 +36,15 @@ pub fn shelter() -> io::Result<()> {
     let mount = open_tree(CWD, c"/proc/self/exe", flags)?;
     set_attributes(&mount, Change::set(MountAttrFlags::MOUNT_ATTR_RDONLY, Reach::One))?;
     let file = open_again(mount.as_fd())?;
-    let (written, constant): (Vec<_>, Vec<_>) = segments().into_iter().partition(|s| s.writable);
-    constant.iter().try_for_each(|segment| map_anew(segment, file.as_fd()))?;
-    let layout = Layout::read()?;
+    let segments = segments();
+    let mut constant = segments.iter().filter(|segment| !segment.writable);
+    constant.try_for_each(|segment| map_anew(segment, file.as_fd()))?;
+    let layout = Layout::of(&segments);
     match layout.tell(file.as_fd()) {
         // Something of the file is still mapped: all but what has been copied already.
         Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
-            written.iter().try_for_each(copy)?;
+            let mut written = segments.iter().filter(|segment| segment.writable);
+            written.try_for_each(copy)?;
             layout.tell(file.as_fd())?;
         }
         told => told?,
@@ -106,36 +108,33 @@ struct Layout {
 }
 
 impl Layout {
-    /// That of this process. Source: man 5 proc_pid_stat.
-    fn read() -> io::Result<Self> {
-        let stat = rustix::fs::openat(CWD, c"/proc/self/stat", OFlags::CLOEXEC, Mode::empty())?;
-        // Twice what it can be; the kernel gives all of it at once.
-        let mut buffer = [0; 2048];
-        let length = rustix::io::read(&stat, &mut buffer)?;
-        let stat = buffer.get(..length).unwrap_or_default();
-        let fields = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
-        let fields: Vec<u64> = fields
-            .split(|byte| byte.is_ascii_whitespace())
-            .map(|field| str::from_utf8(field).ok().and_then(|f| f.parse().ok()).unwrap_or(0))
-            .collect();
-        // Behind the parenthesis there is a space, and then the third field.
-        let field = |number: usize| fields.get(number - 2).copied().unwrap_or(0);
+    /// That of this process, which has these segments. What others are shown of it stays: the words
+    /// and the environment that it was called with, where they lie as [`crate::entry`] found them.
+    fn of(segments: &[Segment]) -> Self {
+        let edges = |wanted: fn(&&Segment) -> bool| {
+            let segment = segments.iter().find(wanted);
+            segment.map_or((0, 0), |of| (of.start as u64, (of.start + of.size) as u64))
+        };
+        let (start_code, end_code) = edges(|segment| segment.executable);
+        let (start_data, end_data) = edges(|segment| segment.writable);
         // SAFETY: the call takes a number, and with 0 it changes nothing.
-        let brk = unsafe { libc::syscall(libc::SYS_brk, 0) };
-        Ok(Self {
-            start_code: field(26),
-            end_code: field(27),
-            start_stack: field(28),
-            start_data: field(45),
-            end_data: field(46),
-            start_brk: field(47),
-            brk: brk.cast_unsigned(),
-            arg_start: field(48),
-            arg_end: field(49),
-            env_start: field(50),
-            env_end: field(51),
+        let brk = unsafe { libc::syscall(libc::SYS_brk, 0) }.cast_unsigned();
+        let (words, environment) = crate::entry::called_with();
+        Self {
+            start_code,
+            end_code,
+            start_data,
+            end_data,
+            start_brk: brk,
+            brk,
+            // They lie at the bottom of the stack.
+            start_stack: words.start as u64,
+            arg_start: words.start as u64,
+            arg_end: words.end as u64,
+            env_start: environment.start as u64,
+            env_end: environment.end as u64,
             ..Self::default()
-        })
+        }
     }
 
     /// Has the kernel take `file` for the one that was executed, and all else as it is.

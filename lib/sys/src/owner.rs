@@ -115,6 +115,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::process::Command;
+    use std::sync::{Mutex, PoisonError};
 
     use rustix::thread::CapabilitySet;
 
@@ -133,6 +134,9 @@ mod tests {
         (lines, dumpable_behavior().unwrap())
     }
 
+    /// Whether a process is dumpable is one fact for all its threads: one test at a time.
+    static DUMPABLE: Mutex<()> = Mutex::new(());
+
     fn is_root() -> bool {
         rustix::process::geteuid().is_root()
     }
@@ -142,6 +146,7 @@ mod tests {
         if !is_root() {
             return;
         }
+        let _alone = DUMPABLE.lock().unwrap_or_else(PoisonError::into_inner);
         let before = now();
         for (files, uid) in [(Files::Owners, OWNER.0), (Files::Callers, 0)] {
             let (inside, dumpable) = as_owner(OWNER, files, || Ok(now())).unwrap();
@@ -158,6 +163,7 @@ mod tests {
         if !is_root() {
             return;
         }
+        let _alone = DUMPABLE.lock().unwrap_or_else(PoisonError::into_inner);
         let before = now();
         let fail = || -> io::Result<()> {
             assert_eq!(rustix::process::geteuid().as_raw(), OWNER.0);

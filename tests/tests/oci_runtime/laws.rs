@@ -259,7 +259,12 @@ fn root_nothing_is_written_before_the_last_mistake_is_found() {
         let (said, calls) = refused(&runtime, at, value);
         assert!(said.status == 1 && said.stderr.contains(words), "{at}: {said}");
         let written: Vec<&String> = calls.iter().filter(|call| writes(call)).collect();
-        assert!(written.is_empty(), "{at}: {written:#?}");
+        // Its own mount of its own binary, which nobody else sees: see `coffer_sys::own`.
+        let own = calls.iter().find(|call| is(call, &["open_tree"])).unwrap();
+        let own = own.split_once("\"/proc/self/exe\", ").unwrap().1.split_once(" = ").unwrap().1;
+        let own = format!("mount_setattr({own}, ");
+        assert!(written.iter().all(|call| call.starts_with(&own)), "{at}: {written:#?}");
+        assert!(written.len() <= 2, "{at}: {written:#?}");
         assert!(!Path::exists(&runtime.states()), "{at}: even the folder of states");
     }
     let calls = created(&runtime, |_| ());

@@ -80,6 +80,9 @@ const VERBS: &[Verb] = &[
 /// How many links the kernel follows on the way to a file. Source: man 7 path_resolution.
 const LINKS: usize = 40;
 
+/// The verbs that make a process inside.
+const MAKING: [&str; 3] = ["run", "create", "exec"];
+
 /// Whether the binary was called by [`NAME`], or by the path of a link that leads to such a name:
 /// alternatives of a distribution, or a runtime put in the place of another.
 pub(crate) fn is_called(program: &OsString) -> bool {
@@ -140,6 +143,11 @@ fn enter(globals: &Globals, rest: &[String]) -> Outcome {
         return version::options(verb);
     }
     let words = verb.grammar.parse(verb.name, rest)?;
+    if MAKING.contains(&verb.name) {
+        // The launch would do it where the container's ids own the binary, and has another way
+        // where it cannot be done. Early it costs half: little of the binary has been read in.
+        coffer_sys::own::shelter().unwrap_or_default();
+    }
     let (subject, root) = (create::operand(&words), globals.root.display());
     log::debug(globals, &format!("{name} {subject:?}: states are in {root}"));
     let outcome = (verb.run)(globals, &words);
