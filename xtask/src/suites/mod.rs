@@ -49,7 +49,8 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
 /// # Errors
 /// A test failed that should not, or passed that should not.
 pub(crate) fn run_for_tests() -> Result<()> {
-    if let Err(error) = source::ready() {
+    let ready = package::ensure(FOR_SUITES).and_then(|()| source::ready());
+    if let Err(error) = ready {
         eprintln!("skipped: runc's suite: {error:#}");
         return Ok(());
     }
@@ -122,11 +123,7 @@ fn beside(
     expected: &Expected,
     results: &BTreeMap<String, Test>,
 ) -> Result<BTreeMap<String, Test>> {
-    let runc = peers::folder().join("runc");
-    match runc.exists() {
-        true => run_failed(suite, expected, results, (&runc, "runc")),
-        false => Ok(BTreeMap::new()),
-    }
+    run_failed(suite, expected, results, (&suite.join(source::PEER), "runc"))
 }
 
 /// The same tests, alone, by `runtime`.
