@@ -275,7 +275,7 @@ fn divides(caller: &Caller, group: &str) {
     joins(&[], "/coffer-divided.scope/init");
     joins(&["--cgroup", "/jobs/one"], "/coffer-divided.scope/jobs/one");
     joins(&["--cgroup", "jobs"], "/coffer-divided.scope/jobs");
-    for (bad, said) in [("../..", "--cgroup: "), ("none", "cannot be read")] {
+    for (bad, said) in [("../..", "--cgroup: "), ("none", "error adding pid to cgroup")] {
         let outcome = caller.run(&["exec", "--cgroup", bad, "divided", "true"]);
         assert_eq!(outcome.status, 255, "{outcome}");
         assert!(outcome.stderr.contains(said), "{outcome}");

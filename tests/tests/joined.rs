@@ -52,8 +52,9 @@ fn join(coffer: &Coffer, image: &str) {
         "later",
         "--pid=container:one",
         image,
-        "cat",
-        "/proc/1/comm",
+        "sh",
+        "-c",
+        "until grep -q sleep /proc/1/comm; do :; done; cat /proc/1/comm",
     ]);
     coffer.must(&["rm", "-f", "two"]);
     assert_eq!(inside(coffer, "one", "cat /dev/shm/note"), "shared\n", "two took nothing with it");
