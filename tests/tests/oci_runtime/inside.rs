@@ -120,6 +120,6 @@ fn root_what_cannot_be_ambient_is_said_in_one_line() {
     let outcome = runtime.run(&["run", "-b", &bundle.to_string_lossy(), "ambient"]);
     assert_eq!(outcome.stdout, "CapAmb:\t0000000000000000\n", "{outcome}");
     let warnings: Vec<&str> = outcome.stderr.lines().collect();
-    assert!(warnings.len() == 1 && warnings[0].contains("ambient: KILL AUDIT_WRITE"), "{outcome}");
+    assert!(warnings.len() == 1 && warnings[0].contains("CAP_KILL, CAP_AUDIT_WRITE"), "{outcome}");
     assert_eq!(runtime.leftovers(), [""; 0]);
 }
