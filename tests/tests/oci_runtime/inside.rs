@@ -32,16 +32,17 @@ fn root_who_joins_and_who_is_joined_look_into_each_other() {
     if !program::root() {
         return;
     }
-    let first = "while [ ! -e /tmp/joined ]; do sleep 0.1; done; \
-        cat /proc/$(cat /tmp/joined)/environ >/tmp/seen; echo >>/tmp/seen; exec sleep 1000";
-    let joins = "cat /proc/1/environ; echo; echo $$ >/tmp/new; \
-        /bin/busybox mv /tmp/new /tmp/joined; \
-        while [ ! -s /tmp/seen ]; do sleep 0.1; done; cat /tmp/seen";
+    let first = "read joined </ask; cat /proc/$joined/environ >/answer; exec sleep 1000";
+    let joins = "cat /proc/1/environ; echo; echo $$ >/ask; cat /answer";
     for runtime in Runtime::all() {
         let bundle = runtime.bundle(first, |config| {
             config["root"]["readonly"] = json!(false);
             config["process"]["env"] = json!(["PATH=/bin", "HOME=/first"]);
         });
+        for pipe in ["ask", "answer"] {
+            let pipe = bundle.join("rootfs").join(pipe);
+            rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+        }
         runtime.must(&["run", "--detach", "-b", &bundle.to_string_lossy(), "looked-at"]);
         let exec = ["exec", "--env", "HOME=/second", "looked-at", "sh", "-c", joins];
         let seen = runtime.must(&exec).replace('\0', " ");
