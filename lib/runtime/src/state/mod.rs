@@ -29,6 +29,7 @@ use std::io;
 pub use containers::{Containers, Listed};
 pub use folder::{Folder, Locked};
 pub use id::{ContainerId, IdError};
+pub(crate) use name::is_name;
 pub use name::{Name, NameError};
 pub(crate) use process::wait_status;
 pub use process::{BootId, ProcessId};

@@ -87,15 +87,20 @@ const SECOND: [&str; 32] = [
     "whale",
 ];
 
+/// Docker's rule for what containers and volumes are called: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`. What
+/// keeps it is safe as a file name.
+pub(crate) fn is_name(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    (2..=LONGEST).contains(&text.len())
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+        && text.bytes().all(rest)
+}
+
 impl FromStr for Name {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let rest = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-        let good = (2..=LONGEST).contains(&text.len())
-            && text.as_bytes()[0].is_ascii_alphanumeric()
-            && text.bytes().all(rest);
-        if good { Ok(Self(text.into())) } else { Err(NameError(text.to_owned())) }
+        if is_name(text) { Ok(Self(text.into())) } else { Err(NameError(text.to_owned())) }
     }
 }
 

@@ -6,12 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::state::ContainerId;
+use crate::state::{ContainerId, is_name};
 
-/// The longest name: a file name holds 255 bytes (`NAME_MAX`).
-const LONGEST: usize = 255;
-
-/// A volume's name: docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`. It is safe as a file name.
+/// A volume's name: docker's rule, the same as for containers. It is safe as a file name.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VolumeName(Box<str>);
 
@@ -42,9 +39,7 @@ impl FromStr for VolumeName {
     type Err = VolumeNameError;
 
     fn from_str(text: &str) -> Result<Self, VolumeNameError> {
-        let is_one = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        let begins = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-        match begins && (2..=LONGEST).contains(&text.len()) && text.bytes().all(is_one) {
+        match is_name(text) {
             true => Ok(Self(text.into())),
             false => Err(VolumeNameError(text.to_owned())),
         }
